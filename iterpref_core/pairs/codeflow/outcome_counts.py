@@ -47,7 +47,8 @@ class OutcomeCounts:
         self._solved_at.update(passing[:1])
         failed = any(attempt.verdict not in UNDECIDED for attempt in trajectory.attempts)
         fails_hidden = any(attempt.fails_hidden for attempt in trajectory.attempts)
-        self._sums.update(problems=1, mixed=bool(passing) and failed, solved_but_fails_hidden=fails_hidden)
+        mixed = bool(passing) and failed
+        self._sums.update(problems=1, mixed=mixed, solved_but_fails_hidden=fails_hidden)
         self.missing += trajectory.missing or ()
         for attempt in trajectory.attempts:
             self._verdicts[attempt.iteration][attempt.verdict] += 1

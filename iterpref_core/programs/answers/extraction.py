@@ -164,11 +164,17 @@ def before_end_token(text: str, entry_point: str | None = None) -> str:
     least = Rank.ALIAS if entry_point else Rank.SCRIPT
     first = next((run.end for run in runs if rank(run.tree, entry_point) >= least), len(text))
     for token in _END_TOKEN.finditer(text):
-        run = next((run for run in runs if run.start <= token.start() < run.end), None)
-        before = "" if run is None or not _may_end(text, run, token) else text[run.start : token.start()]
-        program = parser.tree(textwrap.dedent(before))
-        if (run is None and first <= token.start()) or (program is not None and rank(program, entry_point) >= least):
-            return text[: token.start()]
+        place = token.start()
+        around = next((run for run in runs if run.start <= place < run.end), None)
+        if around is None:
+            is_end = first <= place
+        else:
+            # A token within a run ends it only if the text before is a program.
+            before = text[around.start : place] if _may_end(text, around, token) else ""
+            program = parser.tree(textwrap.dedent(before))
+            is_end = program is not None and rank(program, entry_point) >= least
+        if is_end:
+            return text[:place]
     return text
 
 
@@ -177,16 +183,19 @@ def _may_end(text: str, run: Excerpt, token: re.Match[str]) -> bool:
 
     After "# such as a</s>\n    return y" the program continues.
     """
-    margin = len(text[run.start :]) - len(text[run.start :].lstrip())
+    shown = text[run.start :]
+    margin = len(shown) - len(shown.lstrip())
     rest, _, following = text[token.end() : run.end].partition("\n")
     next_line = re.search(r"^([ \t]*)\S", following, re.MULTILINE)
-    if next_line is not None and len(next_line[1]) > margin and not STATEMENT.match(rest):
+    goes_on = next_line is not None and len(next_line[1]) > margin
+    if goes_on and not STATEMENT.match(rest):
         return False
-    line_start = text.rfind("\n", 0, token.start()) + 1
     # `return x + 1[EOS]` is also Python. It is not the end if the program defines EOS.
-    is_last = token[0].startswith("[E") and not text[token.end() : run.end].strip()
-    ends = is_last and token[0][1:-1] not in bound_names(run.tree)
-    return ends or re.search(r"#.*[\w.!?)]$", text[line_start : token.start()]) is not None
+    is_last = not text[token.end() : run.end].strip()
+    if is_last and token[0].startswith("[E") and token[0][1:-1] not in bound_names(run.tree):
+        return True
+    line_start = text.rfind("\n", 0, token.start()) + 1
+    return re.search(r"#.*[\w.!?)]$", text[line_start : token.start()]) is not None
 
 
 def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
@@ -223,15 +232,19 @@ def _cut_program(text: str, outside: str) -> str | None:
 
     A block that begins a definition is preferred.
     """
-    found = []
+    last = None
+    last_defines = False
     for start, end in _blocks(text):
         left = outside[start:end]
-        is_tagged = _PYTHON_FENCE.search(text, text.rfind("\n", 0, max(start - 1, 0)) + 1, start) is not None
-        if left.strip() and (is_tagged or _STATEMENT_LINE.search(left)):
+        opening = text.rfind("\n", 0, max(start - 1, 0)) + 1
+        is_tagged = _PYTHON_FENCE.search(text, opening, start) is not None
+        if not left.strip() or not (is_tagged or _STATEMENT_LINE.search(left)):
+            continue
+        defines = _DEFINITION_LINE.search(left) is not None
+        if defines or not last_defines:
             beginning = None if is_tagged else _STATEMENT_LINE.search(text, start, end)
-            program = textwrap.dedent(text[beginning.start() if beginning else start : end])
-            found.append((_DEFINITION_LINE.search(left) is not None, program))
-    _, last = max(reversed(found), key=lambda pair: pair[0], default=(False, None))
+            last = textwrap.dedent(text[beginning.start() if beginning else start : end])
+            last_defines = defines
     return last
 
 

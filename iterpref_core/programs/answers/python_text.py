@@ -169,10 +169,11 @@ def _ranks_of_name(tree: ast.Module, nodes: Sequence[ast.AST], name: str, *, of_
             yield Rank.NOTHING if _is_stub(node) else full
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                # A lambda that its own text calls, or that ignores its arguments, is an example.
-                is_solution = isinstance(node.value, ast.Lambda) and _reads_arguments(node.value) and not acts(tree)
-                yield Rank.ENTRY_POINT if is_solution else Rank.ALIAS
+            if name not in {target.id for target in targets if isinstance(target, ast.Name)}:
+                continue
+            # A lambda that its own text calls, or that ignores its arguments, is an example.
+            is_example = not isinstance(node.value, ast.Lambda) or not _reads_arguments(node.value) or acts(tree)
+            yield Rank.ALIAS if is_example else Rank.ENTRY_POINT
 
 
 def _reads_arguments(function: ast.Lambda) -> bool:

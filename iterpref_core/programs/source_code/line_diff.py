@@ -92,9 +92,12 @@ def join_spans(units: Sequence[Unit], numbers: Iterable[int]) -> tuple[Span, ...
     spans = []
     # Within a run, an index minus its place is constant: 1-0, 2-1 | 5-2, 6-3 | 9-4.
     for _, run in groupby(enumerate(numbers), key=lambda item: item[1] - item[0]):
-        visible = [units[number].span for _, number in run if _is_visible(units[number])]
+        chosen = [units[number] for _, number in run]
+        visible = [unit.span for unit in chosen if _is_visible(unit)]
         if visible:
-            spans.append((visible[0][0], visible[-1][1]))
+            start, _ = visible[0]
+            _, end = visible[-1]
+            spans.append((start, end))
     return tuple(spans)
 
 
