@@ -17,7 +17,7 @@ from tasks.addresses import without_passwords
 from tasks.dvc.graph import check_root, load_graph
 from tasks.early_checks import refusals
 from tasks.local_server import answers
-from tasks.mlflow.entry import entries_folder, kept_entries
+from tasks.mlflow.entry import entries_folder, is_running, kept_entries
 from tasks.mlflow.server import check_server
 from tasks.paths import CHECKOUT, GRAPH
 from tasks.prefect.server import running_prefect
@@ -150,7 +150,7 @@ def examine_services() -> Iterator[Diagnosis]:
         yield Diagnosis("MLflow", f"{problem}; runs continue, and send what is missing once it is back", "absent")
     else:
         yield Diagnosis("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
-    if waiting := kept_entries():
+    if waiting := [path for path in kept_entries() if not is_running(path)]:
         names = ", ".join(path.name for path in waiting)
         detail = f"not there: {names} in {entries_folder()}; the next run sends them"
         yield Diagnosis("MLflow: entries", detail, "absent")

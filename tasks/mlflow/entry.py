@@ -5,6 +5,7 @@ The files are next to the stored answers of models, so they outlive a work pool'
 
 import csv
 import json
+import os
 import platform
 import re
 import time
@@ -13,7 +14,8 @@ from getpass import getuser
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from psutil import Process, pid_exists
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iterpref_core.records.config import Params
 from iterpref_core.records.digest import digest_of
@@ -91,6 +93,7 @@ class Entry(BaseModel):
         stages: the stages that are up to date, by name.
         status: in MLflow's words.
         error: why it failed.
+        process: the machine, the id and the start of the command's process.
         started: seconds since the epoch.
         ended: seconds since the epoch: of the last look, while it runs.
         folder: the checkout or worktree with its report; None after its end, when the report may be another one.
@@ -105,6 +108,7 @@ class Entry(BaseModel):
     stages: dict[str, FinishedStage] = {}
     status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"] = "RUNNING"
     error: ShownText = ""
+    process: tuple[str, int, float] | None = None
     started: float = Field(default_factory=time.time)
     ended: float = Field(default_factory=time.time)
     folder: Path | None = Field(default=None, exclude=True)
@@ -164,8 +168,13 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "", pa
             "iterpref.processor": _processor(),
             **({"prefect.flow_run": page} if page else {}),
         },
+        process=_process(os.getpid()),
         folder=Path(),
     )
+
+
+def _process(number: int) -> tuple[str, int, float]:
+    return platform.node(), number, Process(number).create_time()
 
 
 def _processor() -> str:
@@ -180,6 +189,18 @@ def entries_folder() -> Path:
     return home() / STATE / "mlflow"
 
 
+def is_running(path: Path) -> bool:
+    """Return whether the file belongs to a command whose process may still be there. Only its own machine knows."""
+    try:
+        entry = Entry.model_validate_json(path.read_bytes())
+    except ValidationError:  # torn, or of another version
+        return False
+    if entry.status != "RUNNING" or entry.process is None:
+        return False
+    machine, number, _ = entry.process
+    return machine != platform.node() or (pid_exists(number) and entry.process == _process(number))
+
+
 def kept_entries() -> list[Path]:
-    """Return the files of the entries that MLflow does not have, the oldest first."""
+    """Return the files of the entries that MLflow does not have, and of commands under way, the oldest first."""
     return sorted(entries_folder().glob("*.json"), key=lambda path: path.stat().st_mtime_ns)

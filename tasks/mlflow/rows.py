@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from iterpref_core.records.benchmark_table import BENCHMARKS
 from tasks.dvc.observation import Artifact
 from tasks.mlflow.entry import Entry, FinishedStage
 from tasks.mlflow.server import Server
-from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS
+from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS, model_path
 
 _DATA = (PROBLEMS.parent.name, INGESTED.name, RESULTS.name)
 """Folders of data. Other inputs are code, which the commit names, and models, which have entries of their own."""
@@ -24,15 +25,17 @@ def send(server: Server, entry: Entry) -> None:
         return
     parent = run.info.run_id
     scores = []
+    data = {}
     # Scores of all models, also of those that an earlier command has evaluated.
     for stage in entry.stages.values():
         group, _, model = stage.name.partition("@")
+        data |= _data_of(stage)
         # MLflow draws the metrics of one prefix side by side: all models, in one section for each benchmark.
         for name, _, value in stage.points if group == "evaluation" else ():
             if name.endswith("/pass_at_1"):
                 scores.append((f"{name}/{model}", 0, value))
     tags = {**entry.tags, "mlflow.note.content": entry.error}
-    server.log(parent, entry.ended, params=entry.params, points=scores, tags=tags)
+    server.log(parent, entry.ended, params=entry.params, points=scores, data=data, tags=tags)
     for stage in entry.stages.values():
         if stage.times is not None:
             _send_stage(server, entry.tags, stage, parent)
@@ -64,8 +67,16 @@ def _send_stage(server: Server, tags: Mapping[str, str], stage: FinishedStage, p
         if Path(item.path).is_relative_to(MODELS) and server.find_model(item) is None:
             server.create_model(item, run_id, params, tags)
     read = _log_artifacts(server, run_id, stage.deps, stage.outs)
-    measured = read[0] if read and stage.name.startswith("evaluation@") else None
-    server.log(run_id, ended, params=params, points=stage.points, model_id=measured)
+    data = _data_of(stage)
+    server.log(run_id, ended, params=params, points=stage.points, data=data)
+    for model in read if stage.name.startswith("evaluation@") else ():
+        server.log(run_id, ended, points=stage.points, data=data, model_id=model.model_id)
+        if Path(model.tags["dvc.path"]).is_relative_to(model_path("")):
+            # Whoever compares evaluations sees the settings of training, and whoever compares trainings the scores.
+            others = {name: value for name, value in model.params.items() if name not in params}
+            server.log(run_id, ended, params=others)
+            if server.client.get_run(model.source_run_id).info.lifecycle_stage == "active":
+                server.log(model.source_run_id, ended, points=stage.points, data=data)
     server.client.set_terminated(run_id, "FINISHED", round(1000 * ended))
 
 
@@ -84,22 +95,38 @@ def _settings(stage: FinishedStage) -> dict[str, Any]:
     return common | stated
 
 
-def _log_artifacts(server: Server, run_id: str, deps: Iterable[Artifact], outs: Iterable[Artifact]) -> list[str]:
-    """Log the data and the models that a run read and wrote, and return the ids of the models that it read."""
+def _data_of(stage: FinishedStage) -> dict[str, tuple[str, str]]:
+    """Return name and digest of each benchmark's data: the experiment's own problems, or a published version."""
+    own = next(((item.path, item.md5) for item in stage.deps if item.path == str(PROBLEMS)), None)
+    found = {}
+    for name, _, _ in stage.points:
+        benchmark = name.split("/")[0]
+        row = BENCHMARKS.get(benchmark)
+        if row is not None and row.data is not None:
+            data, _, version = row.data.name.rpartition("-")
+            found[benchmark] = (data or version, version)
+        elif row is not None and own is not None:
+            found[benchmark] = own
+    return found
+
+
+def _log_artifacts(server: Server, run_id: str, deps: Iterable[Artifact], outs: Iterable[Artifact]) -> list[Any]:
+    """Log the data and the models that a run read and wrote, and return the models that it read."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput
 
     datasets = []
-    models: dict[str, list[str]] = {"input": [], "output": []}
+    models: dict[str, list[Any]] = {"input": [], "output": []}
     for context, items in (("input", deps), ("output", outs)):
         for item in items:
             if Path(item.path).parts[0] in _DATA:
                 tag = InputTag("mlflow.data.context", context)
                 datasets.append(DatasetInput(Dataset(item.path, item.md5, "dvc", f"{item.size} bytes in DVC"), [tag]))
             elif Path(item.path).is_relative_to(MODELS) and (model := server.find_model(item)):
-                models[context].append(model.model_id)
-    server.client.log_inputs(run_id, datasets=datasets, models=list(map(LoggedModelInput, models["input"])))
+                models[context].append(model)
+    read = [LoggedModelInput(model.model_id) for model in models["input"]]
+    server.client.log_inputs(run_id, datasets=datasets, models=read)
     # MLflow would list a model again that is logged again.
     there = {model.model_id for model in server.client.get_run(run_id).outputs.model_outputs}
-    written = [LoggedModelOutput(made, step=0) for made in models["output"] if made not in there]
+    written = [LoggedModelOutput(model.model_id, step=0) for model in models["output"] if model.model_id not in there]
     server.client.log_outputs(run_id, models=written)
     return models["input"]

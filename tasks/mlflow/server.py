@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,14 @@ class Server:
             ) from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
 
+    def find_run(self, key: str) -> Any | None:
+        """Return the run with this key, deleted or not, or None."""
+        from mlflow.entities import ViewType
+
+        # A run that the user has deleted also counts: it must not come back.
+        found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", ViewType.ALL, max_results=1)
+        return found[0] if found else None
+
     def open_run(self, key: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
         """Return the run with this key, deleted or not; make it if it does not exist.
 
@@ -73,13 +81,7 @@ class Server:
             started: seconds since the epoch.
             tags: of a new run.
         """
-        from mlflow.entities import ViewType
-
-        # A run that the user has deleted also counts: it must not come back.
-        found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", ViewType.ALL, max_results=1)
-        if found:
-            return found[0]
-        return self.client.create_run(
+        return self.find_run(key) or self.client.create_run(
             self.experiment_id, start_time=round(1000 * started), tags={**tags, KEY: key}, run_name=name
         )
 
@@ -89,6 +91,7 @@ class Server:
         at: float,
         *,
         points: Iterable[Point] = (),
+        data: Mapping[str, tuple[str, str]] = {},
         params: Mapping[str, Any] = {},
         tags: Mapping[str, str] = {},
         model_id: str | None = None,
@@ -99,6 +102,7 @@ class Server:
             run_id: the run.
             at: the time of the points, in seconds since the epoch. A point that is sent again with it is there once.
             points: (name, step, value).
+            data: benchmark → name and digest of the data set of its points, which begin with the benchmark's name.
             params: name → value.
             tags: name → value.
             model_id: also log the points for this model.
@@ -107,10 +111,31 @@ class Server:
 
         self.client.log_batch(
             run_id,
-            metrics=[Metric(safe_name(name), value, round(1000 * at), step, model_id) for name, step, value in points],
+            metrics=[
+                Metric(
+                    safe_name(name),
+                    value,
+                    round(1000 * at),
+                    step,
+                    model_id,
+                    *data.get(name.split("/")[0], (None, None)),
+                )
+                for name, step, value in points
+            ],
             params=[Param(safe_name(name), str(value)) for name, value in params.items()],
             tags=[RunTag(safe_name(name), value) for name, value in tags.items()],
         )
+
+    def watch_machine(self, key: str) -> Callable[[], object]:
+        """Add processor, memory, GPUs and network to the run with this key, and return the function that ends this."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        run = self.find_run(key)
+        assert run is not None, "its command has begun"
+        monitor = SystemMetricsMonitor(run.info.run_id, resume_logging=True, tracking_uri=tracking_uri())
+        monitor.start()
+        finish: Callable[[], object] = monitor.finish
+        return finish
 
     def find_model(self, item: Artifact) -> Any | None:
         """Return the model with a path and digest of DVC's, or None."""

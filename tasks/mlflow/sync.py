@@ -1,16 +1,17 @@
 """Send the entries of commands to MLflow. An entry's file is removed once MLflow has all of it."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from threading import Thread
 
 from filelock import FileLock
 
 from tasks.addresses import without_passwords
-from tasks.mlflow.entry import Entry, entries_folder, kept_entries
+from tasks.mlflow.entry import Entry, entries_folder, is_running, kept_entries
 from tasks.mlflow.rows import send
 from tasks.mlflow.server import Server, TrackingError, explain, tracking_uri
 
@@ -28,11 +29,14 @@ _away_until: dict[str, float] = {}
 def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
     """Write to MLflow that the command of this entry runs in the block, and then how it ended.
 
+    MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING adds the load of the machine, as it does for MLflow's own runs.
+
     Args:
         entry: the entry.
         stage: the stage that is all of the command, for the message of a failure.
     """
-    beginning = Thread(target=write_entry, args=(entry,))
+    ending = ExitStack()
+    beginning = Thread(target=_begin, args=(entry, ending))
     beginning.start()
     if stage:
         beginning.join()  # a stage starts processes by `fork`, which copies no other thread
@@ -45,7 +49,18 @@ def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
         raise
     finally:
         beginning.join()  # it takes seconds to import MLflow, and this row must not be written after the next one
+        ending.close()
         write_entry(entry)
+
+
+def _begin(entry: Entry, ending: ExitStack) -> None:
+    """Write a command that begins, and have the machine watched until `ending` is closed, if the user wants that."""
+    write_entry(entry)
+    if os.environ.get("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "").lower() in ("1", "true"):
+        try:
+            ending.callback(Server().watch_machine(entry.key))
+        except Exception as error:  # noqa: BLE001 - MLflow's, or its server's
+            _warn(f"MLflow gets no metrics of this machine: {explain(error)}")
 
 
 def write_entry(entry: Entry | None) -> None:
@@ -88,8 +103,17 @@ def _send_all(own: Entry | None) -> None:
         raise
     for path in kept_entries():
         try:
-            send(server, own if own and path == own.path else Entry.model_validate_json(path.read_bytes()))
-            path.unlink()
+            if own and path == own.path:
+                entry = own
+            elif is_running(path):
+                continue  # its process sends it
+            else:
+                entry = Entry.model_validate_json(path.read_bytes())
+                if entry.status == "RUNNING":
+                    entry.status, entry.error = "KILLED", "its process is gone"
+            send(server, entry)
+            if entry.status != "RUNNING":  # if it is killed, the next command learns it from the file
+                path.unlink()
         except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
             _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
 

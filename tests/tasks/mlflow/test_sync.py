@@ -1,7 +1,11 @@
 """MLflow: a run for a command, its stages nested in it, each once, whatever was away or refused."""
 
 import math
+import os
 import shutil
+import subprocess
+import sys
+import time
 from contextlib import chdir, suppress
 from pathlib import Path
 
@@ -17,6 +21,7 @@ from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
 from tasks.mlflow import sync
 from tasks.mlflow.entry import Entry, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
+from tasks.mlflow.rows import _data_of
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
 from tasks.mlflow.sync import _away_until, _warn, write_entry
 from tests.dvc_repository import init_dvc
@@ -126,6 +131,9 @@ def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all():
     assert (model.name, model.tags["dvc.md5"]) == ("sft", f"{MD5}.dir")
     assert model.params == {"training.alpha": "20.0"}
     assert {(point.key, point.value) for point in model.metrics} == set(scores.items())
+    assert {(point.dataset_name, point.dataset_digest) for point in model.metrics} == {("data/problems.jsonl", MD5)}
+    assert scores.items() <= found["training@sft"].data.metrics.items(), "whoever compares trainings sees them"
+    assert found["evaluation@sft"].data.params["training.alpha"] == "20.0"
     parent = found["beta=0.3"]
     assert parent.data.metrics == {"heldout/pass_at_1/sft": 0.5, "heldout/pass_at_1/dpo": 0.25}, "in one chart"
     data = {read.dataset.name: read.tags[0].value for read in parent.inputs.dataset_inputs}
@@ -160,6 +168,45 @@ def test_one_name_stands_for_a_value_of_all_objectives():
     found = runs()
     assert found["training@sft"].data.params == {"training.learning_rate": "0.0003", "training.beta": "0.1"}
     assert found["training@dpo"].data.params == {"training.learning_rate": "5e-06", "training.beta": "0.5"}
+
+
+def test_a_published_benchmark_is_named_with_its_version():
+    found = _data_of(finished("evaluation@sft", metrics={"mbpp+/pass_at_1": 0.5, "livecodebench/n": 3.0, "x/y": 1.0}))
+    assert found["mbpp+"] == ("MbppPlus", "v0.2.0")
+    assert "x" not in found
+
+
+COMMAND = """
+import os, signal
+from iterpref_core.records.config import load_params
+from tasks.git.source import Source
+from tasks.mlflow.entry import begin_entry
+from tasks.mlflow.sync import logged_command
+
+with logged_command(begin_entry("iterpref run", load_params(), Source(changes={"a": 1})), "stage"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_command_that_was_killed_is_killed_and_one_that_runs_can_show_the_load_of_the_machine(monkeypatch):
+    subprocess.run([sys.executable, "-c", COMMAND], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
+    assert runs()["a=1"].info.status == "RUNNING", "nobody knows better yet"
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
+    entry = begin_entry("iterpref sweep", load_params(), Source(commit="b", changes={"b": 2}))
+    with sync.logged_command(entry, "stage"):
+        found = runs()
+        assert found["b=2"].info.status == "RUNNING"
+        assert found["a=1"].info.status == "KILLED"
+        assert "gone" in found["a=1"].data.tags["mlflow.note.content"]
+        write(of="meanwhile")
+        assert kept_entries() == [entry.path]
+        assert runs()["b=2"].info.status == "RUNNING", "a command beside it leaves it alone"
+        assert "MLflow: entries" not in [finding.name for finding in examine_services()], "it is under way"
+        time.sleep(1)  # five looks at the machine
+    assert "system/cpu_utilization_percentage" in runs()["b=2"].data.metrics
+    assert runs()["b=2"].info.status == "FINISHED"
+    assert kept_entries() == []
 
 
 def test_a_command_is_there_when_it_begins_and_says_how_it_ended():
