@@ -15,7 +15,7 @@ from tests.settings import ROOT
 
 def init_dvc(*, no_scm=False):
     """Make the present folder a DVC repository with the files of `dvc init`, which takes ten times as long."""
-    Path(".dvc").mkdir()
+    Path(".dvc/tmp").mkdir(parents=True)
     Path(".dvc/config").write_text("[core]\n    no_scm = True\n" if no_scm else "", encoding="utf-8")
     Path(".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n", encoding="utf-8")
     Path(".dvcignore").touch()
