@@ -32,12 +32,12 @@ class Terminal:
         """Return the address of the run's page; empty without a page."""
         return ""
 
-    def end(self, folder: Path, run: str) -> None:
+    def end(self, folder: Path, key: str) -> None:
         """Show the results on the run's page; here the command prints them.
 
         Args:
             folder: the checkout or worktree with the results.
-            run: its name in MLflow; empty if all stages were up to date.
+            key: identifies the run in MLflow; empty if all stages were up to date.
         """
 
     def table(self, rows: Sequence[Mapping[str, Any]], description: str) -> None:

@@ -15,6 +15,7 @@ from prefect.utilities.urls import url_for
 from flows.display import R, Say, Terminal
 from iterpref_core.evaluation.report.standings import summary_standings
 from iterpref_core.evaluation.report.summary_record import read_summary
+from tasks.mlflow.pages import page_of_run
 from tasks.paths import REPORTS, SUMMARY
 
 CACHED = "Cached"
@@ -57,15 +58,15 @@ class PrefectPages(Terminal):
         """Return the address of the flow run's page."""
         return url_for("flow-run", flow_run.id) or ""
 
-    def end(self, folder: Path, run: str) -> None:
+    def end(self, folder: Path, key: str) -> None:
         """Add the results to the flow run: the table of scores, the folder, and the run in MLflow."""
         self.outcome = f"results in {folder}"
         text = ""
         if (folder / SUMMARY).is_file():
             text = summary_standings(read_summary(folder / SUMMARY)).markdown()
             text += f"\nReport: {folder / REPORTS / 'index.html'}\n"
-        if run:
-            self.outcome += f"; in MLflow: {run}"
+        if place := key and page_of_run(key):
+            self.outcome += f"; in MLflow: {place}"
         create_markdown_artifact(f"{text}\n{self.outcome}", key="experiment", description="Results")
 
     def table(self, rows: Sequence[Mapping[str, Any]], description: str) -> None:

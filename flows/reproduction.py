@@ -65,7 +65,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
             # Later stages may have run with code that was edited meanwhile.
             if not values and observe_source().edits != source.edits:
                 entry.tags["mlflow.source.git.dirty"] = "true"
-        display.end(folder, entry.name)
+        display.end(folder, entry.key)
         return folder
 
 

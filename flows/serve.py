@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.prefect_session import TAG, create_automations, prefect_session
 from tasks.addresses import without_passwords
-from tasks.mlflow.pages import mlflow_server
+from tasks.mlflow.pages import ADDRESS, mlflow_server
 from tasks.mlflow.server import tracking_uri
 from tasks.paths import CHECKOUT, home
 from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_server
@@ -34,6 +34,7 @@ def serve_pages() -> None:
         # A tracking server has its own pages; a database file needs a server that shows it.
         if not mlflow.startswith("http"):
             mlflow = stack.enter_context(mlflow_server())
+            stack.enter_context(announced(mlflow, ADDRESS))
         stack.enter_context(prefect_session(prefect))
         # Runs that the pages start import the flows from this checkout, before anything on the user's PYTHONPATH.
         places = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]

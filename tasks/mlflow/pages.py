@@ -5,10 +5,14 @@ from contextlib import ExitStack, contextmanager
 
 from filelock import FileLock
 
+from tasks.addresses import without_passwords
 from tasks.local_server import served
 from tasks.mlflow.entry import entries_folder
-from tasks.mlflow.server import artifacts_uri, is_in_checkout, tracking_uri
+from tasks.mlflow.server import Server, TrackingError, artifacts_uri, is_in_checkout, tracking_uri
+from tasks.paths import STATE, home
 
+ADDRESS = STATE / "mlflow.url"
+"""The file with the address of the pages of this checkout's `iterpref ui`, while that runs."""
 _PORT = 5000
 """The preferred port of `iterpref ui`; any free port if that one is taken."""
 
@@ -36,3 +40,19 @@ def mlflow_server() -> Iterator[str]:
         with FileLock(lock):
             address = stack.enter_context(served("mlflow", command, _PORT, lambda _: settings, "/health"))
         yield address
+
+
+def page_of_run(key: str) -> str:
+    """Return the address of a run's page, or its name if no page is up; empty if MLflow does not have it."""
+    address = home() / ADDRESS
+    base = tracking_uri() if tracking_uri().startswith("http") else ""
+    if not base and address.is_file():
+        base = address.read_text(encoding="utf-8")
+    try:
+        server = Server(create=False)
+    except TrackingError:
+        return ""
+    run = server.find_run(key) if server.experiment_id else None
+    if run is None or not base:
+        return run.info.run_name if run else ""
+    return without_passwords(f"{base}/#/experiments/{server.experiment_id}/runs/{run.info.run_id}")

@@ -6,14 +6,14 @@ Prefect is imported inside functions, because its import takes a second and a ha
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import database_url, without_passwords
-from tasks.local_server import served
+from tasks.local_server import ServerError, served
 from tasks.paths import STATE, home
 
 _PORT = 4200
@@ -21,6 +21,8 @@ _PORT = 4200
 HEARTBEAT_S = 30
 """Seconds between two signs of life of a run, the least that Prefect takes. docker/automations.yaml counts on it."""
 
+_SETTINGS_FILES = (".env", "prefect.toml")
+"""Files of the present folder that Prefect reads, next to its profiles (docs.prefect.io, settings and profiles)."""
 _ADDRESS = STATE / "prefect.url"
 """The file with the address of the server of this checkout's `iterpref ui`, while that runs."""
 PASSWORD = STATE / "prefect.password"
@@ -66,7 +68,17 @@ def prefect_server() -> Iterator[str]:
             "DO_NOT_TRACK": "1",
         }
 
-    with served("prefect", ["prefect", "server", "start"], _PORT, settings, "/api/health") as address:
+    with ExitStack() as stack:
+        try:
+            server = served("prefect", ["prefect", "server", "start"], _PORT, settings, "/api/health")
+            address = stack.enter_context(server)
+        except ServerError as error:
+            if "Can't locate revision" not in str(error):
+                raise
+            raise ServerError(
+                f"a newer Prefect has written {folder / 'prefect.db'}: install that version again, or move the file "
+                "away; it has schedules and the list of runs, and no results"
+            ) from None
         yield f"{address}/api"
 
 
@@ -91,13 +103,14 @@ def _use_password(url: str) -> None:
 
 
 @contextmanager
-def announced(url: str) -> Iterator[None]:
-    """Let runs of this checkout find the server of `iterpref ui`; of two, the later.
+def announced(url: str, path: Path = _ADDRESS) -> Iterator[None]:
+    """Let runs of this checkout find a server of `iterpref ui`; of two, the later.
 
     Args:
         url: its address.
+        path: the file that has it meanwhile.
     """
-    path = (home() / _ADDRESS).resolve()
+    path = (home() / path).resolve()
     shown = without_passwords(url)
     with atomic_writer(path) as file:
         file.write(shown)
@@ -136,21 +149,45 @@ def use_prefect(url: str) -> None:
 
 
 def named_prefect() -> str | None:
-    """Return the address of the server that PREFECT_API_URL names.
+    """Return the address of the server that PREFECT_API_URL names, in the environment or in Prefect's own settings.
 
     Raises:
         InputError: the server does not answer, or refuses the key.
     """
-    named = os.environ.get("PREFECT_API_URL")
+    named = os.environ.get("PREFECT_API_URL") or _named_in_settings()
     if not named:
         return None
     _use_password(named)
     if problem := problem_of(named):
         raise InputError(
             f"the Prefect server at {without_passwords(named)}, which PREFECT_API_URL names, {problem}; or name none: "
-            "unset PREFECT_API_URL. The address of Prefect's interface for programs ends in /api"
+            "unset PREFECT_API_URL (`prefect config view` shows where it is set). The address of Prefect's interface for "
+            "programs ends in /api"
         )
     return named
+
+
+def _named_in_settings() -> str | None:
+    """Return the address that a profile or a file of settings names, as the commands of Prefect read them.
+
+    Importing Prefect takes a second, so Prefect is asked only if one of the files exists.
+
+    Raises:
+        InputError: the settings are broken.
+    """
+    folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
+    files = [path for path in (profiles, *map(Path, _SETTINGS_FILES)) if path.is_file()]
+    if not files:
+        return None
+    try:
+        from prefect.settings import get_current_settings
+
+        return get_current_settings().api.url
+    except ValueError as error:  # of TOML, or of a value
+        reason = without_passwords(str(error).splitlines()[0])
+        names = ", ".join(map(str, files))
+        raise InputError(f"Prefect's settings cannot be read: {reason}; correct them in {names}") from None
 
 
 def problem_of(url: str) -> str:

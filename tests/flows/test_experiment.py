@@ -75,7 +75,8 @@ def states_of_tasks():
 
 
 @on_prefect
-def test_only_what_changed_runs_on_a_card_of_its_own(toy):
+def test_only_what_changed_runs_on_a_card_of_its_own(toy, monkeypatch):
+    monkeypatch.setattr("flows.prefect_display.page_of_run", lambda key: f"{'its' if key else 'no'} page")
     assert run_flow() == str(toy / "toy")
     _the_pages_show_where_the_results_are(f"results in {toy / 'toy'}")
     lines = (toy / "ran").read_text(encoding="utf-8").splitlines()
@@ -102,6 +103,7 @@ def _the_pages_show_where_the_results_are(outcome):
     assert artifact.flow_run_id == run.id
     assert outcome in artifact.data
     assert run.state.message.startswith(outcome), "the last line of its log"
+    assert "; in MLflow: its page" in run.state.message
 
 
 def test_the_form_of_prefect_s_page_begins_with_a_mapping_of_values():
@@ -160,6 +162,7 @@ def test_a_failed_stage_says_why_and_what_was_finished_stays(toy):
 
 def test_a_command_of_dvc_that_is_at_work_is_named(toy):
     holder = {"pid": os.getppid(), "cmd": "dvc repro"}
+    Path(".dvc/tmp").mkdir(exist_ok=True)
     Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(Path("first").resolve()): holder}}), encoding="utf-8")
     with pytest.raises(InputError, match=rf"blocked by:\s+\(PID {os.getppid()}\)"):
         run("first")

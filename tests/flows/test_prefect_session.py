@@ -104,6 +104,50 @@ def test_a_setting_that_prefect_refuses_is_named(monkeypatch):
         running_prefect()
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("prefect/profiles.toml", 'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{}"\n'),
+        (".env", "PREFECT_API_URL={}\n"),
+        ("prefect.toml", '[api]\nurl = "{}"\n'),
+    ],
+)
+def test_a_server_is_named_in_all_ways_of_prefect(locked, file, text, monkeypatch):
+    from prefect.context import refresh_global_settings_context
+
+    Path("prefect").mkdir(exist_ok=True)
+    Path(file).write_text(text.format(locked), encoding="utf-8")
+    refresh_global_settings_context()
+    with pytest.raises(InputError, match="answers 401"):
+        running_prefect()
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
+    refresh_global_settings_context()
+    assert running_prefect() == locked
+
+
+def test_broken_settings_of_prefect_are_one_message(monkeypatch):
+    from prefect.context import SettingsContext
+
+    # So that Prefect reads its files, as in a new process.
+    monkeypatch.setattr("prefect.context.GLOBAL_SETTINGS_CONTEXT", None)
+    SettingsContext.__var__.set(None)
+    Path(".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\n", encoding="utf-8")
+    Path("prefect.toml").write_text("[api\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"Prefect's settings cannot be read: .*; correct them in .*prefect\.toml"):
+        running_prefect()
+
+
+def test_a_data_base_of_a_newer_prefect_is_named_with_what_to_do(monkeypatch):
+    @contextmanager
+    def served(*_):
+        raise ServerError("prefect ended while starting: CommandError: Can't locate revision identified by 'ff'")
+        yield
+
+    monkeypatch.setattr("tasks.prefect.server.served", served)
+    with pytest.raises(ServerError, match=r"a newer Prefect has written .*prefect\.db: .* move the file away"):
+        prefect_server().__enter__()
+
+
 def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog):
     from flows.prefect_session import leave_out_tracebacks
 

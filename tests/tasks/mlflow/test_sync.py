@@ -21,9 +21,11 @@ from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
 from tasks.mlflow import sync
 from tasks.mlflow.entry import Entry, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
+from tasks.mlflow.pages import ADDRESS, page_of_run
 from tasks.mlflow.rows import _data_of
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
 from tasks.mlflow.sync import _away_until, _warn, write_entry
+from tasks.prefect.server import announced
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
 from tests.once import give_mlflow_tables
@@ -224,6 +226,18 @@ def test_a_command_is_there_when_it_begins_and_says_how_it_ended():
         assert run.info.status == status
         assert (run.data.tags["mlflow.note.content"] == "stage: no memory") == (status == "FAILED")
     assert kept_entries() == []
+
+
+def test_each_page_has_the_run_on_the_other():
+    entry = begin_entry("iterpref run", load_params(), Source(changes={"a": 1}), page="http://127.0.0.1:4200/runs/1")
+    assert page_of_run(entry.key) == "", "it is not there"
+    write_entry(entry)
+    run = runs()["a=1"]
+    assert run.data.tags["prefect.flow_run"] == "http://127.0.0.1:4200/runs/1"
+    assert page_of_run(entry.key) == "a=1", "nobody shows the pages"
+    with announced("http://127.0.0.1:5000", ADDRESS):
+        page = f"http://127.0.0.1:5000/#/experiments/{Server().experiment_id}/runs/{run.info.run_id}"
+        assert page_of_run(entry.key) == page
 
 
 def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monkeypatch):
