@@ -10,6 +10,7 @@ from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.errors import InputError
 from tasks.doctor import examine_settings
 from tasks.early_checks import refusals
+from tests.once import give_mlflow_tables
 from tests.settings import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
@@ -44,9 +45,10 @@ def test_the_parameters_that_come_with_the_project_are_taken():
     assert list(refusals(STAGES, PARAMS)) == []
 
 
-def test_run_refuses_before_the_first_stage_and_only_what_will_run(toy_checkout):
+def test_run_refuses_before_the_first_stage_and_only_what_will_run(toy_checkout, tmp_path_factory):
     pairs = {"cmd": "cp ran pairs", "deps": ["ran"], "outs": ["pairs"]}
-    toy_checkout({"problems": STEP, "pairs": pairs}, {".gitignore": ".iterpref\nran\npairs\n"})
+    folder = toy_checkout({"problems": STEP, "pairs": pairs}, {".gitignore": ".iterpref\nran\npairs\n"})
+    give_mlflow_tables(tmp_path_factory, folder)
     text = Path("params.yaml").read_text(encoding="utf-8").replace("benchmarks: [heldout] ", "benchmarks: [no-such] ")
     Path("params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"stage pairs: .*no benchmark 'no-such'"):
