@@ -161,8 +161,8 @@ def named_prefect() -> str | None:
     if problem := problem_of(named):
         raise InputError(
             f"the Prefect server at {without_passwords(named)}, which PREFECT_API_URL names, {problem}; or name none: "
-            "unset PREFECT_API_URL (`prefect config view` shows where it is set). The address of Prefect's interface for "
-            "programs ends in /api"
+            "unset PREFECT_API_URL (`prefect config view` shows where it is set). The address of Prefect's interface "
+            "for programs ends in /api"
         )
     return named
 
