@@ -54,6 +54,10 @@ class FailedPointsError(StageError):
         self.result = result
 
 
+class RefusedPointsError(FailedPointsError, InputError):
+    """Points of a sweep failed, all because of their input or parameters. Exit code 2."""
+
+
 class Sweep(NamedTuple):
     """What all points of a sweep share.
 
@@ -148,7 +152,8 @@ def run_sweep(
         display: where the run is shown.
 
     Raises:
-        FailedPointsError: a point failed.
+        RefusedPointsError: points failed, all because of their input or parameters.
+        FailedPointsError: a point failed for another reason.
         InputError: the grid is wrong, or git does not know the user.
     """
     check_identity()
@@ -190,7 +195,8 @@ def run_sweep(
     result = SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)
     if failed:
         message = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
-        raise FailedPointsError(message, result)
+        kind = RefusedPointsError if all(isinstance(error, InputError) for error in failed) else FailedPointsError
+        raise kind(message, result)
     return result
 
 

@@ -50,7 +50,8 @@ def sweep(
         jobs: number of points at the same time; each takes its own GPU.
 
     Raises:
-        FailedPointsError: a point failed.
+        RefusedPointsError: points failed, all because of their input or parameters.
+        FailedPointsError: a point failed for another reason.
         InputError: the grid is wrong, or git does not know the user.
     """
     set_up_libraries()

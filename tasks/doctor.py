@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from iterpref_core.records.backend_table import BACKENDS
@@ -14,6 +15,7 @@ from iterpref_core.records.config import InferenceParams, Params, PromptFormat
 from iterpref_core.records.errors import InputError, IterPrefError
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
+from tasks.dvc import GIVEN_SITE_CACHE, OWN_SITE_CACHE
 from tasks.dvc.graph import check_root, load_graph
 from tasks.early_checks import refusals
 from tasks.local_server import answers
@@ -49,6 +51,7 @@ def examine(params: Params) -> list[Diagnosis]:
     """Check machine and configuration, by trying things instead of comparing versions where possible."""
     found = [*_isolation(params), *_versions(), *examine_models(params), *_benchmarks(params)]
     found += examine_settings(params)
+    found.append(_probe("plain dvc", _find_site_cache, "absent"))
     if GRAPH.is_file():
         found += examine_services()
     found.append(_probe("accelerator", _find_accelerator, "absent"))
@@ -64,8 +67,26 @@ def examine_settings(params: Params) -> Iterator[Diagnosis]:
         yield Diagnosis("experiment", str(error), "missing")
         return
     yield Diagnosis("experiment", f"{len(graph)} stages")
-    for stage, message in refusals(graph, params):
-        yield Diagnosis(f"settings: {stage}", message, "missing")
+    refused = [Diagnosis(f"settings: {stage}", message, "missing") for stage, message in refusals(graph, params)]
+    yield from refused or [Diagnosis("settings", "can be taken by every stage")]
+
+
+def _find_site_cache() -> str:
+    """Return where `dvc` keeps digests if the user starts it.
+
+    Raises:
+        IterPrefError: other users can write there.
+    """
+    from dvc.config import Config
+
+    settings = Path(".dvc")
+    named = Config(str(settings) if settings.is_dir() else None)["core"].get("site_cache_dir")
+    if found := GIVEN_SITE_CACHE or named:
+        return str(found)
+    raise IterPrefError(
+        "keeps file digests in /var/tmp/dvc, where other users could plant code that your `dvc` runs; "
+        f"run `dvc config --global core.site_cache_dir {OWN_SITE_CACHE}`"
+    )
 
 
 def _isolation(params: Params) -> Iterator[Diagnosis]:

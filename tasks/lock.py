@@ -55,13 +55,13 @@ def only_run() -> AbstractContextManager[None]:
 def locks_of_user() -> Path:
     """Return the folder of what this user's processes on this machine share: cards, and the ports of servers.
 
-    Raises:
-        InputError: another user has made the folder in /tmp, whose name anyone can guess.
+    Another user may have made the folder in /tmp, whose name anyone can guess.
     """
     user = os.getuid()
     folder = Path(gettempdir()) / f"iterpref-locks-{user}"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     if folder.lstat().st_uid != user:
-        raise InputError(f"{folder}: belongs to another user; remove it, or set TMPDIR to another folder")
+        folder = Path.home() / ".cache/iterpref-locks"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

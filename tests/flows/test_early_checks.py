@@ -58,3 +58,4 @@ def test_run_refuses_before_the_first_stage_and_only_what_will_run(toy_checkout,
     assert found.name == "settings: pairs"
     bring_up_to_date(("problems",), {}, 1, Terminal())
     assert Path("ran").exists(), "it does not need the setting"
+    assert [item.name for item in examine_settings(PARAMS)] == ["experiment", "settings"], "all is well"

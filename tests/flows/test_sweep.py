@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -160,6 +161,25 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.6}
 
 
+@pytest.mark.slow
+def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, capsys):
+    """The second one was refused each point that the first one worked on, or found its worktree gone: here of one."""
+
+    def sweep_betas(_):
+        return run_sweep(None, ("target-dpo",), {"training.beta": [0.1]}, "validation", 1, 1, Terminal())
+
+    Path("edited").write_text("later", encoding="utf-8")  # so that the stages edit nothing
+    with ThreadPoolExecutor() as threads:
+        first, second = threads.map(sweep_betas, range(2))
+    assert first == second
+    assert [row.pass_at_1 for row in first.rows] == [0.1]
+    assert [words[0] for words in notes(toy, "training")] == ["begins", "ends"], "once"
+    assert "waiting for it" in capsys.readouterr().err
+    assert dvc("exp", "list", "--name-only").split() == first.experiments
+    assert len(LOGGED) == 4, "when each begins and when it ends"
+    assert len({entry.key for entry in LOGGED}) == 1, "a row"
+
+
 @on_prefect
 def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_table(toy):
     from prefect.client.orchestration import get_client
@@ -187,21 +207,35 @@ def test_a_grid_of_seeds_trains_each_of_them():
 
 
 @pytest.mark.usefixtures("toy")
-@pytest.mark.usefixtures("toy")
-def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch):
+def test_rows_that_share_a_training_both_have_its_score(monkeypatch):
+    score = Measured.model_construct(pass_at_1=0.5, n=2, passed=("t/1",))
+    trained = []
+
+    def run_point(name, *_):
+        trained.append(name)
+        return score
+
+    monkeypatch.setattr("flows.points.run_point", run_point)
+    found = run_sweep(None, ("target-dpo",), {"training.seed": [101, 102]}, "validation", 2, 1, Terminal())
+    assert [row.scores for row in found.rows] == [(0.5, 0.5), (0.5, 0.5)]
+    assert len(trained) == len(set(found.experiments)) == 3
+
+
+@pytest.mark.parametrize(("failed", "code"), [(InputError("bad"), 2), (StageError("bad"), 1)])
+def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch, failed, code):
     """The points run nothing here: what a command of DVC that fails is, is tried below."""
     monkeypatch.chdir(toy / "checkout")
     score = Measured.model_construct(pass_at_1=0.5, n=2, passed=("t/1",))
 
     def run_point(_name, row, *_):
         if row.label == "target-dpo beta=0.1":
-            raise InputError("bad")
+            raise failed
         return score
 
     monkeypatch.setattr("flows.points.run_point", run_point)
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.1,0.2")
     ended, out, err = iterpref("sweep", *grid, "--json")
-    assert (ended, "1 of 2 trainings failed, the others are kept; the last: bad" in err) == (1, True), err
+    assert (ended, "1 of 2 trainings failed, the others are kept; the last: bad" in err) == (code, True), err
     result = json.loads(out[out.index("{\n") :])
     assert [row["label"] for row in result["rows"]] == ["target-dpo beta=0.2"]
     assert len(result["experiments"]) == 1
@@ -210,7 +244,7 @@ def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, 
 def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
     reproduce("shared")
     (toy / "0.1.code").write_text("2", encoding="utf-8")
-    with pytest.raises(StageError, match=r"1 of 1 trainings failed.*beta 0\.1 is bad"):
+    with pytest.raises(InputError, match=r"1 of 1 trainings failed.*beta 0\.1 is bad"):
         run_sweep(None, ("target-dpo",), {"training.beta": [0.1]}, "validation", 1, 1, Terminal())
     assert [words[0] for words in notes(toy, "training")] == ["begins"]
     assert len(notes(toy, "shared")) == 2, "it began and ended once, before the sweep"

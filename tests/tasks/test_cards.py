@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.errors import InputError
 from tasks.cards import own_cards, visible_cards
 from tests.settings import ROOT
 
 STAGE = """
 import os, sys, time
 from pathlib import Path
-from iterpref_core.records.errors import InputError
 from tasks.cards import own_cards
 with own_cards(every=sys.argv[2:] == ["every"]):
     Path(sys.argv[1]).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
@@ -63,13 +61,18 @@ def test_processes_that_do_not_know_of_each_other_have_a_card_each_and_the_third
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders to somebody else")
-def test_a_folder_that_another_user_has_made_is_refused(tmp_path, monkeypatch):
+def test_a_folder_that_another_user_has_made_stops_no_stage(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     theirs = tmp_path / f"iterpref-locks-{os.getuid()}"
     theirs.mkdir()
     os.chown(theirs, 12345, 12345)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    with pytest.raises(InputError, match="belongs to another user"), own_cards():
-        pass
+    with own_cards():
+        assert list(theirs.iterdir()) == []
+        other = start("other", cards="3,5")
+        assert has("other") == "5", "both look into one folder"
+        Path("block").unlink()
+        assert other.wait(60) == 0
 
 
 def test_the_cards_are_those_that_the_variable_leaves(monkeypatch):

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
 from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records.errors import IterPrefError
 from tasks import doctor
 from tasks.doctor import examine_models
 from tests.dvc_repository import init_dvc
@@ -56,6 +59,11 @@ def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypat
     command = [sys.executable, "-c", f"from pathlib import Path\n{code}"]
     used = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert used.startswith(str(tmp_path / "mine/dvc/site"))
+    monkeypatch.setattr(doctor, "GIVEN_SITE_CACHE", None)
+    with pytest.raises(IterPrefError, match=r"dvc config --global core\.site_cache_dir /"):
+        doctor._find_site_cache()
+    (tmp_path / ".dvc/config.local").write_text("[core]\n    site_cache_dir = /mine\n", encoding="utf-8")
+    assert doctor._find_site_cache() == "/mine"
 
 
 def test_an_endpoint_that_is_away_is_told():
