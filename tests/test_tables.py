@@ -1,20 +1,28 @@
 """The tables of benchmarks and backends: a row gives everything, and a row without its part is named in a sentence."""
 
 import json
+import sys
+from contextlib import nullcontext
 from importlib import import_module
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 
+from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
 from iterpref_core.evaluation.report import labels
+from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.pairs.selection.pair_selection import screened_params
 from iterpref_core.problems.screening.contamination import Decontamination
-from iterpref_core.records import config
-from iterpref_core.records.backend_table import BACKENDS
+from iterpref_core.records import IoTest, Problem, config
+from iterpref_core.records.backend_table import BACKENDS, BackendRow
 from iterpref_core.records.benchmark_table import BENCHMARKS, PUBLISHED
 from iterpref_core.records.config import BudgetParams, EvaluationParams, PromptFormat, load_params
 from iterpref_core.records.errors import ConfigError
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT, section
 
 OWN = "heldout"
@@ -87,6 +95,54 @@ def test_a_backends_packages_are_an_extra(name):
 def test_a_backend_without_weights_has_a_cap_and_a_guard(name, monkeypatch):
     monkeypatch.setenv(config.KEY_VARIABLE, "a-key")
     assert_guarded_and_capped(name)
+
+
+class Echo(Model):
+    """Answers with a program that returns its argument."""
+
+    concurrency = 1
+
+    async def answer(self, request, sampling):
+        del request, sampling
+        return Completion("```python\ndef f(x):\n    return x\n```", 1, 1)
+
+
+@pytest.fixture
+def echo(monkeypatch):
+    """A new engine of one file and one row."""
+
+    def add(**row):
+        made = SimpleNamespace(open_backend=lambda _: nullcontext(Echo()))
+        monkeypatch.setitem(sys.modules, "iterpref_core.models.inference.echo_model", made)
+        row = {"checkpoint": False, "in_process": False, "extra": "endpoints"} | row
+        monkeypatch.setitem(BACKENDS, "echo", BackendRow("echo_model", **row))
+
+    return add
+
+
+def test_a_row_alone_gives_a_new_backend_a_cap_and_a_guard(echo):
+    echo(local=False)
+    assert_guarded_and_capped("echo")
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_a_row_and_a_file_alone_make_an_engine_for_a_model_of_another_format(echo, tmp_path, monkeypatch, in_process):
+    """Its model is one file, such as a GGUF, that no checkpoint's check reads."""
+    echo(local=True, in_process=in_process)
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path / "coder.gguf"
+    model.write_bytes(b"GGUF")
+    test = IoTest(call="f(2)", expected="2")
+    problem = Problem(task_id="h/same", prompt="Return x.", entry_point="f", tests=(test,), split="heldout")
+    write_jsonl(tmp_path / "problems.jsonl", [problem])
+    params = load_params(ROOT / "params.yaml")
+    evaluation = params.evaluation.model_copy(update={"backend": "echo", "benchmarks": ("heldout",)})
+    setting = EvaluationSetting(
+        params.model_copy(update={"evaluation": evaluation}), tmp_path / "problems.jsonl", tmp_path / "cache"
+    )
+    results = evaluate_model("coder", str(model), setting, tmp_path / "out", tmp_path / "answers.sqlite")
+    assert results.measured["heldout"].pass_at_1 == 1.0
+    assert results.weights == model_fingerprint(model)
 
 
 def assert_guarded_and_capped(name):

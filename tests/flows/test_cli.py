@@ -137,6 +137,19 @@ def test_data_cannot_write_to_the_terminal(iterpref, tmp_path, monkeypatch, verb
         assert r"further\x1b[2J (1 rows)" in err
 
 
+def test_show_without_options_shows_a_pair_of_the_finished_experiment(iterpref):
+    code, _, err = iterpref("show")
+    assert (code, "run the experiment (iterpref run), or name pairs with --pairs" in err) == (2, True)
+    pair = {"task_id": "a", "prompt": "Do.", "chosen": "x = 1\n", "rejected": "y = 2\n"}
+    Path("data").mkdir()
+    written(Path("data/pairs.jsonl"), pair)
+    code, out, _ = iterpref("show")
+    assert (code, "y = 2" in out) == (0, True), out
+    written(Path("data/focal.jsonl"), {"task_id": "a", "method": "token", "rejected": [[0, 99]], "chosen": [[0, 1]]})
+    code, _, err = iterpref("show")
+    assert (code, "data/focal.jsonl" in err) == (2, True), "its spans are read, too"
+
+
 def test_values_on_the_command_line_are_yaml_and_checked():
     params = read_params(["training.beta=3e-1", "evaluation.benchmarks=[heldout]"], {"training.seed": 7})
     assert (params.training.beta, params.evaluation.benchmarks, params.training.seed) == (0.3, ("heldout",), 7)

@@ -16,6 +16,7 @@ from flows.display import Terminal
 from flows.reproduction import bring_up_to_date
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
+from tasks.dvc.observation import check_unchanged, observe_stage
 from tasks.mlflow import logged
 from tests.dvc_repository import reproduce
 from tests.settings import ROOT
@@ -195,6 +196,21 @@ def test_parameters_that_are_edited_while_a_stage_starts_are_read_anew(toy, monk
         patch.setattr(stage, "observe_stage", edit)
         assert "params.yaml: was edited while validity started" in toy(last=lambda: sample(33))
     assert not Path("out/result").exists()
+
+
+def test_no_later_run_gets_the_result_of_other_parameters(toy):
+    assert "validity.sample" in toy(first=lambda: sample(32))
+    assert toy() == ""
+    assert Path("out/result").read_text(encoding="utf-8").startswith("32 ")
+
+
+def test_of_two_stages_at_once_the_edited_one_fails(toy):
+    edit_graph(lambda stages: stages.update(pairs={**STAGE, "deps": [], "outs": ["out2"], "metrics": []}))
+    begun = [observe_stage(name) for name in ("validity", "pairs")]
+    write("code/a.py", "2")
+    with pytest.raises(InputError, match=r"edited while the stage ran: code/a\.py\."):
+        check_unchanged(begun[0])
+    assert check_unchanged(begun[1]).params["validity"]["sample"] == 33
 
 
 def test_an_edit_that_is_undone_costs_no_second_computation(toy):

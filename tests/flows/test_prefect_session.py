@@ -163,6 +163,13 @@ def test_a_mistake_is_logged_without_a_traceback_and_a_defect_with_one(caplog):
     assert caplog.text.count("Traceback") == caplog.text.count("ZeroDivisionError: defect") == 2
 
 
+def test_a_server_s_address_without_api_is_called_so(locked, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", locked.removesuffix("/api").replace("127.0.0.1", "me:s3cret@127.0.0.1"))
+    with pytest.raises(InputError, match="interface for programs ends in /api") as refused:
+        running_prefect()
+    assert "s3cret" not in str(refused.value)
+
+
 def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_path, monkeypatch):
     seen = {}
 
@@ -225,3 +232,22 @@ def test_the_end_of_the_server_is_said_whatever_error_prefect_meets_it_with(lock
         raise RuntimeError("no event loop")
     with pytest.raises(InputError, match="its mistake"), prefect_session(nobody):
         raise InputError("its mistake")
+
+
+def test_pages_whose_server_has_ended_end_with_one_message(tmp_path, monkeypatch):
+    """They ended with the traceback of a group of tasks."""
+    from flows import serve
+
+    async def fail():
+        raise ExceptionGroup("unhandled errors in a TaskGroup", [RuntimeError("Service exceeded error threshold.")])
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    for name, does in (
+        ("named_prefect", lambda: "http://127.0.0.1:9/api"),
+        ("create_automations", lambda: None),
+        ("_serve", fail),
+    ):
+        monkeypatch.setattr(serve, name, does)
+    with pytest.raises(ServerError, match=r"the Prefect server at http://127.0.0.1:9/api does not answer"):
+        serve.serve_pages()

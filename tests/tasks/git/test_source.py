@@ -159,3 +159,10 @@ def test_without_git_nothing_is_known(tmp_path, monkeypatch):
     assert name_run("dvc repro", observe_source()) == "dvc repro"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert observe_source().dirty == "unknown"
+
+
+def test_a_caller_s_repository_is_not_asked(repository, monkeypatch):
+    commit = git("rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(repository / "other"))
+    set_up_libraries()
+    assert observe_source().commit == commit

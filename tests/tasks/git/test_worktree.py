@@ -175,6 +175,18 @@ def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(ch
         assert not (folder / "my-model").exists()
 
 
+def test_files_outside_of_a_sparse_checkout_are_those_of_the_commit(checkout):
+    for name in ("here", "there"):
+        Path(name).mkdir()
+        (Path(name) / "file").write_text(name, encoding="utf-8")
+    run("git", "add", ".")
+    run("git", "commit", "--quiet", "--message", "two folders")
+    run("git", "sparse-checkout", "set", "--no-cone", "/*", "!/there")
+    assert not Path("there").exists()
+    tree = take_snapshot(print).tree
+    assert run("git", "ls-tree", "-r", "--name-only", tree) == run("git", "ls-tree", "-r", "--name-only", "HEAD")
+
+
 def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
     top = tmp_path / "mono"
     project = top / "some team" / "project"

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from filelock import FileLock
 from benchmarks.pipeline import stage_intervals
 from iterpref_core.records.config import load_params
 from iterpref_core.records.digest import digest_of
+from iterpref_core.records.input_files import read_yaml
 from tasks.doctor import examine_services
 from tasks.dvc.observation import Artifact, LockedStage
 from tasks.dvc.reproduction import Times
@@ -293,6 +295,26 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     assert kept_entries() == []
 
 
+def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of_any_clone(tmp_path, monkeypatch):
+    """The script of prefect.yaml that each clone begins with; then the clone is removed."""
+    steps = read_yaml(ROOT / "docker/prefect.yaml")["pull"]
+    script = next(step for each in steps for name, step in each.items() if name.endswith("run_shell_script"))["script"]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/dvc").symlink_to("/bin/true")
+    environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "ITERPREF_CACHE": str(tmp_path / "cache")}
+    for name, uri in (("first", "http://127.0.0.1:9"), ("second", f"sqlite:///{tmp_path}/team.db")):
+        clone = tmp_path / name
+        clone.mkdir()
+        subprocess.run(shlex.split(script), cwd=clone, env=environment, check=True)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with chdir(clone):
+            write(finished("problems", metrics={"problems": 9.0}), of=name)
+        shutil.rmtree(clone)
+    server = Server()
+    found = server.client.search_runs([server.experiment_id])
+    assert {run.info.run_name for run in found} >= {"first", "second", "problems"}
+
+
 def test_a_defect_costs_no_work_and_is_named(monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr("tasks.mlflow.sync.send", lambda *_: {}["defect"])
@@ -313,6 +335,16 @@ def test_a_data_base_that_is_away_costs_seconds_and_one_line(monkeypatch, capfd)
     assert "Connection refused" in check_server()
     assert sum(slept) < 1
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_deleted_experiment_is_told_and_what_is_kept_is_sent_once_it_is_restored(capsys):
+    server = Server()
+    server.client.delete_experiment(server.experiment_id)
+    write(finished("problems"))
+    assert f"The experiment {server.experiment_id} must be in the 'active' state" in capsys.readouterr().err
+    server.client.restore_experiment(server.experiment_id)
+    write_entry(None)
+    assert "problems" in runs()
 
 
 @pytest.mark.parametrize(("name", "experiment"), [("", "iterpref"), ("ours", "ours")])
