@@ -186,7 +186,9 @@ def tracking_uri() -> str:
     # Three slashes begin a relative path, four an absolute one: sqlite:///runs.db, sqlite:////data/runs.db.
     if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
         return f"{database_url(home().resolve())}/{uri.removeprefix('sqlite:///')}"
-    return uri
+    if re.match(r"[a-z0-9+]+:|databricks", uri):
+        return uri
+    return (home() / uri).resolve().as_uri()
 
 
 def artifacts_uri() -> str:

@@ -11,12 +11,14 @@ import pytest
 
 from flows.display import Terminal
 from flows.points import plan_points, run_sweep
-from iterpref_core.records.config import load_params
+from iterpref_core.records.config import load_params, with_values
 from iterpref_core.records.errors import InputError
 from iterpref_core.records.input_files import read_yaml
 from iterpref_core.records.results import Measured
 from tasks.dvc.reproduction import StageError
+from tasks.git.source import observe_source
 from tasks.grid import plan_rows
+from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import reproduce
 from tests.flows.conftest import on_prefect, run_names
 from tests.settings import ROOT
@@ -133,6 +135,10 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     for path in (toy / "notes", *toy.glob("*.here")):
         path.unlink()
     (toy / "together").write_text("2", encoding="utf-8")
+    keys = set()
+    for beta in (0.2, 0.6):
+        params = with_values(load_params(), {"training.beta": beta, "evaluation.benchmarks": ["validation"]})
+        keys.add(begin_entry("iterpref sweep", params, observe_source()).key)
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.2,0.6", "--jobs", "2")
     code, out, err = iterpref("sweep", *grid, "--json")
     assert code == 0, err
@@ -145,7 +151,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
         assert executed == {"training@target-dpo", "evaluation@target-dpo"}, entry.name
         assert set(entry.stages) == {"shared", *executed}
     assert len(LOGGED) == 4, "when each begins and when it ends"
-    assert len({entry.key for entry in LOGGED}) == 2, "a row each"
+    assert {entry.key for entry in LOGGED} == keys, "a row of the code as it was when the sweep began"
     assert notes(toy, "shared") == [], "made before"
     begun = [words for words in notes(toy, "training") if words[0] == "begins"]
     assert [words[0] for words in notes(toy, "training")] == ["begins", "begins", "ends", "ends"]

@@ -49,6 +49,7 @@ def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(iterpre
         assert counts["calls"] == server.asked.total() == 1 + 2 * 64 + 2
         code, out, err = iterpref("synthesize", "--count", 3, *common)
         assert (code, json.loads(out)["problems/kept"]) == (0, 3), err
+        assert server.asked.total() == 1 + 2 * 64 + 3, "what was answered is not asked for again"
     assert load_tree(Path("tree.json")).rounds == 2
     problems = list(read_jsonl(Path("new.jsonl"), Problem, unique=True))
     assert [problem.task_id for problem in problems] == ["new/0", "new/1", "new/2"]

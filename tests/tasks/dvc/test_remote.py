@@ -102,9 +102,28 @@ def test_without_a_remote_nothing_is_fetched_and_the_command_says_so(clone):
         pull_outputs(["one"])
 
 
-def test_a_remote_that_cannot_be_used_is_one_message(clone):
-    (clone / ".dvc/config").write_text(CONFIG.replace("STORE", "ssh://127.0.0.1/x"))
-    with pytest.raises(StageError, match=r"--pull: .*requires 'dvc-ssh'.*; mend that and try `dvc pull`"):
+AWAY = """s3://bucket/x
+    access_key_id = a
+    secret_access_key = b
+    endpointurl = http://127.0.0.1:9"""
+
+
+@pytest.mark.parametrize(
+    ("remote", "told"),
+    [
+        ("s3://bucket/x", "Unable to locate credentials"),
+        (AWAY, "Could not connect to the endpoint"),
+        ("ssh://127.0.0.1/x", "requires 'dvc-ssh' to be installed"),
+    ],
+)
+def test_a_remote_that_cannot_be_used_is_one_message(remote, told, clone, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    (clone / ".dvc/config").write_text(CONFIG.replace("STORE", remote))
+    with pytest.raises(StageError, match=f"--pull: .*{told}.*; mend that and try `dvc pull`"):
         pull_outputs(["one"])
 
 

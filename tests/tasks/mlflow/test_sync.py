@@ -379,6 +379,7 @@ def test_relative_addresses_are_of_the_checkout(checkout, monkeypatch):
             ("", f"sqlite:///{checkout}/mlflow.db"),
             ("sqlite:///here/my.db", f"sqlite:///{checkout}/here/my.db"),
             ("sqlite:////srv/my.db", "sqlite:////srv/my.db"),
+            ("mlruns", f"file://{checkout}/mlruns"),
             ("http://mlflow:5000", "http://mlflow:5000"),
         ):
             monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
