@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -13,6 +14,7 @@ from tasks.dvc.observation import Observation, check_unchanged
 from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
 from tasks.git.source import observe_source
 from tasks.mlflow.entry import begin_entry, read_stage
+from tasks.mlflow.server import explain
 from tasks.mlflow.sync import logged_command
 from tasks.paths import metrics_path
 
@@ -46,7 +48,10 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecor
     with logged_command(begin_entry("dvc repro", params, observe_source()), stage) as entry:
         write_metrics(stage, work())
         locked = check_unchanged(begun, outs=True)
-        entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time(), threads_in(os.environ)))
+        try:
+            entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time(), threads_in(os.environ)))
+        except Exception as error:  # noqa: BLE001 - of any kind: an entry must not cost the work of hours
+            print(f"warning: the entry of {stage} in MLflow will not be complete: {explain(error)}", file=sys.stderr)
     check_unchanged(begun)  # to write to MLflow takes seconds
 
 

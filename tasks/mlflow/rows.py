@@ -25,7 +25,7 @@ def send(server: Server, entry: Entry) -> None:
         return
     parent = run.info.run_id
     scores = []
-    data = {}
+    data: dict[str, tuple[str, str]] = {}
     # Scores of all models, also of those that an earlier command has evaluated.
     for stage in entry.stages.values():
         group, _, model = stage.name.partition("@")

@@ -246,6 +246,15 @@ def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkey
     assert sent == [33], "the row is of what ran"
 
 
+def test_an_entry_that_cannot_be_made_costs_a_bare_command_of_dvc_no_result(toy, monkeypatch, capsys):
+    monkeypatch.setattr(logged, "logged_command", lambda entry, _stage: nullcontext(entry))
+    monkeypatch.setattr(logged, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
+    monkeypatch.setattr(logged, "read_stage", lambda *_: {}["defect"])
+    assert toy() == ""
+    assert "validity in MLflow will not be complete: KeyError" in capsys.readouterr().err
+    assert locked_sample() == 33
+
+
 @pytest.mark.parametrize(
     ("edit", "refused", "dirty"),
     [

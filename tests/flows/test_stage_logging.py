@@ -2,6 +2,7 @@
 
 import runpy
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def pairs(params):
     return measured("pairs", 1.0)
 
 def training(params, objective):
+    if params.training.beta > 1:
+        raise stage.InputError("beta is large")
     Path("models/trained").mkdir(exist_ok=True, parents=True)
     Path(f"models/trained/{objective}").write_text(str(params.training.beta))
     return measured("loss", params.training.beta)
@@ -157,3 +160,13 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     assert row.data.metrics == {"heldout/pass_at_1/dpo": 0.1}
     assert len(stage_rows("pairs")) == 1, "it was reused"
     assert kept_entries() == []
+
+
+def test_a_command_that_fails_says_so(toy):
+    reproduce("pairs")
+    set_beta(1.5)
+    run(sys.executable, "toy.py", "training", "dpo", code=2)
+    (row,) = [row for row in command_rows() if row.info.status == "FAILED"]
+    assert row.data.params["training.beta"] == "1.5"
+    assert row.data.tags["mlflow.note.content"] == "training@dpo: beta is large"
+    assert stage_rows("training@dpo") == [], "Prefect has stages that failed"
