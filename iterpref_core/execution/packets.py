@@ -72,7 +72,9 @@ class Files(NamedTuple):
         stderr: standard error; the same as standard output, except for a script on a console.
         job: the message of `protocol.steps.packed`; then the steps of each further turn, when it has come.
         channel: the reports.
-        asking: end of a connection with the supervisor, by which the process asks for the next turn.
+        asking: end of a pipe by which the process asks the supervisor for the next turn.
+        answers: end of a pipe that says that the turn has come. Neither is a socket: with a socket, a program could
+            send descriptors whose closing would stop the supervisor.
     """
 
     stdin: int
@@ -81,6 +83,7 @@ class Files(NamedTuple):
     job: int
     channel: int
     asking: int
+    answers: int
 
 
 def receive(connection: _socket.socket) -> tuple[bytes, list[int]]:

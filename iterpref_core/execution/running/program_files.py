@@ -7,9 +7,8 @@ asks too early, or writes a report itself: it claims a value that it could also 
 
 import contextlib
 import os
-import socket
 
-from iterpref_core.execution.packets import Files, write_all
+from iterpref_core.execution.packets import MAX_PACKET, Files, write_all
 from iterpref_core.execution.protocol.jobs import Job
 
 MAX_CHANNEL = 64 << 20
@@ -24,7 +23,7 @@ class ProgramFiles:
 
     Attributes:
         files: descriptors for the zygote.
-        connection: our end of the connection by which the program asks for its next turn.
+        asked: our end of the pipe by which the program asks for its next turn.
         reports: the reports that are kept.
     """
 
@@ -32,9 +31,11 @@ class ProgramFiles:
         self._turns = iter(job.turns)
         self._keep = job.keep
         self.reports = bytearray()
-        self.connection, self._theirs = socket.socketpair()
-        # A program that asks and never reads the answers must not stop this thread.
-        self.connection.setblocking(False)
+        self.asked, asking = os.pipe()
+        answers, self._answer = os.pipe()
+        # A program that reads what it asked itself, or never reads the answers, must not stop this thread.
+        for end in (self.asked, self._answer):
+            os.set_blocking(end, False)
         output = os.memfd_create("output")
         self.files = Files(
             stdin=os.open(os.devnull, os.O_RDONLY) if job.stdin is None else _input(job.stdin),
@@ -42,7 +43,8 @@ class ProgramFiles:
             stderr=output,
             job=os.memfd_create("job"),
             channel=os.memfd_create("channel"),
-            asking=self._theirs.fileno(),
+            asking=asking,
+            answers=answers,
         )
         write_all(self.files.job, job.program)
         self._end_of_job = len(job.program)
@@ -51,9 +53,7 @@ class ProgramFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.connection.close()
-        self._theirs.close()
-        for descriptor in {*self.files[:-1]}:
+        for descriptor in {self.asked, self._answer, *self.files}:
             os.close(descriptor)
 
     def keep_reports(self) -> int:
@@ -70,14 +70,14 @@ class ProgramFiles:
         return os.pread(self.files.stdout, self._keep, 0), printed
 
     def give(self) -> bool:
-        """Show the steps of the next turn if the program asks for them in its turn; return False if it asks no more."""
+        """Show the steps of the next turn if the program asks for them in its turn; return False if it cannot ask."""
         with contextlib.suppress(OSError):
-            if not self.connection.recv(64):
-                return False
+            # All that is there: to ask must not cost the program less than this thread.
+            os.read(self.asked, MAX_PACKET)
             if self.keep_reports() and self.reports.endswith(b"\n"):
                 # At a place of ours: the program can move the place where the file is written.
                 self._end_of_job += os.pwrite(self.files.job, next(self._turns, b""), self._end_of_job)
-                self.connection.send(b"!")
+                os.write(self._answer, b"!")
             return True
         return False
 

@@ -133,16 +133,17 @@ class Worker:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         if files:
-            poll.register(files.connection, select.POLLIN)
+            poll.register(files.asked, select.POLLIN)
         end = time.monotonic() + seconds
         while True:
             ready = dict(poll.poll(max(0.0, end - time.monotonic()) * 1000))
             if self._socket.fileno() in ready:
                 break
-            if not files or files.connection.fileno() not in ready:
+            # Also if a program asks without end
+            if not files or not ready or time.monotonic() > end:
                 raise TimeoutError("timed out")
             if not files.give():
-                poll.unregister(files.connection)
+                poll.unregister(files.asked)
         if not (packet := self._socket.recv(MAX_PACKET)):
             raise EOFError
         return packet

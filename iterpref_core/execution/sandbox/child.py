@@ -113,7 +113,7 @@ class Child:
         return "passed", ""
 
 
-def run_job(job: int, channel: int, asking: int) -> int:
+def run_job(job: int, channel: int, asking: int, answers: int) -> int:
     """Run a job to its end, reporting each step; return the exit status.
 
     It returns in any case, unless the program ends the process.
@@ -121,7 +121,8 @@ def run_job(job: int, channel: int, asking: int) -> int:
     Args:
         job: descriptor of the file that begins with the message.
         channel: descriptor of the file for the reports.
-        asking: descriptor of the connection by which the next turn is asked for.
+        asking: descriptor of the pipe by which the next turn is asked for.
+        answers: descriptor of the pipe that says that it has come.
     """
     size = os.fstat(job).st_size
     message = unpacked(os.pread(job, size, 0))
@@ -138,7 +139,7 @@ def run_job(job: int, channel: int, asking: int) -> int:
     try:
         child.load()
         report(-1, "loaded", printed(), "")
-        turns = [message.only] if message.only else _turns(job, size, asking)
+        turns = [message.only] if message.only else _turns(job, size, asking, answers)
         for index, step in enumerate(chain.from_iterable(map(unpacked_turn, turns))):
             solution, test = child.file(step.module, step.runner == "script"), child.path(step)
             kind, said = child.run(step, test, solution)
@@ -149,11 +150,11 @@ def run_job(job: int, channel: int, asking: int) -> int:
     return 0
 
 
-def _turns(job: int, start: int, asking: int) -> Iterator[bytes]:
+def _turns(job: int, start: int, asking: int, answers: int) -> Iterator[bytes]:
     """Yield the steps of each turn when it has come: the bytes of the job's file from `start` on."""
     while True:
         os.write(asking, b"?")
-        os.read(asking, 1)
+        os.read(answers, 1)
         # Not `len` of what is read: the program may have put a function of its own in its place.
         end = os.fstat(job).st_size
         if end == start:

@@ -30,6 +30,7 @@ from ..isolation.deadlines import deadlines
 from ..isolation.pid_namespace import Processes, leaves_connections
 from ..isolation.process_limits import MAX_THREADS
 from ..packets import READY, Files, Runtime, Settings, receive, send_descriptor, write_all
+from ..protocol.steps import SandboxStep, packed
 from ..solution.loading import seed
 from . import child
 
@@ -42,6 +43,10 @@ SHARED_MEMORY = "/dev/shm"
 
 _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
 """Modules that every program finds loaded; `statistics` imports `decimal`, `fractions`, `random` and others."""
+REHEARSED = "def f(x):\n    return x[1:]\n"
+"""A program whose second test fails."""
+REHEARSALS = 20
+"""Python 3.11 specializes code that has run eight times."""
 OWN_CALLS = 8
 """Stack frames of this project below those of a program."""
 _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
@@ -130,7 +135,7 @@ class Zygote:
         os.chdir(self.folder)
         for number, descriptor in enumerate(files[:3]):
             os.dup2(descriptor, number)
-        kept = [files.channel, files.job, files.asking, *connection]
+        kept = [files.channel, files.job, files.asking, files.answers, *connection]
         for place, descriptor in enumerate(kept):
             os.dup2(descriptor, self.highest - place, False)
         if self.ruleset is not None:
@@ -140,8 +145,8 @@ class Zygote:
         limits.set_limits(cpu_s, self.memory_bytes, self.file_bytes)
         listener = 0 if self.filter is None else self.filter.install()
         if listener:
-            send_descriptor(self.highest - 3, listener)
-        return child.run_job(self.highest - 1, self.highest, self.highest - 2)
+            send_descriptor(self.highest - 4, listener)
+        return child.run_job(self.highest - 1, self.highest, self.highest - 2, self.highest - 3)
 
     def settle(self) -> None:
         """Prepare for forks after all imports: seed, measure memory, and hide imported objects from the collector.
@@ -307,6 +312,31 @@ def prepare_runners(folder: str, *, pytest: bool) -> None:
     empty_folder(os.path.dirname(folder))
 
 
+def rehearse(folder: str) -> None:
+    """Run a small program in this process, in the way that children run theirs.
+
+    The interpreter specializes code that runs often: for types of values, places of attributes. Otherwise each child
+    would do this again, and copy the memory pages that it writes to.
+
+    Args:
+        folder: folder of the programs, which does not exist yet.
+    """
+    steps = [SandboxStep("io", 0, "f", ([1, 2],)), SandboxStep("io", 1, "f", (1,))]
+    job, channel = os.memfd_create("job"), os.memfd_create("channel")
+    write_all(job, packed("", REHEARSED, steps, "")[0])
+    path = list(sys.path)
+    os.mkdir(folder)
+    os.chdir(folder)
+    for _ in range(REHEARSALS):
+        child.run_job(job, channel, -1, -1)
+    os.chdir("/")
+    empty_folder(os.path.dirname(folder))
+    sys.path[:] = path
+    os.close(job)
+    os.close(channel)
+    del sys.modules["solution"]
+
+
 def serve(settings: Settings, supervisor: _socket.socket) -> None:
     """Serve jobs.
 
@@ -335,6 +365,7 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
         del sys.modules[name]
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
+    rehearse(zygote.folder)
     # A program may recurse as deeply as in Python: the frames of this project do not count.
     sys.setrecursionlimit(sys.getrecursionlimit() + OWN_CALLS)
     zygote.settle()

@@ -8,6 +8,8 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -79,6 +81,14 @@ def test_a_stopped_zygote_does_not_hang_the_run(monkeypatch, caplog):
         monkeypatch.setattr(Worker, "_receive", receive_soon)
         assert executor.run_one(GOOD).verdict == "passed"
     assert "the zygote does not answer" in caplog.text
+
+
+def test_a_program_that_asks_without_end_does_not_put_off_the_end_of_a_silent_zygote():
+    with Executor(LIMITS, workers=1) as executor, Path("/dev/zero").open() as endless:
+        assert executor.run_one(GOOD).verdict == "passed"
+        (worker,) = executor.pool.workers
+        with pytest.raises(TimeoutError):
+            worker._receive(0.1, SimpleNamespace(asked=endless.fileno(), give=lambda: True))
 
 
 def test_time_in_which_a_program_waited_for_a_cpu_is_no_real_time(monkeypatch):
