@@ -3,6 +3,7 @@
 Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configuration; 130 interrupted.
 """
 
+import errno
 import re
 import sys
 from collections.abc import Callable
@@ -74,6 +75,10 @@ def _explain(error: Exception) -> tuple[int, str]:
     """
     from iterpref_core.records.errors import InputError, IterPrefError, storage_error
 
+    loop = error.__context__
+    # pathlib of Python 3.11 turns a link that leads to itself into a RuntimeError.
+    if isinstance(error, RuntimeError) and isinstance(loop, OSError) and loop.errno == errno.ELOOP:
+        error = loop
     # A full disk and a missing package also are errors that the user can mend.
     full = storage_error(error)
     missing = _missing_module(error)

@@ -123,6 +123,13 @@ def test_a_terminal_of_ascii_alone_shows_something_for_every_sign(monkeypatch):
     assert terminal.buffer.getvalue() == b"? y?\n"
 
 
+def test_a_link_that_leads_to_itself_is_one_message(tmp_path, capsys):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert exit_code(lambda: loop.resolve(strict=True)) == 2
+    assert "symbolic links; check the path" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["show", "check"])
 def test_data_cannot_write_to_the_terminal(iterpref, tmp_path, monkeypatch, verb):
     """Control characters would clear the screen, or show other words than there are."""

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import chain, islice
 from random import Random
 
@@ -26,6 +27,8 @@ from iterpref_core.records.statement import ASKED_BEGINNING, ASKED_DEFINITION, A
 MAX_PROBLEM_BYTES = 16 << 20
 """The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of
 problems in memory at a time."""
+_MISSPELT = 0.85
+"""A name this similar to a field's name is a misspelling: `hiden_tests` has 0.96."""
 _SEED = 0
 """The seed of the choice of tests, the same in every run. The choice does not depend on other problems."""
 _CODE = re.compile(r"cod(?:e|ing)|program", re.IGNORECASE)
@@ -123,11 +126,16 @@ def read_problem(row: Row, preset: Preset, columns: Columns, *, wrong: bool = Fa
 
 
 def _is_own(row: Row) -> bool:
-    """Return True for a problem of this project, whose tests have kinds."""
+    """Return True for a problem of this project: its tests have kinds, and no column is another set's.
+
+    A nearly right name is a misspelt field, which the record's own check reports.
+    """
     tests = row.get("tests")
     if not isinstance(tests, list) or not tests or not {"task_id", "prompt"} <= row.keys():
         return False
-    return all(isinstance(test, Mapping) and "kind" in test for test in tests)
+    others = row.keys() - Problem.model_fields.keys()
+    misspelt = any(get_close_matches(name, Problem.model_fields, cutoff=_MISSPELT) for name in others)
+    return all(isinstance(test, Mapping) and "kind" in test for test in tests) and (misspelt or not others)
 
 
 def _check_names(problem: Problem, right: Sequence[str]) -> None:
