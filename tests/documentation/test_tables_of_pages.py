@@ -37,3 +37,11 @@ def test_files_and_names_of_the_code_that_a_page_shows_are_there(page):
     gone = [path for path in files if f"/{path}\n" not in f"\n{listed}".replace("\n", "\n/")]
     gone += [name for name in names if not re.search(rf"\b{name}\b", code)]
     assert not gone
+
+
+def test_every_module_that_a_page_names_is_there():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").glob("*.md")]
+    text = "".join(page.read_text("utf-8") for page in pages)
+    named = set(re.findall(r"`((?:iterpref_core|tasks|flows|tests|benchmarks)/[\w/]+\.py)`", text))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
