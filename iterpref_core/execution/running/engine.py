@@ -1,10 +1,12 @@
 """Define the engine that runs untrusted programs, on this machine or on a cluster."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any, Self, TypeVar
 
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
@@ -54,18 +56,30 @@ class Engine(ABC):
 
         Items are taken in the caller's thread. `function`, which may call `run_one` often, runs in one thread per slot.
         """
-        waiting: deque[tuple[T, Future[R]]] = deque()
-        threads = ThreadPoolExecutor(self.slots, "execution")
+        # Queues: a future for each item costs twice as much.
+        given: SimpleQueue[Any] = SimpleQueue()
+        done: SimpleQueue[Any] = SimpleQueue()
+        # One thread for each slot takes items and waits for their programs. Daemons, because a thread that waits for a
+        # cluster that is gone must not keep the process.
+        for number in range(self.slots):
+            arguments = (function, given, done)
+            Thread(target=_work, args=arguments, name=f"execution-{number}", daemon=True).start()
+        waiting: deque[tuple[int, T]] = deque()
+        results: dict[int, tuple[Any, BaseException | None]] = {}
         try:
-            for item in items:
-                waiting.append((item, threads.submit(function, item)))
+            for taken in enumerate(items):
+                given.put(taken)
+                waiting.append(taken)
                 # With fewer items under way, a slot might soon be idle.
-                while waiting and (len(waiting) >= LOOK_AHEAD * self.slots or waiting[0][1].done()):
-                    yield _taken(waiting)
-            while waiting:
-                yield _taken(waiting)
+                yield from _due(waiting, results, done, LOOK_AHEAD * self.slots - 1)
+            yield from _due(waiting, results, done, 0)
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+            # Drop items that no thread has taken, then end the threads.
+            with contextlib.suppress(Empty):
+                while True:
+                    given.get_nowait()
+            for _ in range(self.slots):
+                given.put(None)
 
     def call(self, program: Program) -> tuple[list[Any], Outcome]:
         """Return the values of a program's value tests, up to the first that fails, and the outcome."""
@@ -85,7 +99,34 @@ class Engine(ABC):
         self.close()
 
 
-def _taken(waiting: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
-    """Take the first item, and return it with its result."""
-    item, result = waiting.popleft()
-    return item, result.result()
+def _work(function: Callable[[Any], Any], given: SimpleQueue[Any], done: SimpleQueue[Any]) -> None:
+    """Put the number of each item that is given, its result or None, and its error or None into a queue."""
+    while (job := given.get()) is not None:
+        number, item = job
+        try:
+            done.put((number, function(item), None))
+        except BaseException as error:  # noqa: BLE001 - raised again when the result is due
+            done.put((number, None, error))
+
+
+def _due(
+    waiting: deque[tuple[int, T]], results: dict[int, tuple[Any, Any]], done: SimpleQueue[Any], most: int
+) -> Iterator[tuple[T, Any]]:
+    """Yield the results that are there, in the order of the items; wait while more than `most` items have none.
+
+    Raises:
+        BaseException: the error of an item that is due.
+    """
+    while waiting:
+        first, item = waiting[0]
+        while first not in results:
+            # The oldest result is missing, but the caller may go on with further items.
+            if len(waiting) <= most and done.empty():
+                return
+            number, value, error = done.get()
+            results[number] = value, error
+        waiting.popleft()
+        value, error = results.pop(first)
+        if error is not None:
+            raise error
+        yield item, value

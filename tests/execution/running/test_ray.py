@@ -82,7 +82,7 @@ def test_a_node_killed_in_mid_run_loses_and_repeats_nothing(cluster, tmp_path):
 
 
 def test_an_error_on_a_node_is_the_callers(cluster, tmp_path):
-    _, said = on_ray(cluster, "run_programs(folder, preload=('no_such_module',))", tmp_path).communicate()
+    _, said = on_ray(cluster, "run_programs(folder, preload=('no_such_module',))", tmp_path).communicate(timeout=120)
     assert "ExecutionError" in said
     assert "no_such_module" in said
 
