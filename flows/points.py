@@ -59,7 +59,7 @@ class RefusedPointsError(FailedPointsError, InputError):
 
 
 class Sweep(NamedTuple):
-    """What all points of a sweep share.
+    """The settings, files and locks that all points of a sweep share.
 
     Attributes:
         snapshot: the user's files.

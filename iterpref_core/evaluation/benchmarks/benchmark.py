@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PromptMode:
-    """How a model is asked: as a chat model or not; with its chat template if its weights are here."""
+    """The way to ask a model: as a chat model or not; with its chat template if its weights are here."""
 
     instruct: bool
     template: ChatTemplate | None = None
