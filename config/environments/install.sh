@@ -20,8 +20,10 @@ UV_DEFAULT_INDEX=${index% } SSL_CERT_FILE=${certificates% }
 if [ -n "$UV_DEFAULT_INDEX" ]; then export UV_DEFAULT_INDEX; else unset UV_DEFAULT_INDEX; fi
 if [ -n "$SSL_CERT_FILE" ]; then export SSL_CERT_FILE; else unset SSL_CERT_FILE; fi
 
+# The sandbox reads bytecode, and may write none. CI compiles what it imports, a third of all modules.
+export UV_COMPILE_BYTECODE="${UV_COMPILE_BYTECODE:-1}"
 echo "installing iterpref[$1] into .venv" >&2
-set -- pip install --quiet --compile-bytecode --python $python --constraints $lock --editable ".[$1]"
+set -- pip install --quiet --python $python --constraints $lock --editable ".[$1]"
 # If pip's configuration names a folder of wheels, PyTorch comes from there. Otherwise uv takes the build for this machine: the
 # default build brings gigabytes of GPU libraries to machines without a GPU.
 if [ -n "$links" ]; then for link in $links; do set -- "$@" --find-links "$link"; done
