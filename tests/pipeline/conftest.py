@@ -86,10 +86,6 @@ class Checkout:
                 kept.append(line)
         graph.write_text("".join(kept), encoding="utf-8")
 
-    def dvc(self, *arguments):
-        """Run a DVC command."""
-        return self.run(sys.executable, "-m", "dvc", *arguments)
-
 
 ITERPREF = (sys.executable, "-m", "iterpref_cli")
 
@@ -97,6 +93,9 @@ SMALLER = {
     "problems.student": 4,
     "problems.debugger": 10,
     "problems.codeflow": 0,
+    "problems.validation": 4,
+    "problems.heldout": 8,
+    "validity.sample": 4,
     "nanolab.student_steps": 1,
     "nanolab.debugger_steps": 60,
     "nanolab.batch_size": 8,
