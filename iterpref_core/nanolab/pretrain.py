@@ -232,8 +232,9 @@ def pretrain(
     params: NanolabParams,
     steps: int,
     label: str,
+    start: LlamaForCausalLM | None = None,
 ) -> tuple[LlamaForCausalLM, float]:
-    """Train a fresh model for a number of steps, warmed up over 5% of them and then on a cosine to zero.
+    """Train a model for a number of steps, warmed up over 5% of them and then on a cosine to zero.
 
     Args:
         examples: prompts and completions to learn.
@@ -241,12 +242,13 @@ def pretrain(
         params: shape and optimization.
         steps: optimizer steps, cycling through the examples.
         label: the model's name in the progress shown.
+        start: a model to go on from, which is changed; None: a fresh one.
 
     Returns:
         The model, and its mean loss over the last tenth of the steps (nats a token).
     """
     torch.manual_seed(SEED)
-    model = new_model(tokenizer, params).train()
+    model = (start or new_model(tokenizer, params)).train()
     model.set_attn_implementation("eager")  # faster than the fused kernel at this size, by a seventh of a step
     bf16 = uses_bf16("auto", "cpu")
     encoded = [encode_example(example, tokenizer) for example in examples]
