@@ -12,8 +12,8 @@ _CHAT_TEMPLATE = (
     "{{ '' if message['role'] == 'assistant' else '\\n' }}<|end|>{% endfor %}"
 )
 # A word with the blanks and the opening punctuation before it, a number by two digits, other punctuation with the line
-# break after it: "    part", "(nums", ")\n". So no token lies on two lines, and a program has a quarter fewer tokens than
-# with words and punctuation apart: 47 instead of 64.
+# break after it: "    part", "(nums", ")\n". A program has 47 tokens; with words and punctuation apart it had 64.
+# No token lies on two lines.
 _PIECES = r" *[(\[{'`.]*[A-Za-z_]+| ?\d{1,2}| ?[^\sA-Za-z_\d]+\n*|\n+| +"
 
 

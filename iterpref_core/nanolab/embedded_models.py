@@ -96,8 +96,8 @@ def _train_embedded(
         if not split:
             raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
         examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
-        # The student only drafts; the debugger also repairs. A repair costs more than two drafts, and drafts teach most of
-        # what it needs, so every other problem has one.
+        # The student only drafts; the debugger also repairs. A repair has more tokens than two drafts, and drafts teach
+        # most of what it needs, so every other problem has one.
         if role == "debugger":
             examples += _refinements(split[::2], execution)
         steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps

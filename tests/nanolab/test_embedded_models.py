@@ -72,6 +72,12 @@ def test_any_text_survives_the_tokenizer(text):
     assert tokenizer().decode(tokenizer()(text)["input_ids"], skip_special_tokens=False) == text
 
 
+def test_no_token_lies_on_two_lines():
+    texts = [tokenizer().decode(token) for token in range(len(tokenizer()))]
+    assert ")\n" in texts
+    assert not [text for text in texts if "\n" in text.rstrip("\n")]
+
+
 def test_only_the_completion_is_learnt_and_padding_is_not():
     rows = [encode_example(Example("a", "bb"), tokenizer()), encode_example(Example("a long task", "x"), tokenizer())]
     assert rows[0]["labels"][-1] == tokenizer().eos_token_id
@@ -152,10 +158,10 @@ def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_not
     assert rates[100] == pytest.approx(0)
 
 
-def _build(folder, problems=(), model=EMBEDDED, backend="transformers"):
+def _build(folder, problems=(), model=EMBEDDED, backend="transformers", params=PARAMS):
     """Run the stage; it writes to `models`."""
     write_jsonl(folder / "problems.jsonl", problems)
-    return build_models(folder / "problems.jsonl", model, PARAMS, EXECUTION, folder / "models", backend).metrics()
+    return build_models(folder / "problems.jsonl", model, params, EXECUTION, folder / "models", backend).metrics()
 
 
 def _checkpoint(folder):
@@ -172,6 +178,14 @@ def test_the_stage_writes_ordinary_checkpoints(tmp_path):
         assert model.config.architectures == ["LlamaForCausalLM"]
         assert len(AutoTokenizer.from_pretrained(tmp_path / "models" / role)) == model.config.vocab_size
     assert metrics["debugger/examples"] > metrics["student/examples"] == 6
+
+
+def test_the_debugger_goes_on_from_the_student(tmp_path):
+    params = PARAMS.model_copy(update={"student_steps": 90, "debugger_steps": 1})
+    problems = [_problem(n, split) for split in ("student", "debugger") for n in range(6)]
+    metrics = _build(tmp_path, problems, params=params)
+    assert metrics["student/loss"] < 0.5
+    assert metrics["debugger/loss"] < 2, "a fresh model of 320 tokens begins at 5.8"
 
 
 def test_named_models_are_pinned_and_nothing_is_trained_for_them(tmp_path):

@@ -4,9 +4,10 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from iterpref_core.pairs.selection.filters import FILTERS, drop_reason
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination
@@ -19,6 +20,9 @@ from iterpref_core.records.seeds import derive_seed
 from iterpref_core.records.stage_results import PairsResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
 
@@ -143,14 +147,21 @@ class _Selection:
     """
 
     def __init__(self, problems: Path, tokenizer: Path | str, params: PairsParams) -> None:
-        from iterpref_core.models.pretrained.tokenizers import load_tokenizer  # takes seconds to import
-
-        encode = load_tokenizer(tokenizer)
-        self._count_tokens = lambda text: len(encode(text, add_special_tokens=False, verbose=False)["input_ids"])
+        self._model = tokenizer
         self._params = params
         self.benchmarks = Decontamination(params.benchmarks, problems, pass_over=True)
         self._problems = read_paired_problems(problems)
         self.counts: Counter[str] = Counter()
+
+    @cached_property
+    def _tokenizer(self) -> "PreTrainedTokenizerBase":
+        """The tokenizer, loaded when the first long program is counted: to import transformers takes seconds."""
+        from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+
+        return load_tokenizer(self._model)
+
+    def _count_tokens(self, text: str) -> int:
+        return len(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def pairs(self, trajectories: Path, left_out: LeftOut) -> Iterator[PreferencePair]:
         """Yield the pairs; `left_out` takes each trajectory without one, for the reason of its first pair.

@@ -187,8 +187,9 @@ def test_unjudged_cut_and_prose_versions_are_never_rejected(tmp_path, word_model
 )
 def test_what_cannot_be_used_is_refused(tmp_path, word_model, names, model, error, message):
     tokenizer = tmp_path / model if model else word_model
+    versions = [*THREE, ("x = 3" + " + 0" * 20, "passed")]  # long enough to be counted
     with pytest.raises(error, match=message):
-        select(tmp_path, tokenizer, [trajectory(name, THREE) for name in names])
+        select(tmp_path, tokenizer, [trajectory(name, versions) for name in names])
     assert not (tmp_path / "pairs.jsonl").exists()
 
 

@@ -57,7 +57,7 @@ def test_a_pair_stays_on_its_side_when_others_go(rows, params):
 
 def test_the_best_checkpoint_is_the_model(tmp_path, train, trained, params):
     """A learning rate that is too high: the lowest validation loss is not at the end."""
-    settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05)}
+    settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.5)}
     last, (best, chosen) = train("last", "dpo", **settings), trained("dpo", **settings, select="best")
     assert last["pairs"] + last["validation_pairs"] == 12
     assert last["model_step"] == last["steps"]
@@ -131,7 +131,7 @@ def test_evaluate_scores_the_pairs_that_it_is_given(nll, rows, inputs, tokenizer
 
 def test_training_ends_where_the_validation_loss_no_longer_falls(train, trained, params):
     """A learning rate that is too high: the loss rises before the end."""
-    settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.05), "select": "best"}
+    settings = {"epochs": 8, "validation_share": 0.3, "objectives": _rate(params, 0.5), "select": "best"}
     whole, folder = trained("dpo", **settings)
     losses = list(read_validation(folder).values())
     # The last validation is the first that follows two others, none lower than the lowest before it.
@@ -158,7 +158,7 @@ def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
     def killed(*_, **__):
         raise RuntimeError("killed before the model is written")
 
-    settings = settings | {"objectives": _rate(params, 0.05)}
+    settings = settings | {"objectives": _rate(params, 0.5)}
     whole, folder = trained("dpo", **settings)
     with monkeypatch.context() as patched:
         patched.setattr("iterpref_core.training.trainer.run.write_model", killed)
