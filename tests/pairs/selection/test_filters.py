@@ -60,3 +60,11 @@ def test_a_number_sign_inside_of_a_text_begins_no_comment():
 
 def test_many_marks_in_one_line_take_no_time():
     assert not ONLY_COMMENTS.fullmatch("# " * 10_000 + "\nx")
+
+
+@pytest.mark.parametrize(("text", "counted"), [("a" * 80, False), ("é", False), ("a" * 99, True), ("ﷺ" * 4, True)])
+def test_only_a_program_that_may_be_too_long_is_counted(text, counted):
+    asked = []
+    pair = PreferencePair(task_id="t", prompt="p", chosen="x = 1", rejected=f"'{text}'")
+    drop_reason(pair, section(PairsParams, max_tokens=100, max_error_lines=2), lambda code: asked.append(code) or 1)
+    assert bool(asked) == counted
