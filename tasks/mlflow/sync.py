@@ -96,11 +96,7 @@ def _send_all(own: Entry | None) -> None:
         own.keep()  # the other process may have sent, and removed, an earlier state
     if time.monotonic() < _away_until.get(uri, 0.0):
         return
-    try:
-        server = Server()
-    except TrackingError:
-        _away_until[uri] = time.monotonic() + _PAUSE_S
-        raise
+    server = _connect(uri)
     for path in kept_entries():
         try:
             if own and path == own.path:
@@ -116,6 +112,20 @@ def _send_all(own: Entry | None) -> None:
                 path.unlink()
         except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
             _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
+            _connect(uri)  # a server that went away meanwhile is not asked for each further entry
+
+
+def _connect(uri: str) -> Server:
+    """Return a connection. After a failure, the server is left alone for a time.
+
+    Raises:
+        TrackingError: the server cannot be used.
+    """
+    try:
+        return Server()
+    except TrackingError:
+        _away_until[uri] = time.monotonic() + _PAUSE_S
+        raise
 
 
 @cache  # a refused entry is tried again after each stage, and reported once

@@ -295,6 +295,24 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     assert kept_entries() == []
 
 
+def test_a_server_that_goes_away_while_it_is_written_to_is_not_asked_for_each_entry(monkeypatch):
+    asked = []
+
+    def go_away(_, entry):
+        asked.append(entry)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+        raise ConnectionError
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.mlflow.sync.send", go_away)
+        for name in ("first", "second", "third"):
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            _away_until.clear()
+            write(of=name)
+    assert len(kept_entries()) == len(asked) == 3, "each command asks for one entry"
+
+
 def test_what_was_set_aside_in_a_work_pool_s_clone_is_written_by_the_next_run_of_any_clone(tmp_path, monkeypatch):
     """The script of prefect.yaml that each clone begins with; then the clone is removed."""
     steps = read_yaml(ROOT / "docker/prefect.yaml")["pull"]
