@@ -15,7 +15,9 @@ def waited_s(pid: int) -> float:
         return 0.0
 
 
-def deadlines(limits_s: dict[str, float], pid: int, channel: int) -> Callable[[float], dict[str, float]]:
+def deadlines(
+    limits_s: dict[str, float], pid: int, channel: int, started: float
+) -> Callable[[float], dict[str, float]]:
     """Return a function that takes the CPU seconds used, and returns the seconds left for each limit.
 
     The limits are CPU time of all tests, CPU time of the current test, and real time. The clock of the next test
@@ -26,8 +28,8 @@ def deadlines(limits_s: dict[str, float], pid: int, channel: int) -> Callable[[f
         limits_s: seconds by the name of the limit: `cpu`, `test` and `wall`.
         pid: process id of the program.
         channel: the file of the reports.
+        started: when the program was started, by the monotonic clock.
     """
-    started = time.monotonic()
     reported = 0
     began_s: float | None = None
 

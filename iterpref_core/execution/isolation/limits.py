@@ -1,7 +1,6 @@
 """Set resource limits and give up root's privileges; every child does both before it runs a program."""
 
 import ctypes
-import math
 import os
 import resource
 import struct
@@ -22,24 +21,30 @@ def address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def set_limits(cpu_s: float, memory_bytes: int, file_bytes: int) -> None:
-    """Set the resource limits of the calling process.
+def set_common_limits(memory_bytes: int, file_bytes: int) -> None:
+    """Set the resource limits that hold for this process and for those that it will fork.
+
+    Args:
+        memory_bytes: address space, including what the process has mapped.
+        file_bytes: size of a file.
+    """
+    for what, most in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_FSIZE, file_bytes),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
+def set_own_limits(cpu_s: int) -> None:
+    """Set the further limits of the process of a program.
 
     Args:
         cpu_s: CPU seconds, rounded up, since the kernel counts whole seconds; the zygote enforces the exact limit.
-        memory_bytes: address space, including what the process had mapped before the program.
-        file_bytes: size of a file.
     """
-    seconds = math.ceil(cpu_s) + 1
-    for what, soft, hard in (
-        (resource.RLIMIT_CPU, seconds, seconds + 1),
-        (resource.RLIMIT_AS, memory_bytes, memory_bytes),
-        (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
-        (resource.RLIMIT_NOFILE, 128, 128),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_MSGQUEUE, 0, 0),
-    ):
-        resource.setrlimit(what, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s + 1, cpu_s + 2))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 
 
 def drop_capabilities() -> None:

@@ -42,14 +42,16 @@ def _refused(action: Callable[[], Any]) -> bool:
 def _listener(_order: dict[str, Any]) -> str:
     # Programs with processes need a filter with a listener. It fails if a container around this one has a listener.
     limits.refuse_privileges()
-    seccomp.Filter(processes=True).install()
+    seccomp.Filter(processes=True).own.install()
     return ""
 
 
 def _seccomp(_order: dict[str, Any]) -> str:
     parent = os.getppid()
     limits.refuse_privileges()
-    seccomp.Filter().install()
+    filters = seccomp.Filter()
+    filters.common.install()
+    filters.own.install()
     for name, action in (
         ("a process could be made", lambda: os.fork() or os._exit(0)),
         ("a socket could be opened", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
@@ -61,7 +63,7 @@ def _seccomp(_order: dict[str, Any]) -> str:
 
 
 def _rlimits(_order: dict[str, Any]) -> str:
-    limits.set_limits(5, limits.address_space() + 64 * 2**20, 2**20)
+    limits.set_common_limits(limits.address_space() + 64 * 2**20, 2**20)
     try:
         bytearray(128 * 2**20)
     except MemoryError:

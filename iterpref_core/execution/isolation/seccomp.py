@@ -7,6 +7,10 @@ EPERM. A call that the kernel may not know fails with ENOSYS, so that libraries 
 The wider filter is for a program that has a pid and a network namespace, with the zygote as their first process. It
 adds processes (each is announced to the zygote, which decides), exec, signals to all but the zygote, and ordinary
 sockets; not namespaces, ptrace and the rest.
+
+Each filter has two parts, and the kernel obeys the stricter answer. The long part is installed once, in the zygote: it
+leaves the zygote the calls by which it makes, restricts and ends programs. The short part takes these away from each
+program, for the kernel's time to install a filter grows with its length.
 """
 
 import ctypes
@@ -14,7 +18,7 @@ import errno
 import os
 import platform
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain, groupby
 
 from . import syscalls
@@ -67,6 +71,7 @@ _IOCTL_DENIED = (0x8901, 0x8902, 0x5412)
 _SET_MODE_FILTER = 1
 _NEW_LISTENER = 1 << 3
 
+_OPERAND = struct.Struct("=I")
 _PLACEHOLDER = 0x7FFF1234
 """Replaced by the process's own id, the only process that it may signal unless it may start others."""
 
@@ -88,22 +93,28 @@ def _check(index: int, values: tuple[int, ...], miss: int, mask: int = _ANY_BITS
     return [*body, (_RETURN, 0, 0, miss)]
 
 
-def _call(number: int, decision: int, *checks: list[Instruction]) -> list[Instruction]:
-    """Return instructions for one system call, which other calls skip: its checks, then a decision."""
+def _call(numbers: Collection[int], decision: int, *checks: list[Instruction]) -> list[Instruction]:
+    """Return instructions for some system calls, which other calls skip: their checks, then a decision."""
     body = [*chain(*checks), (_RETURN, 0, 0, decision)]
-    return [(_JEQ, 0, len(body), number), *body]
+    program: list[Instruction] = []
+    # A comparison that holds skips the others; the last one, if it does not hold, skips the body.
+    left = len(numbers)
+    for number in numbers:
+        left -= 1
+        program.append((_JEQ, left, 0 if left else len(body), number))
+    return [*program, *body]
 
 
 def _one_of(
-    number: int,
+    numbers: Collection[int],
     index: int,
     values: tuple[int, ...],
     hit: int = _ALLOW,
     miss: int = _EPERM,
     mask: int = _ANY_BITS,
 ) -> list[Instruction]:
-    """Return instructions for one system call: `hit` if an argument equals a value in `values`, else `miss`."""
-    return _call(number, hit, _check(index, values, miss, mask))
+    """Return instructions for some system calls: `hit` if an argument equals a value in `values`, else `miss`."""
+    return _call(numbers, hit, _check(index, values, miss, mask))
 
 
 def _allowed(numbers: Iterable[int]) -> list[Instruction]:
@@ -116,96 +127,129 @@ def _allowed(numbers: Iterable[int]) -> list[Instruction]:
     return program
 
 
-def _by_arguments(numbers: dict[str, int]) -> list[Instruction]:
-    """Return the instructions for calls whose arguments decide, in the same way for every program."""
-    program: list[Instruction] = []
-    # A filter cannot follow the pointer to the arguments of these two. Libraries then use the older calls.
-    program += _call(numbers["clone3"], _ENOSYS)
-    program += _call(numbers["openat2"], _ENOSYS)
-    program += _one_of(numbers["prctl"], 0, _PR_ALLOWED)
-    program += _one_of(numbers["prlimit64"], 0, (0, _PLACEHOLDER))
-    program += _one_of(numbers["fcntl"], 1, _F_DENIED, _EPERM, _ALLOW)
-    program += _one_of(numbers["ioctl"], 1, _IOCTL_DENIED, _EPERM, _ALLOW)
-    # Event loops wake themselves through a pair of sockets.
-    program += _one_of(numbers["socketpair"], 0, (_AF_UNIX,))
-    for number in syscalls.numbers(syscalls.ATTRIBUTES).values():
-        program += _call(number, _ENOTSUP)
-    # `open(O_RDONLY | O_TRUNC)` empties a read-only file; Landlock before ABI 3 allows it. O_RDONLY is 0.
-    for name, index in (("open", 1), ("openat", 2)):
-        if name in numbers:
-            program += _one_of(numbers[name], index, (os.O_TRUNC,), _EPERM, _ALLOW, mask=os.O_TRUNC | os.O_ACCMODE)
-    return program
+def _head() -> list[Instruction]:
+    """Return instructions that kill a caller with another machine's numbering, and load the number of the call."""
+    machine = _AUDIT_ARCH[platform.machine()]
+    return [(_LOAD, 0, 0, _ARCH), (_JEQ, 1, 0, machine), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, _NR)]
 
 
-def _by_arguments_alone(numbers: dict[str, int], *, metadata: bool) -> list[Instruction]:
-    """Return the instructions for a program that must stay a single process."""
-    # With CLONE_THREAD clone makes a thread, which is allowed; fork() calls it without, and is refused.
-    program = _one_of(numbers["clone"], 0, (_CLONE_THREAD,), mask=_CLONE_THREAD)
-    for name in ("kill", "tgkill"):
-        program += _one_of(numbers[name], 0, (_PLACEHOLDER,))
-    # Without an address, data goes only to the other end of a pair.
-    program += _one_of(numbers["sendto"], 5, (0,))
-    for number in syscalls.numbers(syscalls.ABOUT_ITSELF).values():
-        program += _one_of(number, 0, (0, _PLACEHOLDER))
-    if not metadata:
-        for number in syscalls.numbers(syscalls.METADATA).values():
-            program += _call(number, _PRETEND)
-    return program
+def _numbers(table: str) -> set[int]:
+    return set(syscalls.numbers(table).values())
 
 
-def _by_arguments_of_processes(numbers: dict[str, int]) -> list[Instruction]:
-    """Return the instructions for a program with processes of its own."""
-    numbers = numbers | syscalls.numbers(syscalls.BY_ARGUMENTS_OF_PROCESSES)
-    # Three answers to clone: refused with a flag for a new namespace, allowed for a thread, and for a process the
-    # kernel asks the zygote (NOTIFY), which counts.
-    threads = _check(0, (_CLONE_THREAD,), _NOTIFY, mask=_CLONE_THREAD)
-    program = _call(numbers["clone"], _ALLOW, _check(0, (0,), _EPERM, mask=_CLONE_DENIED), threads)
-    for name in ("fork", "vfork"):
-        if name in numbers:
-            program += _call(numbers[name], _NOTIFY)
-    for name in ("kill", "tgkill"):
-        program += _one_of(numbers[name], 0, _ZYGOTE_AND_ALL, _EPERM, _ALLOW)
-    program += _call(numbers["sendto"], _ALLOW)
-    program += _one_of(numbers["setsockopt"], 1, _LEVELS)
-    # socket(family, kind, protocol). The mask takes SOCK_CLOEXEC and SOCK_NONBLOCK away, which are flags in the kind.
-    kinds = _check(1, _KINDS, _EPERM, mask=0xF)
-    return program + _call(
-        numbers["socket"], _ALLOW, _check(0, _FAMILIES, _EPERM), kinds, _check(2, _PROTOCOLS, _EPERM)
-    )
-
-
-def _compile(*, processes: bool, metadata: bool) -> bytes:
-    """Return the filter, as an array of `struct sock_filter`."""
+def _common(*, processes: bool) -> list[Instruction]:
+    """Return the part that holds for the zygote, too."""
     # The kernel runs it from the top at each system call:
     #   1. another machine's numbering: killed
     #   2. in a run of allowed numbers: allowed; most calls end here
     #   3. x86-64's second table of numbers: refused
     #   4. the calls that are decided by their arguments
     #   5. all other calls: ENOSYS for newer calls, so that libraries use older ones; else EPERM
-    allowed = syscalls.numbers(syscalls.ALLOWED)
-    if metadata:
-        allowed |= syscalls.numbers(syscalls.METADATA)
+    allowed = _numbers(syscalls.ALLOWED) | _numbers(syscalls.METADATA) | _numbers(syscalls.ABOUT_ITSELF)
+    allowed |= _numbers(syscalls.OF_THE_ZYGOTE) | _numbers(syscalls.BY_PROCESS)
     if processes:
-        allowed |= syscalls.numbers(syscalls.PROCESSES) | syscalls.numbers(syscalls.ABOUT_ITSELF)
+        allowed |= _numbers(syscalls.PROCESSES)
     numbers = syscalls.numbers(syscalls.BY_ARGUMENTS)
-    others = _by_arguments_of_processes(numbers) if processes else _by_arguments_alone(numbers, metadata=metadata)
-    program: list[Instruction] = [
-        (_LOAD, 0, 0, _ARCH),
-        (_JEQ, 1, 0, _AUDIT_ARCH[platform.machine()]),
-        (_RETURN, 0, 0, _KILL),
-        (_LOAD, 0, 0, _NR),
-        *_allowed(allowed.values()),
-        *[(_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)],
-        *_by_arguments(numbers),
-        *others,
-        *[(_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS)],
-        (_RETURN, 0, 0, _EPERM),
-    ]
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+    program = [*_head(), *_allowed(allowed), (_JGE, 0, 1, _X32_BIT), (_RETURN, 0, 0, _EPERM)]
+    # A filter cannot follow the pointer to the arguments of these two. Libraries then use the older calls.
+    program += _call((numbers["clone3"], numbers["openat2"]), _ENOSYS)
+    program += _one_of((numbers["fcntl"],), 1, _F_DENIED, _EPERM, _ALLOW)
+    program += _one_of((numbers["ioctl"],), 1, _IOCTL_DENIED, _EPERM, _ALLOW)
+    # Event loops wake themselves through a pair of sockets.
+    program += _one_of((numbers["socketpair"],), 0, (_AF_UNIX,))
+    program += _call(_numbers(syscalls.ATTRIBUTES), _ENOTSUP)
+    # `open(O_RDONLY | O_TRUNC)` empties a read-only file; Landlock before ABI 3 allows it. O_RDONLY is 0.
+    for name, index in (("open", 1), ("openat", 2)):
+        if name in numbers:
+            program += _one_of((numbers[name],), index, (os.O_TRUNC,), _EPERM, _ALLOW, mask=os.O_TRUNC | os.O_ACCMODE)
+    if processes:
+        program += _by_arguments_of_processes(numbers)
+    else:
+        # Without an address, data goes only to the other end of a pair.
+        program += _one_of((numbers["sendto"],), 5, (0,))
+    return [*program, (_JGE, 0, 1, _NEWER_CALLS), (_RETURN, 0, 0, _ENOSYS), (_RETURN, 0, 0, _EPERM)]
+
+
+def _by_arguments_of_processes(numbers: dict[str, int]) -> list[Instruction]:
+    """Return further instructions of the common part, for programs with processes of their own."""
+    numbers = numbers | syscalls.numbers(syscalls.BY_ARGUMENTS_OF_PROCESSES)
+    program = _call((numbers["sendto"],), _ALLOW)
+    program += _one_of((numbers["setsockopt"],), 1, _LEVELS)
+    # socket(family, kind, protocol). The mask takes SOCK_CLOEXEC and SOCK_NONBLOCK away, which are flags in the kind.
+    kinds = _check(1, _KINDS, _EPERM, mask=0xF)
+    checks = (_check(0, _FAMILIES, _EPERM), kinds, _check(2, _PROTOCOLS, _EPERM))
+    return program + _call((numbers["socket"],), _ALLOW, *checks)
+
+
+def _own(*, processes: bool, metadata: bool) -> list[Instruction]:
+    """Return the part of one program, which takes calls away from it; all others are left to the common part."""
+    numbers = syscalls.numbers(syscalls.BY_PROCESS)
+    clone = (numbers["clone"],)
+    forks = {numbers[name] for name in ("fork", "vfork") if name in numbers}
+    signals = (numbers["kill"], numbers["tgkill"])
+    about_itself = {numbers["prlimit64"]}
+    taken = _numbers(syscalls.OF_THE_ZYGOTE)
+    program = [*_head(), *_one_of((numbers["prctl"],), 0, _PR_ALLOWED)]
+    if processes:
+        taken -= _numbers(syscalls.PROCESSES)
+        # Three answers to clone: refused with a flag for a new namespace, allowed for a thread, and for a process the
+        # kernel asks the zygote (NOTIFY), which counts.
+        threads = _check(0, (_CLONE_THREAD,), _NOTIFY, mask=_CLONE_THREAD)
+        program += _call(clone, _ALLOW, _check(0, (0,), _EPERM, mask=_CLONE_DENIED), threads)
+        if forks:
+            program += _call(forks, _NOTIFY)
+        program += _one_of(signals, 0, _ZYGOTE_AND_ALL, _EPERM, _ALLOW)
+    else:
+        taken |= forks
+        about_itself |= _numbers(syscalls.ABOUT_ITSELF)
+        # With CLONE_THREAD clone makes a thread, which is allowed; fork() calls it without, and is refused.
+        program += _one_of(clone, 0, (_CLONE_THREAD,), mask=_CLONE_THREAD)
+        program += _one_of(signals, 0, (_PLACEHOLDER,))
+    program += _one_of(about_itself, 0, (0, _PLACEHOLDER))
+    program += _call([number for number in taken if number < _NEWER_CALLS], _EPERM)
+    program += _call([number for number in taken if number >= _NEWER_CALLS], _ENOSYS)
+    if not metadata:
+        program += _call(_numbers(syscalls.METADATA), _PRETEND)
+    return [*program, (_RETURN, 0, 0, _ALLOW)]
+
+
+class Part:
+    """One part of a filter, compiled.
+
+    Args:
+        program: its instructions.
+        flags: of the call that installs it.
+    """
+
+    def __init__(self, program: list[Instruction], flags: int = 0) -> None:
+        code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+        # All that children would have to make anew is made here: only their process ids differ.
+        self._code = ctypes.create_string_buffer(code, len(code))
+        # `struct sock_fprog`
+        self._program = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(self._code))
+        self._own_ids = [8 * place + 4 for place, step in enumerate(program) if step[3] == _PLACEHOLDER]
+        self._flags = flags
+        self._number = syscalls.numbers(syscalls.OF_THE_ZYGOTE)["seccomp"]
+
+    def install(self) -> int:
+        """Restrict the calling process and its threads for good; return the listener's descriptor, or 0 without one.
+
+        The process must have refused new privileges, see `limits.refuse_privileges`.
+
+        Raises:
+            OSError: the kernel refused the filter.
+        """
+        own_id = os.getpid()
+        for place in self._own_ids:
+            _OPERAND.pack_into(self._code, place, own_id)
+        done = libc.syscall(self._number, _SET_MODE_FILTER, self._flags, self._program)
+        if done < 0:
+            raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
+        return int(done)
 
 
 class Filter:
-    """A filter compiled once and installed in many children, each with its own process id in it.
+    """A filter: `common` is installed in the zygote, and `own` in each child.
 
     Args:
         processes: use the wider filter, with a listener.
@@ -216,25 +260,5 @@ class Filter:
     """
 
     def __init__(self, *, processes: bool = False, metadata: bool = False) -> None:
-        self._template = _compile(processes=processes, metadata=metadata)
-        self._flags = _NEW_LISTENER if processes else 0
-        self._number = syscalls.numbers(syscalls.SECCOMP)["seccomp"]
-
-    def install(self) -> int:
-        """Restrict the calling process and its threads for good.
-
-        The process must have refused new privileges, see `limits.refuse_privileges`.
-
-        Returns: the listener's descriptor, where there is one, else 0.
-
-        Raises:
-            OSError: the kernel refused the filter.
-        """
-        code = self._template.replace(struct.pack("=I", _PLACEHOLDER), struct.pack("=I", os.getpid()))
-        held = ctypes.create_string_buffer(code, len(code))
-        # `struct sock_fprog`; an instruction has 8 bytes.
-        program = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(held))
-        done = libc.syscall(self._number, _SET_MODE_FILTER, self._flags, program)
-        if done < 0:
-            raise OSError(ctypes.get_errno(), "seccomp(SECCOMP_SET_MODE_FILTER)")
-        return int(done)
+        self.common = Part(_common(processes=processes))
+        self.own = Part(_own(processes=processes, metadata=metadata), _NEW_LISTENER if processes else 0)

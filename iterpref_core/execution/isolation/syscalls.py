@@ -42,10 +42,12 @@ utime 132 -; utimensat 280 88; utimes 235 -
 tier A a program can only change its own files."""
 
 BY_ARGUMENTS = """
-clone 56 220; clone3 435 435; fcntl 72 25; ioctl 16 29; kill 62 129; open 2 -; openat 257 56; openat2 437 437;
-prctl 157 167; prlimit64 302 261; sendto 44 206; socketpair 53 199; tgkill 234 131
+clone3 435 435; fcntl 72 25; ioctl 16 29; open 2 -; openat 257 56; openat2 437 437; sendto 44 206; socketpair 53 199
 """
 """Calls that are allowed for some arguments."""
+
+BY_PROCESS = "clone 56 220; fork 57 -; kill 62 129; prctl 157 167; prlimit64 302 261; tgkill 234 131; vfork 58 -"
+"""Calls that the zygote may make, and programs for some arguments."""
 
 PROCESSES = """
 accept 43 202; accept4 288 242; bind 49 200; connect 42 203; execve 59 221; getpriority 140 141; listen 50
@@ -53,8 +55,8 @@ accept 43 202; accept4 288 242; bind 49 200; connect 42 203; execve 59 221; getp
 """
 """Further calls of programs that may start processes."""
 
-BY_ARGUMENTS_OF_PROCESSES = "fork 57 -; setsockopt 54 208; socket 41 198; vfork 58 -"
-"""Calls of these programs that depend on their arguments or on the zygote's answer."""
+BY_ARGUMENTS_OF_PROCESSES = "setsockopt 54 208; socket 41 198"
+"""Calls of these programs that are allowed for some arguments."""
 
 ABOUT_ITSELF = """
 getpgid 121 155; getsid 124 156; sched_getaffinity 204 123; sched_getparam 143 121; sched_getscheduler 145
@@ -65,7 +67,8 @@ getpgid 121 155; getsid 124 156; sched_getaffinity 204 123; sched_getparam 143 1
 ATTRIBUTES = "getxattr 191 8; lgetxattr 192 9; listxattr 194 11; llistxattr 195 12"
 """Calls that read files' extended attributes, which Landlock does not guard; they fail with ENOTSUP."""
 
-SECCOMP = "seccomp 317 277"
+OF_THE_ZYGOTE = "landlock_restrict_self 446 446; pidfd_open 434 434; seccomp 317 277; setsid 112 157"
+"""Calls by which the zygote restricts and watches programs, which may not make them."""
 
 
 def numbers(table: str) -> dict[str, int]:

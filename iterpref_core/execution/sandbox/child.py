@@ -13,7 +13,7 @@ from typing import Any
 
 from ..protocol.steps import Message, SandboxStep, unpacked, unpacked_turn
 from ..solution.console import run_script
-from ..solution.loading import file_of, load, write_files
+from ..solution.loading import file_of, load, write_file, write_files
 from .reports import compiled, describe, open_channel, printed, returned, run_source
 
 runners: dict[str, Callable[[SandboxStep, str, str, dict[str, Any]], None]] = {}
@@ -62,7 +62,7 @@ class Child:
             if for_script:
                 write_files({path: f"{setup}\n{code}" if setup else code})
             else:
-                write_files({path: code})
+                write_file(path, code)
                 self._solution = vars(load(setup, code, path))
 
     def _names(self, step: SandboxStep) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import contextlib
 import gc
 import importlib
 import json
+import math
 import os
 import resource
 import select
@@ -67,9 +68,11 @@ class OneProcess:
         """Return the CPU seconds used, and whether there are too many threads."""
         # A folder has one link for each folder in it, so the link count gives the number of threads.
         threads = os.stat(f"/proc/{self._pid}/task").st_nlink - 2
+        return self._used_s(), threads > MAX_THREADS
+
+    def _used_s(self) -> float:
         # The kernel's CPU-time clock of another process
-        used_s = time.clock_gettime((~self._pid << 3) | 2)
-        return used_s, threads > MAX_THREADS
+        return time.clock_gettime((~self._pid << 3) | 2)
 
     def admit(self) -> bool:
         """Return True; this program cannot announce new processes."""
@@ -81,17 +84,19 @@ class OneProcess:
         # The group may be gone, or hold only its dead leader. Until the leader is reaped, no other process gets its id.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
-        _, status, usage = os.wait4(self._pid, 0)
-        return status, usage.ru_utime + usage.ru_stime
+        # Not of `wait4`, which imports a module each time.
+        used_s = self._used_s()
+        _, status = os.waitpid(self._pid, 0)
+        return status, used_s
 
 
 class Zygote:
     """The state that all children of one zygote share; `run_job` shows the life of a child."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = os.path.join(settings.root, "w")
-        # In tier A `/tmp` is a link to this folder. In tier B `/tmp` is the machine's, and closed.
-        self.temporary = os.path.join(settings.root, "tmp") if "bwrap" in settings.layers else ""
+        # In tier A `/tmp` is a link to the folder `tmp`. In tier B `/tmp` is the machine's, and closed.
+        names = ("w", "tmp", "code") if "bwrap" in settings.layers else ("w", "code")
+        self.folders = [os.path.join(settings.root, name) for name in names]
         self.pid = os.getpid()
         self.disk_bytes = settings.disk_mb * 2**20
         self.ruleset: int | None = None
@@ -115,14 +120,13 @@ class Zygote:
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.highest = min(most_descriptors, 1024) - 1
         self._memory_bytes = settings.memory_mb * 2**20
-        self.memory_bytes = 0
-        self.file_bytes = settings.file_mb * 2**20
+        self._file_bytes = settings.file_mb * 2**20
 
-    def child(self, cpu_s: float, files: Files, connection: list[int]) -> int:
+    def child(self, cpu_s: int, files: Files, connection: list[int]) -> int:
         """Restrict this process for good and run the job in it; return its exit status.
 
         Args:
-            cpu_s: limit of CPU time.
+            cpu_s: limit of CPU time, rounded up.
             files: files of the program.
             connection: socket to the zygote, for the filter's listener, if the program may have processes.
         """
@@ -132,29 +136,30 @@ class Zygote:
             seed()
         # A session of its own, so that one signal reaches the whole group.
         os.setsid()
-        os.chdir(self.folder)
         for number, descriptor in enumerate(files[:3]):
             os.dup2(descriptor, number)
-        kept = [files.channel, files.job, files.asking, files.answers, *connection]
+        kept = [*files[3:], *connection]
         for place, descriptor in enumerate(kept):
             os.dup2(descriptor, self.highest - place, False)
         if self.ruleset is not None:
             landlock.enforce(self.ruleset)
         os.closerange(3, self.highest - len(kept) + 1)
         # After the copies above, which need more descriptors than a program may have.
-        limits.set_limits(cpu_s, self.memory_bytes, self.file_bytes)
-        listener = 0 if self.filter is None else self.filter.install()
+        limits.set_own_limits(cpu_s)
+        listener = 0 if self.filter is None else self.filter.own.install()
         if listener:
             send_descriptor(self.highest - 4, listener)
-        return child.run_job(self.highest - 1, self.highest, self.highest - 2, self.highest - 3)
+        return child.run_job(self.highest, self.highest - 1, self.highest - 2, self.highest - 3)
 
     def settle(self) -> None:
-        """Prepare for forks after all imports: seed, measure memory, and hide imported objects from the collector.
+        """Prepare for forks after all imports: seed, restrict, and hide imported objects from the collector.
 
         A collection in a child would write to these objects, and so copy their pages.
         """
         seed()
-        self.memory_bytes = limits.address_space() + self._memory_bytes
+        limits.set_common_limits(limits.address_space() + self._memory_bytes, self._file_bytes)
+        if self.filter is not None:
+            self.filter.common.install()
         gc.collect()
         gc.freeze()
 
@@ -167,16 +172,19 @@ class Zygote:
             wall_s: real seconds for all tests.
             test_cpu_s: CPU seconds for each test.
         """
-        os.mkdir(self.folder)
-        if self.temporary:
-            os.mkdir(self.temporary)
+        for folder in self.folders:
+            os.mkdir(folder)
+        os.chdir(self.folders[0])
         # The child uses this connection once, to send the listener of its filter to the zygote.
         pair = _socket.socketpair() if self.processes else ()
+        # What can be made before the fork does not copy memory pages in the child.
+        connection = [pair[1].fileno()] if pair else []
+        whole_cpu_s = math.ceil(cpu_s)
         pid = os.fork()
         if pid == 0:
             status = 70
             try:
-                status = self.child(cpu_s, files, [end.fileno() for end in pair[1:]])
+                status = self.child(whole_cpu_s, files, connection)
             finally:
                 os._exit(status)
         program: OneProcess | Processes = OneProcess(pid)
@@ -185,8 +193,7 @@ class Zygote:
             theirs.close()
             program = Processes(pid, ours)
             ours.close()
-        look = deadlines({"cpu": cpu_s, "wall": wall_s, "test": test_cpu_s}, pid, files.channel)
-        killed = self.watch(pid, look, program)
+        killed = self.watch(pid, {"cpu": cpu_s, "wall": wall_s, "test": test_cpu_s}, files.channel, program)
         # Also after a regular end: the program may have left threads or processes.
         status, used_s = program.end()
         for descriptor in files:
@@ -197,12 +204,13 @@ class Zygote:
         is_usable = not (self.processes and leaves_connections())
         write_all(0, f"{killed} {os.waitstatus_to_exitcode(status)} {used_s} {is_usable}".encode())
 
-    def watch(self, pid: int, time_left: Callable[[float], dict[str, float]], program: OneProcess | Processes) -> str:
+    def watch(self, pid: int, limits_s: dict[str, float], channel: int, program: OneProcess | Processes) -> str:
         """Wait until a child ends, or until it and its processes reach a limit.
 
         Args:
             pid: process id of the child.
-            time_left: of the child, see `deadlines`.
+            limits_s: of the child, see `deadlines`.
+            channel: the file of its reports.
             program: all processes of the child.
 
         Returns:
@@ -217,13 +225,11 @@ class Zygote:
         for descriptor in (process, 0, program.listener):
             if descriptor is not None:
                 poll.register(descriptor, select.POLLIN)
-        looked = time.monotonic()
+        started = looked = time.monotonic()
+        left_s = limits_s
+        time_left: Callable[[float], dict[str, float]] | None = None
         try:
             while True:
-                used, crowded = program.look()
-                left_s = time_left(used)
-                if hit := [name for name, seconds in left_s.items() if seconds <= 0]:
-                    return hit[0]
                 # No limit can be reached earlier, even if the program uses all CPUs.
                 cpu_s = min(left_s["cpu"], left_s["test"]) / program.cpus
                 wait = min(left_s["wall"], max(cpu_s, 0.002), LOOK_S)
@@ -234,8 +240,14 @@ class Zygote:
                 if 0 in events:
                     program.end()
                     raise EOFError
+                # Most programs have ended by now: this is not made for them.
+                time_left = time_left or deadlines(limits_s, pid, channel, started)
+                used, crowded = program.look()
                 if crowded or (program.listener in events and not program.admit()):
                     return "processes"
+                left_s = time_left(used)
+                if hit := [name for name, seconds in left_s.items() if seconds <= 0]:
+                    return hit[0]
                 if time.monotonic() - looked < LOOK_S:
                     continue
                 # Walking the folders is expensive, so this happens ten times a second.
@@ -312,25 +324,26 @@ def prepare_runners(folder: str, *, pytest: bool) -> None:
     empty_folder(os.path.dirname(folder))
 
 
-def rehearse(folder: str) -> None:
+def rehearse(folders: list[str]) -> None:
     """Run a small program in this process, in the way that children run theirs.
 
     The interpreter specializes code that runs often: for types of values, places of attributes. Otherwise each child
     would do this again, and copy the memory pages that it writes to.
 
     Args:
-        folder: folder of the programs, which does not exist yet.
+        folders: those of a program, the working folder first, which do not exist yet.
     """
     steps = [SandboxStep("io", 0, "f", ([1, 2],)), SandboxStep("io", 1, "f", (1,))]
     job, channel = os.memfd_create("job"), os.memfd_create("channel")
     write_all(job, packed("", REHEARSED, steps, "")[0])
     path = list(sys.path)
-    os.mkdir(folder)
-    os.chdir(folder)
+    for each in folders:
+        os.mkdir(each)
+    os.chdir(folders[0])
     for _ in range(REHEARSALS):
         child.run_job(job, channel, -1, -1)
     os.chdir("/")
-    empty_folder(os.path.dirname(folder))
+    empty_folder(os.path.dirname(folders[0]))
     sys.path[:] = path
     os.close(job)
     os.close(channel)
@@ -354,7 +367,7 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
         if "bwrap" not in settings.layers:
             ask_before_times()
         if settings.runners:
-            prepare_runners(zygote.folder, pytest=settings.runners == "pytest")
+            prepare_runners(zygote.folders[0], pytest=settings.runners == "pytest")
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         write_all(0, f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace"))
         return
@@ -365,7 +378,7 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
         del sys.modules[name]
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
-    rehearse(zygote.folder)
+    rehearse(zygote.folders)
     # A program may recurse as deeply as in Python: the frames of this project do not count.
     sys.setrecursionlimit(sys.getrecursionlimit() + OWN_CALLS)
     zygote.settle()

@@ -33,6 +33,14 @@ def file_of(module: str) -> str:
     return module.replace(".", "/") + ".py"
 
 
+def write_file(path: str, text: str) -> None:
+    """Write a text into a file."""
+    # Not `open`: each child would make its objects anew, and copy the pages that they lie on.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    write_all(descriptor, text.encode("utf-8", "surrogatepass"))
+    os.close(descriptor)
+
+
 def write_files(files: dict[str, str]) -> None:
     """Write texts into files, by their paths."""
     for path, text in files.items():
@@ -40,10 +48,7 @@ def write_files(files: dict[str, str]) -> None:
         parent = os.path.dirname(path)
         if parent:
             os.makedirs(parent, exist_ok=True)
-        # Not `open`: each child would make its objects anew, and copy the pages that they lie on.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        write_all(descriptor, text.encode("utf-8", "surrogatepass"))
-        os.close(descriptor)
+        write_file(path, text)
 
 
 def compile_solution(source: str | bytes, filename: str) -> types.CodeType:

@@ -13,15 +13,22 @@ KILL = 0x80000000
 ERRNO = 0x00050000
 EPERM = 1
 ENOSYS = 38
+NOTIFY = 0x7FC00000
+STRICTEST_FIRST = [KILL, ERRNO | EPERM, ERRNO | ENOSYS, ERRNO | 95, ERRNO, NOTIFY, ALLOW]
+
+
+def decide(parts, number, machine):
+    """Return the decision of the stricter part, all arguments being 0."""
+    return min((run(part, number, machine) for part in parts), key=STRICTEST_FIRST.index)
 
 
 def run(program, number, machine):
-    """Return the decision of a filter on a system call, all of whose arguments are 0."""
+    """Return the decision of a part."""
     data = struct.pack("=iIQ6Q", number, machine, 0, *[0] * 6)
     at = 0
     held = 0
     while True:
-        code, if_true, if_false, value = struct.unpack_from("=HBBI", program, 8 * at)
+        code, if_true, if_false, value = program[at]
         at += 1
         if code == 0x06:
             return int(value)
@@ -41,7 +48,7 @@ def run(program, number, machine):
 @pytest.mark.parametrize("metadata", [False, True])
 def test_each_number_has_the_decision_of_its_table(machine, processes, metadata, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    program = seccomp._compile(processes=processes, metadata=metadata)
+    parts = (seccomp._own(processes=processes, metadata=metadata), seccomp._common(processes=processes))
     allowed = syscalls.numbers(syscalls.ALLOWED)
     if metadata:
         allowed |= syscalls.numbers(syscalls.METADATA)
@@ -49,9 +56,23 @@ def test_each_number_has_the_decision_of_its_table(machine, processes, metadata,
     for name, table in vars(syscalls).items():
         if name.isupper() and isinstance(table, str):
             listed |= syscalls.numbers(table)
+    zygote = seccomp._common(processes=processes)
+    for number in (syscalls.numbers(syscalls.OF_THE_ZYGOTE) | syscalls.numbers(syscalls.BY_PROCESS)).values():
+        assert run(zygote, number, MACHINES[machine]) == ALLOW
     for number in allowed.values():
-        assert run(program, number, MACHINES[machine]) == ALLOW
+        assert decide(parts, number, MACHINES[machine]) == ALLOW
     for number in set(range(600)) - set(listed.values()):
         refused = ENOSYS if number >= 424 else EPERM
-        assert run(program, number, MACHINES[machine]) == ERRNO | refused
-    assert run(program, 0, 0x40000003) == KILL
+        assert decide(parts, number, MACHINES[machine]) == ERRNO | refused
+    # What the zygote may do and a program may not
+    taken = syscalls.numbers(syscalls.OF_THE_ZYGOTE)
+    assert decide(parts, taken["seccomp"], MACHINES[machine]) == ERRNO | EPERM
+    assert decide(parts, taken["landlock_restrict_self"], MACHINES[machine]) == ERRNO | ENOSYS
+    for name, number in syscalls.numbers(syscalls.BY_PROCESS).items():
+        forks = name in ("clone", "fork", "vfork")
+        refused = name != "prlimit64" and not processes
+        if refused or name == "prctl":
+            assert decide(parts, number, MACHINES[machine]) == ERRNO | EPERM
+        elif forks:
+            assert decide(parts, number, MACHINES[machine]) == NOTIFY
+    assert decide(parts, 0, 0x40000003) == KILL

@@ -93,7 +93,8 @@ def test_a_program_that_asks_without_end_does_not_put_off_the_end_of_a_silent_zy
 
 def test_time_in_which_a_program_waited_for_a_cpu_is_no_real_time(monkeypatch):
     with tempfile.TemporaryFile() as channel:
-        look = deadlines.deadlines({"cpu": 9.0, "wall": 0.0, "test": 9.0}, os.getpid(), channel.fileno())
+        limits_s = {"cpu": 9.0, "wall": 0.0, "test": 9.0}
+        look = deadlines.deadlines(limits_s, os.getpid(), channel.fileno(), time.monotonic())
         monkeypatch.setattr(deadlines, "waited_s", lambda _: 2.5)
         assert 2.0 < look(0.1)["wall"] <= 2.5
         monkeypatch.setattr(deadlines, "waited_s", lambda _: 0.0)
