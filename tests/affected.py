@@ -38,7 +38,7 @@ def imports_of_all() -> dict[str, set[str]]:
     files = module_files()
     imports = {}
     for name, path in files.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text())
         if name == "tests.conftest":
             # Its fixtures import what the tests that use them test.
             tree = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef)], [])

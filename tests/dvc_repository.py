@@ -16,8 +16,8 @@ from tests.settings import ROOT
 def init_dvc(*, no_scm=False):
     """Make the present folder a DVC repository with the files of `dvc init`, which takes ten times as long."""
     Path(".dvc/tmp").mkdir(parents=True)
-    Path(".dvc/config").write_text("[core]\n    no_scm = True\n" if no_scm else "", encoding="utf-8")
-    Path(".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n", encoding="utf-8")
+    Path(".dvc/config").write_text("[core]\n    no_scm = True\n" if no_scm else "")
+    Path(".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
     Path(".dvcignore").touch()
 
 
@@ -46,7 +46,7 @@ def toy_checkout(tmp_path, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         shutil.copy2(ROOT / "params.yaml", path)
         for name, text in {"dvc.yaml": json.dumps({"stages": dict(stages)}), **files}.items():
-            (path / name).write_text(text, encoding="utf-8")
+            (path / name).write_text(text)
         subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], check=True)
         init_dvc()
         subprocess.run(["git", "add", "."], check=True)

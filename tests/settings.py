@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from iterpref_core.records.config import ExecutionParams, load_params
+from iterpref_core.records.config import BudgetParams, ExecutionParams, load_params
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""
@@ -16,6 +16,8 @@ def section(kind, **values):
     return kind.model_validate(_SECTIONS[kind].model_dump() | values)
 
 
+FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
+"""A budget without caps."""
 EXECUTION = section(
     ExecutionParams,
     cpu_s=2,

@@ -212,7 +212,7 @@ def test_a_model_without_adapters_is_loaded_without_the_libraries_of_adapters():
 
 
 def test_the_page_of_docs_shows_the_same_picture():
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "architecture.md").read_text()
     drawn = page.partition("\niterpref_core/")[2].partition("```")[0].splitlines()
     shown = [found[1] for line in drawn if (found := re.match(r"  (\w+)/", line))]
     assert shown == list(ROOMS)
@@ -220,7 +220,7 @@ def test_the_page_of_docs_shows_the_same_picture():
 
 def test_every_stage_has_a_page_and_every_page_is_in_the_index():
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
-    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    index = (ROOT / "docs" / "README.md").read_text()
     missing = {f"docs/{stage}.md" for stage in stages() if f"{stage}.md" not in pages}
     assert not missing, f"write {sorted(missing)}, and name it in docs/README.md and in `nav` of config/mkdocs.yml"
     unnamed = {page for page in pages if f"]({page})" not in index}
@@ -257,12 +257,12 @@ def test_every_stage_of_dvc_is_one_that_runs():
 
 def test_a_stage_depends_on_the_code_that_it_executes_and_on_no_other():
     """An edit reruns the stages that execute the edited file: whole rooms where all of one is executed, else files."""
-    graph = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    graph = (ROOT / "dvc.yaml").read_text()
     assert graph == with_dependencies(graph), "run `make graph`"
 
 
 def test_the_page_of_edits_shows_the_same_graph():
-    assert PAGE.read_text(encoding="utf-8") == edits_page(), "run `make graph`"
+    assert PAGE.read_text() == edits_page(), "run `make graph`"
 
 
 def test_an_edit_reruns_no_stage_that_does_not_execute_it():

@@ -17,9 +17,9 @@ def test_behind(tmp_path): assert "/copy-" in str(tmp_path)
 
 
 def test_a_copy_that_dies_is_a_failure_and_the_others_of_its_file_run_in_another_one(tmp_path):
-    (tmp_path / "test_one.py").write_text(TESTS, encoding="utf-8")
-    (tmp_path / "test_two.py").write_text("def test_it():\n    print('seen')\n    assert False\n", encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (tmp_path / "test_one.py").write_text(TESTS)
+    (tmp_path / "test_two.py").write_text("def test_it():\n    print('seen')\n    assert False\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.copies", "--copies", "2", f"--rootdir={tmp_path}", tmp_path]
     done = subprocess.run(
         [*command, "-c", tmp_path / "pytest.ini"], cwd=ROOT, capture_output=True, text=True, check=False

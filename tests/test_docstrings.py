@@ -12,7 +12,7 @@ FILES = [path.relative_to(ROOT) for room in ("iterpref_core", "tasks", "flows") 
 MODULES = [
     ".".join(path.with_suffix("").parts).removesuffix(".__init__")
     for path in sorted(FILES)
-    if ">>> " in (ROOT / path).read_text(encoding="utf-8")
+    if ">>> " in (ROOT / path).read_text()
 ]
 
 

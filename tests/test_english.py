@@ -52,7 +52,7 @@ def files_of(names: tuple[str, ...], suffix: str) -> list[Path]:
 def prose_of_page(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a page with their numbers, apart from code, tables and HTML."""
     in_code = False
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
         if line.lstrip().startswith("```"):
             in_code = not in_code
         elif not in_code and not line.startswith(("|", "<")):
@@ -61,7 +61,7 @@ def prose_of_page(path: Path) -> Iterator[tuple[int, str]]:
 
 def prose_of_module(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of docstrings and comments, and messages (texts of five words or more), with their numbers."""
-    source = path.read_text(encoding="utf-8")
+    source = path.read_text()
     nodes = list(ast.walk(ast.parse(source)))
     docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:
@@ -98,6 +98,6 @@ def test_the_twelve_constructions_are_rare():
 
 
 def test_modules_open_with_a_sentence():
-    modules = [(path, ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))) for path in files_of(CODE, ".py")]
+    modules = [(path, ast.get_docstring(ast.parse(path.read_text()))) for path in files_of(CODE, ".py")]
     glosses = [str(path.relative_to(ROOT)) for path, text in modules if text and GLOSS.match(text)]
     assert len(glosses) <= GLOSSES * len(modules), glosses

@@ -53,7 +53,7 @@ def test_pairs_are_screened_against_a_benchmark_that_is_measured(name, tmp_path,
     fields = (*row.data.prompts, *row.data.solutions)
     task = dict.fromkeys(fields, "Add up the numbers.") | {row.data.task_id: "the id"}
     copy = tmp_path / "tasks.jsonl"
-    copy.write_text(json.dumps(task), encoding="utf-8")
+    copy.write_text(json.dumps(task))
     monkeypatch.setenv(row.data.variable, str(copy))
     screen = Decontamination([row.data.key], tmp_path)
     assert screen.overlaps[row.data.key].tasks == 1
@@ -85,7 +85,7 @@ def test_a_backend_is_opened_by_the_module_that_its_row_names(name):
 def test_a_backends_packages_are_an_extra(name):
     import tomllib
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
     extra = BACKENDS[name].extra
     assert extra in extras, f"{name}: pyproject.toml has no extra {extra!r}"

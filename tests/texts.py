@@ -2,6 +2,9 @@
 
 import json
 
+PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+"""Two programs for one prompt, by the names of columns that are read by default."""
+
 
 def marked(text, spans):
     """Return the marked parts of a text."""
@@ -10,5 +13,5 @@ def marked(text, spans):
 
 def written(path, *rows):
     """Write rows as JSON lines, and return the path."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

@@ -42,9 +42,9 @@ def problems_of(words):
 
 def test_verbs_and_options_are_there():
     for page in PAGES:
-        found = [problems_of(words) for words in commands(page.read_text(encoding="utf-8"), "iterpref")]
+        found = [problems_of(words) for words in commands(page.read_text(), "iterpref")]
         assert [problem for problems in found for problem in problems] == [], page.name
-    workflow = (ROOT / "docs/experiment-workflow.yaml").read_text(encoding="utf-8")
+    workflow = (ROOT / "docs/experiment-workflow.yaml").read_text()
     (gate,) = commands(f"```{workflow}```", "run: iterpref")
     assert problems_of(gate) == []
 
@@ -58,7 +58,7 @@ def test_modules_that_are_started_are_there():
     name = rf"(?:{'|'.join(folders)}|iterpref_cli)\b[\w.]*\w"
     started = {}
     for path in paths:
-        found = re.findall(rf'-m(?: |", ")({name})', path.read_text(encoding="utf-8"))
+        found = re.findall(rf'-m(?: |", ")({name})', path.read_text())
         started |= dict.fromkeys(found, path)
     assert len(started) > 7
     for module, path in started.items():
@@ -71,7 +71,7 @@ def test_stages_are_there_and_forced_alone():
     graph = read_yaml(ROOT / "dvc.yaml")["stages"]
     known = set(graph) | {f"{stage}@{item}" for stage in graph for item in graph[stage].get("foreach", ())}
     for page in PAGES:
-        for words in commands(page.read_text(encoding="utf-8"), "dvc repro"):
+        for words in commands(page.read_text(), "dvc repro"):
             assert {word for word in words if not word.startswith("-")} <= known, (page.name, words)
             assert "--force" not in words or "--single-item" in words, (page.name, words)
 
@@ -81,7 +81,7 @@ def test_parameters_are_there():
     objectives = params["training"]["objectives"]
     params["training"]["objectives"] = {name: objectives.get(name, {}) for name in OBJECTIVES}
     for page in PAGES:
-        for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9-]+)+)(?=[`:=])", page.read_text(encoding="utf-8")):
+        for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9-]+)+)(?=[`:=])", page.read_text()):
             found = params
             for part in key.split(".") if key.partition(".")[0] in params else ():
                 # What is under a mapping without keys, or under null, is a user's or a library's to name.

@@ -33,7 +33,7 @@ def test_the_page_of_verbs_has_every_option_with_its_whole_help():
 
 def test_only_the_page_of_verbs_is_composed():
     def composed(name):
-        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        text = (ROOT / "docs" / name).read_text()
         added = _COMMAND_LINE["on_page_markdown"](text, SimpleNamespace(file=SimpleNamespace(src_uri=name)))
         return added.removeprefix(text)
 

@@ -13,7 +13,7 @@ from tests.settings import ROOT
 
 
 def test_the_page_of_pairs_has_a_row_for_each_filter():
-    page = (ROOT / "docs" / "pairs.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "pairs.md").read_text()
     missing = [reason for reason in get_args(DropReason) if f"| `{reason}`" not in page]
     assert not missing, f"add rows for {missing} to the table of docs/pairs.md"
 
@@ -22,7 +22,7 @@ def test_the_page_of_pairs_has_a_row_for_each_filter():
 def test_a_page_has_the_table_that_is_made_from_the_code(table):
     if table.page.stem == "trl" and sys.version_info[:2] != (3, 11):
         pytest.skip("its numbers of packages are those of the lock's Python")
-    assert table.text() == table.page.read_text(encoding="utf-8"), "run `make graph`"
+    assert table.text() == table.page.read_text(), "run `make graph`"
 
 
 @pytest.mark.parametrize("page", [".github/CONTRIBUTING.md", "docs/architecture.md"])

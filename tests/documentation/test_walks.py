@@ -18,7 +18,7 @@ VARIABLES = {"MODEL": "/models/student", "DEBUGGER": "a-debugger", "DEBUGGER_URL
 
 @pytest.mark.parametrize("page", ["own-model.md", "tutorial.md"])
 def test_init_prints_the_line_that_the_page_shows(page, iterpref):
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    text = (ROOT / "docs" / page).read_text()
     (command,) = re.findall(r"(?m)^iterpref (init .+)$", text)
     (shown,) = re.findall(r"(?m)^params\.yaml: profile .*$", text)
     Path("config").symlink_to(ROOT / "config")

@@ -56,8 +56,8 @@ def test_focal_preference_training_without_the_pipeline(losses, first, run, mode
 
 
 def test_the_script_in_the_readme_is_the_example():
-    script = (ROOT / "examples/focal_dpo.py").read_text(encoding="utf-8").rpartition('"""\n\n')[2]
-    assert f"```python\n{script}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    script = (ROOT / "examples/focal_dpo.py").read_text().rpartition('"""\n\n')[2]
+    assert f"```python\n{script}```" in (ROOT / "README.md").read_text()
     assert len([line for line in script.splitlines() if line]) <= 20
 
 
@@ -69,6 +69,6 @@ def test_execution_is_a_reward_of_grpo(run, tmp_path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.jsonl")), ids=lambda path: path.stem)
 def test_examples_of_problems_go_in_as_they_stand(path, tmp_path):
-    count = len(path.read_text(encoding="utf-8").splitlines())
+    count = len(path.read_text().splitlines())
     counts = ingest(Wanted([path]), "problems", tmp_path / "out", EXECUTION, Selection(), tmp_path / "store").counts
     assert counts["problems"] == counts["references/passed"] == count

@@ -5,7 +5,7 @@ import re
 
 def read_cases(path):
     """Return the cases of a file, by name."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text()
     return dict(map(_case, re.split(r"\n=== ", text)[1:]))
 
 

@@ -59,7 +59,7 @@ def test_same_input_same_bytes(executor, files):
     problems, samples, out = files
     execute_samples(problems, samples, out, executor)
     first = out.read_bytes()
-    with Executor(Limits(cpu_s=1, wall_s=3), workers=1) as other:
+    with Executor(LIMITS, workers=1) as other:
         execute_samples(problems, samples, out, other)
     assert out.read_bytes() == first
 

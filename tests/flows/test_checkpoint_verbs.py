@@ -26,7 +26,7 @@ VERBS = {
 @pytest.fixture(autouse=True)
 def _files(iterpref):
     for name, record in RECORDS.items():
-        Path(f"{name}.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
+        Path(f"{name}.jsonl").write_text(json.dumps(record) + "\n")
 
 
 @pytest.mark.parametrize("verb", VERBS)

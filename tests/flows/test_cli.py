@@ -31,7 +31,7 @@ SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
 
 @pytest.fixture(autouse=True)
 def _pairs(iterpref):
-    Path("pairs.jsonl").write_text(json.dumps(PAIR), encoding="utf-8")
+    Path("pairs.jsonl").write_text(json.dumps(PAIR))
 
 
 def test_the_verbs_are_those_of_the_contract_have_help_and_take_values_for_one_call(iterpref):
@@ -97,7 +97,7 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeyp
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_message(iterpref, monkeypatch, arguments, message):
-    Path("broken.jsonl").write_text('{"task_id": 1', encoding="utf-8")
+    Path("broken.jsonl").write_text('{"task_id": 1')
     before = sorted(Path().iterdir())
     if arguments[0] == "run":  # it asks for a checkout
         monkeypatch.chdir(ROOT)
@@ -217,7 +217,7 @@ def test_pairs_of_anybody_are_cleaned_and_a_check_still_fails_on_what_stops_a_tr
     code, out, err = iterpref(*clean, "--json")
     assert code == 0, err
     assert (json.loads(out)["pairs"], json.loads(out)["kept"]) == (2, 1)
-    assert json.loads(Path("c.jsonl").read_text(encoding="utf-8"))["task_id"] == "a"
+    assert json.loads(Path("c.jsonl").read_text())["task_id"] == "a"
     spans = {"method": "line_lcs", "rejected": [], "chosen": []}
     written(Path("spans.jsonl"), {"task_id": "a", **spans}, {"task_id": "b", **spans})
     code, out, err = iterpref(*clean, "--spans", "spans.jsonl", "--model", word_model)

@@ -49,8 +49,8 @@ def test_run_refuses_before_the_first_stage_and_only_what_will_run(toy_checkout,
     pairs = {"cmd": "cp ran pairs", "deps": ["ran"], "outs": ["pairs"]}
     folder = toy_checkout({"problems": STEP, "pairs": pairs}, {".gitignore": ".iterpref\nran\npairs\n"})
     give_mlflow_tables(tmp_path_factory, folder)
-    text = Path("params.yaml").read_text(encoding="utf-8").replace("benchmarks: [heldout] ", "benchmarks: [no-such] ")
-    Path("params.yaml").write_text(text, encoding="utf-8")
+    text = Path("params.yaml").read_text().replace("benchmarks: [heldout] ", "benchmarks: [no-such] ")
+    Path("params.yaml").write_text(text)
     with pytest.raises(InputError, match=r"stage pairs: .*no benchmark 'no-such'"):
         bring_up_to_date((), {}, 1, Terminal())
     assert not Path("ran").exists()

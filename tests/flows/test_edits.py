@@ -37,15 +37,15 @@ FILES = {
 
 
 def write(path, text):
-    Path(path).write_text(text, encoding="utf-8")
+    Path(path).write_text(text)
 
 
 def edit_params(before, after):
-    write("params.yaml", Path("params.yaml").read_text(encoding="utf-8").replace(before, after, 1))
+    write("params.yaml", Path("params.yaml").read_text().replace(before, after, 1))
 
 
 def sample(number):
-    lines = Path("params.yaml").read_text(encoding="utf-8").splitlines()
+    lines = Path("params.yaml").read_text().splitlines()
     edit_params(next(line for line in lines if line.startswith("  sample: ")), f"  sample: {number}")
 
 
@@ -54,13 +54,13 @@ def git(*arguments):
 
 
 def remake(path):
-    text = Path(path).read_text(encoding="utf-8")
+    text = Path(path).read_text()
     Path(path).unlink()
     write(path, text)
 
 
 def edit_graph(change):
-    graph = json.loads(Path("dvc.yaml").read_text(encoding="utf-8"))
+    graph = json.loads(Path("dvc.yaml").read_text())
     change(graph["stages"])
     write("dvc.yaml", json.dumps(graph))
 
@@ -81,7 +81,7 @@ def toy(toy_checkout, monkeypatch):
     def work(params):
         edits.get("first", print)()
         Path("out").mkdir(exist_ok=True)
-        code = Path("code/a.py").read_text(encoding="utf-8") if Path("code/a.py").exists() else ""
+        code = Path("code/a.py").read_text() if Path("code/a.py").exists() else ""
         write("out/result", f"{params.validity.sample} {code}")
         edits.get("last", print)()
         return SimpleNamespace(metrics=lambda: {"sample": params.validity.sample})
@@ -166,7 +166,7 @@ def test_what_is_edited_while_a_stage_runs_is_named_and_nothing_is_recorded(mome
         assert told in message, (name, message)
         assert not Path("dvc.lock").exists(), name
         assert not Path(".dvc/cache/runs").exists(), name
-        assert Path("out/result").read_text(encoding="utf-8").startswith("33 "), f"{name}: the result is in place"
+        assert Path("out/result").read_text().startswith("33 "), f"{name}: the result is in place"
 
 
 @pytest.mark.parametrize("moment", ["first", pytest.param("last", marks=pytest.mark.slow)])
@@ -180,7 +180,7 @@ def test_what_changes_nothing_that_a_stage_reads_is_no_edit(moment, toy):
 def test_what_is_edited_before_a_stage_has_read_anything_is_what_runs(toy):
     """DVC has looked at the files before: it starts a process for the stage, for seconds on a busy machine."""
     assert toy(before=lambda: (sample(32), write("code/a.py", "2"))) == ""
-    assert (locked_sample(), Path("out/result").read_text(encoding="utf-8")) == (32, "32 2")
+    assert (locked_sample(), Path("out/result").read_text()) == (32, "32 2")
 
 
 def test_parameters_that_are_edited_while_a_stage_starts_are_read_anew(toy, monkeypatch):
@@ -201,7 +201,7 @@ def test_parameters_that_are_edited_while_a_stage_starts_are_read_anew(toy, monk
 def test_no_later_run_gets_the_result_of_other_parameters(toy):
     assert "validity.sample" in toy(first=lambda: sample(32))
     assert toy() == ""
-    assert Path("out/result").read_text(encoding="utf-8").startswith("32 ")
+    assert Path("out/result").read_text().startswith("32 ")
 
 
 def test_of_two_stages_at_once_the_edited_one_fails(toy):

@@ -38,7 +38,7 @@ def toy(toy_checkout, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY", str(tmp_path))
     monkeypatch.setattr("tasks.mlflow.sync.write_entry", lambda *_: None)
     for name in ("ran", "failing", "code", "killed"):
-        (tmp_path / name).write_text("", encoding="utf-8")
+        (tmp_path / name).write_text("")
     toy_checkout(STAGES, {"run.sh": RUN, "input": "1", ".gitignore": ".iterpref/\n"}, "toy")
     return tmp_path
 
@@ -56,8 +56,8 @@ def run(*stages):
 
 def ran(toy):
     """The stages that have run since the last call."""
-    lines = (toy / "ran").read_text(encoding="utf-8").split("\n")[:-1]
-    (toy / "ran").write_text("", encoding="utf-8")
+    lines = (toy / "ran").read_text().split("\n")[:-1]
+    (toy / "ran").write_text("")
     return [line.split()[0] for line in lines]
 
 
@@ -79,7 +79,7 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy, monkeypatch):
     monkeypatch.setattr("flows.prefect_display.page_of_run", lambda key: f"{'its' if key else 'no'} page")
     assert run_flow() == str(toy / "toy")
     _the_pages_show_where_the_results_are(f"results in {toy / 'toy'}")
-    lines = (toy / "ran").read_text(encoding="utf-8").splitlines()
+    lines = (toy / "ran").read_text().splitlines()
     assert set(lines) == {f"{stage} 7 iterpref" for stage in STAGES}, "stages know that a command logs them"
     assert ran(toy)[0] == "first"
     commit = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
@@ -91,7 +91,7 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy, monkeypatch):
     cached = {("first", "Cached"), ("right", "Cached")}
     assert states_of_tasks() == {(name, "Completed") for name in STAGES} | cached
     assert "beta=0.3" in run_names()
-    assert "beta: 0.1" in Path("left").read_text(encoding="utf-8")
+    assert "beta: 0.1" in Path("left").read_text()
 
 
 def _the_pages_show_where_the_results_are(outcome):
@@ -126,9 +126,9 @@ def test_without_a_server_the_same_stages_run_with_their_lines(toy, monkeypatch,
         if entry is None:  # the second run has nothing to say
             return
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and "left" not in (toy / "ran").read_text(encoding="utf-8"):
+        while time.monotonic() < deadline and "left" not in (toy / "ran").read_text():
             time.sleep(0.05)
-        noted.append((toy / "ran").read_text(encoding="utf-8"))
+        noted.append((toy / "ran").read_text())
 
     monkeypatch.setattr("tasks.mlflow.sync.write_entry", write_entry)
     run_verbs.run(["left"])  # two stages: DVC starts for each
@@ -145,17 +145,17 @@ def test_without_a_server_the_same_stages_run_with_their_lines(toy, monkeypatch,
 
 @on_prefect
 def test_a_failed_stage_says_why_and_what_was_finished_stays(toy):
-    (toy / "failing").write_text("left", encoding="utf-8")
-    (toy / "code").write_text("2", encoding="utf-8")
+    (toy / "failing").write_text("left")
+    (toy / "code").write_text("2")
     with pytest.raises(InputError, match="stage left: left has no input"):
         run_flow()
     assert sorted(ran(toy)) == ["first", "left", "right"]
-    (toy / "failing").write_text("", encoding="utf-8")
-    (toy / "killed").write_text("left", encoding="utf-8")
+    (toy / "failing").write_text("")
+    (toy / "killed").write_text("left")
     with pytest.raises(StageError, match=r"stage left was killed \(signal 9\)"):
         run()
     assert ran(toy) == ["left"]
-    (toy / "killed").write_text("", encoding="utf-8")
+    (toy / "killed").write_text("")
     run()
     assert ran(toy) == ["left"]
 
@@ -163,7 +163,7 @@ def test_a_failed_stage_says_why_and_what_was_finished_stays(toy):
 def test_a_command_of_dvc_that_is_at_work_is_named(toy):
     holder = {"pid": os.getppid(), "cmd": "dvc repro"}
     Path(".dvc/tmp").mkdir(exist_ok=True)
-    Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(Path("first").resolve()): holder}}), encoding="utf-8")
+    Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(Path("first").resolve()): holder}}))
     with pytest.raises(InputError, match=rf"blocked by:\s+\(PID {os.getppid()}\)"):
         run("first")
 
@@ -191,7 +191,7 @@ def test_a_disk_that_is_full_for_dvc_itself_is_told_as_everywhere():
 def test_no_other_run_and_no_prefect_variable_get_in(toy, monkeypatch):
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "x")
     lines = []
-    Path("dvc.yaml").write_text("stages: {env: {cmd: env}}", encoding="utf-8")
+    Path("dvc.yaml").write_text("stages: {env: {cmd: env}}")
     assert Commands().run("env", ("repro",), {"A": "b"}, lines.append)
     assert "A=b" in lines
     assert not [line for line in lines if line.startswith("PREFECT__")]

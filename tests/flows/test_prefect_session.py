@@ -89,7 +89,7 @@ def test_what_another_program_answers_is_no_server(monkeypatch):
     """A killed `iterpref ui` leaves the address of its port, which other programs take, too."""
     Path(".iterpref").mkdir()
     with serving(lambda *_: 200, b"<html>") as url:
-        Path(".iterpref/prefect.url").write_text(f"{url}/api", encoding="utf-8")
+        Path(".iterpref/prefect.url").write_text(f"{url}/api")
         assert running_prefect() is None
         for address in (f"{url}/api", "http://127.0.0.1:abc/api", "http://[::1/api"):
             monkeypatch.setenv("PREFECT_API_URL", address)
@@ -116,7 +116,7 @@ def test_a_server_is_named_in_all_ways_of_prefect(locked, file, text, monkeypatc
     from prefect.context import refresh_global_settings_context
 
     Path("prefect").mkdir(exist_ok=True)
-    Path(file).write_text(text.format(locked), encoding="utf-8")
+    Path(file).write_text(text.format(locked))
     refresh_global_settings_context()
     with pytest.raises(InputError, match="answers 401"):
         running_prefect()
@@ -131,8 +131,8 @@ def test_broken_settings_of_prefect_are_one_message(monkeypatch):
     # So that Prefect reads its files, as in a new process.
     monkeypatch.setattr("prefect.context.GLOBAL_SETTINGS_CONTEXT", None)
     SettingsContext.__var__.set(None)
-    Path(".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\n", encoding="utf-8")
-    Path("prefect.toml").write_text("[api\n", encoding="utf-8")
+    Path(".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\n")
+    Path("prefect.toml").write_text("[api\n")
     with pytest.raises(InputError, match=r"Prefect's settings cannot be read: .*; correct them in .*prefect\.toml"):
         running_prefect()
 

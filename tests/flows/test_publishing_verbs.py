@@ -28,9 +28,9 @@ def test_a_model_is_exported_with_a_card(iterpref, word_model, experiment):
     lineage = ModelLineage(base="student", objective="dpo", pairs=1, steps=3, versions={})
     write_lineage(Path("alone"), lineage)
     assert iterpref("export", "--model", "alone", "--out", "again")[0] == 0
-    card = Path("again/README.md").read_text(encoding="utf-8")
+    card = Path("again/README.md").read_text()
     assert ("# again\n" in card, '"objective": "dpo"' in card) == (True, True)
     assert read_lineage(Path("again")) == lineage
-    Path("reports/summary.json").write_text("{}", encoding="utf-8")
+    Path("reports/summary.json").write_text("{}")
     code, _, err = iterpref("export", "--model", "alone", "--out", "broken")
     assert (code, "written by another version of the report" in err, Path("broken").exists()) == (2, True, False)

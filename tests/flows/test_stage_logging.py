@@ -96,9 +96,9 @@ def run(*command, code=0):
 
 
 def set_beta(value):
-    lines = Path("params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = Path("params.yaml").read_text().splitlines(keepends=True)
     lines = [f"  beta: {value}\n" if line.startswith("  beta:") else line for line in lines]
-    Path("params.yaml").write_text("".join(lines), encoding="utf-8")
+    Path("params.yaml").write_text("".join(lines))
 
 
 def digests():
@@ -148,7 +148,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
     run_verbs.run(["pairs"])
     assert "1 stage is up to date" in capsys.readouterr().err
     assert len(rows()) == before, "nothing was executed"
-    Path("code.py").write_text("2", encoding="utf-8")
+    Path("code.py").write_text("2")
     run("git", "commit", "--quiet", "--all", "--message", "code")
     run_verbs.run(["evaluation"])
     assert len(rows()) == before + 2, "the command and the training"

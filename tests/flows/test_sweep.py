@@ -106,14 +106,14 @@ def toy(toy_checkout, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     LOGGED.clear()
     monkeypatch.setattr("tasks.mlflow.sync.write_entry", LOGGED.append)
-    (tmp_path / "together").write_text("1", encoding="utf-8")
+    (tmp_path / "together").write_text("1")
     ignored = ".iterpref/\n/shared\n/models/\n/results/\n/metrics/\n"
     toy_checkout(STAGES, {"run.py": RUN, "edited": "at first", ".gitignore": ignored})
     return tmp_path
 
 
 def notes(toy, what):
-    lines = (toy / "notes").read_text(encoding="utf-8").splitlines()
+    lines = (toy / "notes").read_text().splitlines()
     return [line.split()[1:] for line in lines if line.startswith(what)]
 
 
@@ -131,10 +131,10 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     monkeypatch.chdir(toy / "checkout")
     graph = Path("dvc.yaml").read_bytes()
     reproduce("evaluation@sft")
-    Path("edited").write_text("at first", encoding="utf-8")
+    Path("edited").write_text("at first")
     for path in (toy / "notes", *toy.glob("*.here")):
         path.unlink()
-    (toy / "together").write_text("2", encoding="utf-8")
+    (toy / "together").write_text("2")
     keys = set()
     for beta in (0.2, 0.6):
         params = with_values(load_params(), {"training.beta": beta, "evaluation.benchmarks": ["validation"]})
@@ -157,14 +157,14 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     assert [words[0] for words in notes(toy, "training")] == ["begins", "begins", "ends", "ends"]
     assert {words[2] for words in begun} == {"3", "5"}, "a card each"
     assert {" ".join(words[3:]) for words in begun} == {"at first"}, "a later edit is in no point"
-    assert Path("edited").read_text(encoding="utf-8") == "later"
+    assert Path("edited").read_text() == "later"
     assert not [path for path in Path(".iterpref/worktrees").iterdir() if path.is_dir()], "finished points leave none"
-    Path("edited").write_text("at first", encoding="utf-8")
+    Path("edited").write_text("at first")
     assert set(dvc("exp", "list", "--name-only").split()) >= set(result["experiments"])
     dvc("exp", "apply", result["experiments"][1])
     assert Path("dvc.yaml").read_bytes() == graph
     assert read_yaml(Path("params.yaml"))["training"]["beta"] == 0.6
-    assert json.loads(Path("metrics/target-dpo.json").read_text(encoding="utf-8")) == {"validation": 0.6}
+    assert json.loads(Path("metrics/target-dpo.json").read_text()) == {"validation": 0.6}
 
 
 @pytest.mark.slow
@@ -174,7 +174,7 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, caps
     def sweep_betas(_):
         return run_sweep(None, ("target-dpo",), {"training.beta": [0.1]}, "validation", 1, 1, Terminal())
 
-    Path("edited").write_text("later", encoding="utf-8")  # so that the stages edit nothing
+    Path("edited").write_text("later")  # so that the stages edit nothing
     with ThreadPoolExecutor() as threads:
         first, second = threads.map(sweep_betas, range(2))
     assert first == second
@@ -249,7 +249,7 @@ def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, 
 
 def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
     reproduce("shared")
-    (toy / "0.1.code").write_text("2", encoding="utf-8")
+    (toy / "0.1.code").write_text("2")
     with pytest.raises(InputError, match=r"1 of 1 trainings failed.*beta 0\.1 is bad"):
         run_sweep(None, ("target-dpo",), {"training.beta": [0.1]}, "validation", 1, 1, Terminal())
     assert [words[0] for words in notes(toy, "training")] == ["begins"]

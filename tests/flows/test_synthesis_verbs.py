@@ -36,7 +36,7 @@ def _answer(prompt, seed):
 
 def test_problems_are_synthesized_from_seed_code_and_again_from_the_tree(iterpref):
     Path("seeds").mkdir()
-    Path("seeds/a.py").write_text("def f(x):\n    return x * 2\n", encoding="utf-8")
+    Path("seeds/a.py").write_text("def f(x):\n    return x * 2\n")
     server = MockEndpoint(_answer, Behavior())
     with serve(server) as url:
         values = {"model.debugger": "m", "inference.backend": "openai", "inference.base_url": url}

@@ -12,7 +12,7 @@ from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
 DOCKER = ROOT / "docker"
-IMAGE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
+IMAGE = (DOCKER / "Dockerfile").read_text()
 COMPOSE = read_yaml(DOCKER / "compose.yaml")
 
 
@@ -34,7 +34,7 @@ def test_services_are_pinned_and_reachable_from_this_machine_only():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert not [key for key in service.get("environment", {}) if re.search("PASSWORD$|SECRET|KEY$", key)]
-    locked = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
+    locked = (ROOT / "config/environments/requirements.lock").read_text()
     assert re.search(r"pip install --no-cache-dir uv==\d", IMAGE)
     for name, image in re.findall(r"image: \S*/(prefect|mlflow):v?([\d.]+\d)", (DOCKER / "compose.yaml").read_text()):
         assert f"\n{name}=={image} " in locked, "the server's version is the client's"
@@ -70,10 +70,10 @@ def test_the_tunnel_of_a_remote_user_may_have_any_port_and_no_other_host_is_answ
 
 
 def test_no_image_gets_what_git_ignores():
-    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
     wanted = {".git"}
     for folder in ("", ".dvc/"):
-        for line in (ROOT / folder / ".gitignore").read_text(encoding="utf-8").split():
+        for line in (ROOT / folder / ".gitignore").read_text().split():
             wanted.add(folder + line.strip("/") if line.startswith("/") else f"**/{folder}{line.strip('/')}")
     assert wanted <= set(ignored)
-    assert "/docker/secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert "/docker/secrets/" in (ROOT / ".gitignore").read_text().splitlines()

@@ -118,11 +118,11 @@ def test_the_wheel_is_the_library_and_its_command(environment, tmp_path):
 
 
 def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment, tmp_path):
-    (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n", encoding="utf-8")
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n")
     given = ("--pairs", "pairs.jsonl")
     done = environment.iterpref("localize", *given, "--out", "spans.jsonl", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (spans,) = map(json.loads, (tmp_path / "spans.jsonl").read_text(encoding="utf-8").splitlines())
+    (spans,) = map(json.loads, (tmp_path / "spans.jsonl").read_text().splitlines())
     marked = [PAIR["rejected"][start:end] for start, end in spans["rejected"]]
     assert [text.strip() for text in marked] == ["return x"]
     given += ("--spans", "spans.jsonl")

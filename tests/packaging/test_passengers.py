@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from tests.settings import ROOT
 
-OVERRIDES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]["override-dependencies"]
+OVERRIDES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["override-dependencies"]
 LEFT_OUT = {Requirement(line).name for line in OVERRIDES}
 RUN = """
 import json, sys

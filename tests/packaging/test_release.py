@@ -12,7 +12,7 @@ import pytest
 from iterpref_core.records.input_files import read_yaml
 from tests.settings import ROOT
 
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 CITATION = read_yaml(ROOT / "CITATION.cff")
 
 
@@ -48,8 +48,8 @@ def test_a_release_with_a_file_too_few_or_too_many_or_a_broken_command_is_refuse
 
 
 def test_the_version_is_the_same_in_every_file_that_names_it():
-    images = re.findall(r"image: iterpref:(\d[\d.]+)", (ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))
-    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    images = re.findall(r"image: iterpref:(\d[\d.]+)", (ROOT / "docker/compose.yaml").read_text())
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
     sections = [
         re.fullmatch(r"## (\d+\.\d+\.\d+) \((unreleased|\d{4}-\d\d-\d\d)\)", line)
         for line in lines

@@ -31,7 +31,7 @@ def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed():
     workflow = read_yaml(ROOT / ".github/workflows/checks.yaml")
     tests = workflow["jobs"]["tests"]
     pythons = tests["strategy"]["matrix"]["python"]
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     allowed = SpecifierSet(project["requires-python"])
     assert pythons == [f"3.{minor}" for minor in range(40) if f"3.{minor}" in allowed]
     assert workflow["permissions"] == {"contents": "read"}
@@ -48,7 +48,7 @@ def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed():
 def test_the_newest_python_that_is_allowed_and_works_is_taken(tmp_path, there, code, printed):
     for name in there:
         program = tmp_path / f"python{name.removeprefix('shim ')}"
-        program.write_text(f"#!/bin/sh\nexit {127 if name.startswith('shim ') else 0}\n", encoding="utf-8")
+        program.write_text(f"#!/bin/sh\nexit {127 if name.startswith('shim ') else 0}\n")
         program.chmod(0o755)
     (tmp_path / "sed").symlink_to(shutil.which("sed"))
     script = ["/bin/sh", "config/environments/find_python.sh"]

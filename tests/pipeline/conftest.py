@@ -42,7 +42,7 @@ class Checkout:
     def start(self, *command):
         """Start a command in a session of its own; its output and errors go to `output.log`."""
         # All append: an `iterpref ui` that still runs would write over the lines of the next command.
-        (self.path / "output.log").write_text("", encoding="utf-8")
+        (self.path / "output.log").write_text("")
         with (self.path / "output.log").open("a", encoding="utf-8") as output:
             child = subprocess.Popen(
                 command, cwd=self.path, env=self.environment, stdout=output, stderr=output, text=True,
@@ -70,7 +70,7 @@ class Checkout:
 
     def output(self):
         """What the last command has printed."""
-        return (self.path / "output.log").read_text(encoding="utf-8")
+        return (self.path / "output.log").read_text()
 
     def iterpref(self, *arguments, code=0):
         """Run a verb of the command line."""
@@ -81,10 +81,10 @@ class Checkout:
         graph = self.path / "dvc.yaml"
         its_lines = (row or f"{model}:", f"- results/{model}\n")
         kept = []
-        for line in graph.read_text(encoding="utf-8").splitlines(keepends=True):
+        for line in graph.read_text().splitlines(keepends=True):
             if not line.lstrip().startswith(its_lines):
                 kept.append(line)
-        graph.write_text("".join(kept), encoding="utf-8")
+        graph.write_text("".join(kept))
 
 
 ITERPREF = (sys.executable, "-m", "iterpref_cli")
@@ -131,7 +131,7 @@ class Toy(Checkout):
     def ran(self):
         """Return the stages that have begun, in order."""
         path = self.path / "ran"
-        return path.read_text(encoding="utf-8").split() if path.exists() else []
+        return path.read_text().split() if path.exists() else []
 
     def start_run(self):
         """Start `iterpref run`, and return its process once its second stage is at work."""
@@ -191,7 +191,7 @@ def checkout(tmp_path_factory):
             shutil.copy2(ROOT / name, target / name)
     checkout = Checkout(target)
     checkout.run("git", "init", "--quiet")
-    (target / ".git/info/exclude").write_text("output.log\n", encoding="utf-8")
+    (target / ".git/info/exclude").write_text("output.log\n")
     with chdir(target):
         write_params("tiny", SMALLER)
     give_known_problems(target)

@@ -20,10 +20,10 @@ def test_the_experiment_runs_once_and_reruns_what_changed(checkout, monkeypatch)
     assert read_summary(checkout)["models"].keys() == {"base", "target-rpo"}
     assert stale(checkout) == set()
     params = checkout.path / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    params.write_text(text.replace("beta: 0.1 #", "beta: 0.2 #"), encoding="utf-8")
+    text = params.read_text()
+    params.write_text(text.replace("beta: 0.1 #", "beta: 0.2 #"))
     assert stale(checkout) == {"training@target-rpo", "report"}
-    params.write_text(text, encoding="utf-8")
+    params.write_text(text)
 
     checkout.leave_out("target-rpo", "target-rpo: models/")  # the row of its evaluation: its training stays
     assert stale(checkout) == {"report"}
@@ -37,7 +37,7 @@ def test_the_experiment_runs_once_and_reruns_what_changed(checkout, monkeypatch)
 
 def read_summary(checkout):
     """Return what the report's summary says."""
-    return json.loads((checkout.path / "reports/summary.json").read_text(encoding="utf-8"))
+    return json.loads((checkout.path / "reports/summary.json").read_text())
 
 
 def stale(checkout):

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_started(toy):
     _a_killed_run_takes_its_stage_along(toy)
     ui = toy.start_ui()
-    prefect = (toy.path / ".iterpref/prefect.url").read_text(encoding="utf-8")
+    prefect = (toy.path / ".iterpref/prefect.url").read_text()
     password = (toy.path / PASSWORD).read_text(encoding="ascii")
     _nobody_starts_runs_without_the_password(prefect, password)
     # From here on, all requests of this test have it.

@@ -69,7 +69,7 @@ def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(tmp_path_f
     if text != text.encode("utf-8", "replace").decode("utf-8"):
         return  # half of a surrogate pair, which no file of UTF-8 has
     path = tmp_path_factory.mktemp("params") / "params.yaml"
-    path.write_text("profile: x\n", encoding="utf-8")
+    path.write_text("profile: x\n")
     with pytest.MonkeyPatch.context() as patch:
         # To read and write all other parameters takes a tenth of a second.
         patch.setattr("tasks.profiles.load_params", lambda _: PARAMS)
@@ -80,13 +80,13 @@ def test_a_text_that_is_written_into_params_yaml_is_read_as_this_text(tmp_path_f
 
 def test_a_day_is_a_text_with_quotes_and_without(tmp_path):
     path = tmp_path / "params.yaml"
-    whole = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    path.write_text(whole, encoding="utf-8")
+    whole = (ROOT / "params.yaml").read_text()
+    path.write_text(whole)
     write_values({"evaluation.livecodebench.until": "2024-01-31"}, path)
     assert load_params(path).evaluation.livecodebench.until == "2024-01-31"
-    path.write_text(whole.replace('"2023-05-01"', "2023-06-01"), encoding="utf-8")
+    path.write_text(whole.replace('"2023-05-01"', "2023-06-01"))
     assert load_params(path).evaluation.livecodebench.since == "2023-06-01"
-    path.write_text(whole.replace('"2023-05-01"', "2023-6-1T10:00:00Z"), encoding="utf-8")
+    path.write_text(whole.replace('"2023-05-01"', "2023-6-1T10:00:00Z"))
     with pytest.raises(InputError, match=r"livecodebench\.since: "):
         load_params(path)
 
@@ -98,7 +98,7 @@ def test_keys_are_texts_as_in_json():
 
 @pytest.mark.parametrize("text", ["a: !!binary aGk=", "a: !!set {b}", "a: !!python/name:os 1", "{a: 1, a: 2}"])
 def test_what_json_does_not_have_is_refused(tmp_path, text):
-    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(InputError, match=r"params.yaml.*not valid YAML"):
         read_yaml(tmp_path / "params.yaml")
     with pytest.raises(InputError, match="not valid YAML"):

@@ -16,7 +16,7 @@ PAIR = PreferencePair(task_id="t", prompt="p", chosen="é\u2028\n", rejected="b"
 
 
 def written(path, text):
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text)
     return path
 
 
@@ -24,7 +24,7 @@ def test_records_survive_a_round_trip(tmp_path):
     path = tmp_path / "new" / "pairs.jsonl"
     assert write_jsonl(path, [PAIR]) == 1
     assert list(read_jsonl(path, PreferencePair)) == list(read_pairs(path)) == [PAIR]
-    assert "é" in path.read_text(encoding="utf-8")
+    assert "é" in path.read_text()
 
 
 PROBLEM = '{"task_id": "a", "prompt": "p", "entry_point": "f", "tests": [%s]%s}'

@@ -41,7 +41,7 @@ def test_nothing_that_a_check_says_or_writes_has_the_password(tmp_path, monkeypa
     Path(".iterpref").mkdir()
     with announced(prefect):
         found = {finding.name: finding for finding in examine_services()}
-        assert "127.0.0.1:9" in Path(".iterpref/prefect.url").read_text(encoding="utf-8")
+        assert "127.0.0.1:9" in Path(".iterpref/prefect.url").read_text()
         for path in tmp_path.rglob("*"):
             assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
     assert (found["MLflow"].status, found["Prefect"].status) == ("absent", "missing"), "the first stops nothing"
@@ -55,7 +55,7 @@ def test_no_message_shows_an_address_that_may_have_a_password():
     addresses = {"url", "uri", "named", "server", "prefect", "tracking_uri"}
     found = []
     for path in [*(ROOT / "tasks").rglob("*.py"), *(ROOT / "flows").rglob("*.py")]:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text())
         covered = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "without_passwords":

@@ -62,7 +62,7 @@ def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypat
     monkeypatch.setattr(doctor, "GIVEN_SITE_CACHE", None)
     with pytest.raises(IterPrefError, match=r"dvc config --global core\.site_cache_dir /"):
         doctor._find_site_cache()
-    (tmp_path / ".dvc/config.local").write_text("[core]\n    site_cache_dir = /mine\n", encoding="utf-8")
+    (tmp_path / ".dvc/config.local").write_text("[core]\n    site_cache_dir = /mine\n")
     assert doctor._find_site_cache() == "/mine"
 
 

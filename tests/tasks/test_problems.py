@@ -15,7 +15,7 @@ def test_problems_that_dvc_tracks_and_nobody_has_fetched_are_not_left_out(tmp_pa
     monkeypatch.chdir(tmp_path)
     shutil.copy2(ROOT / "params.yaml", ".")
     Path("problems").mkdir()
-    Path("problems/mine.jsonl.dvc").write_text("outs: []\n", encoding="utf-8")
+    Path("problems/mine.jsonl.dvc").write_text("outs: []\n")
     with pytest.raises(
         InputError, match=r"problems/mine\.jsonl: is not here; run `dvc pull problems/mine\.jsonl\.dvc`"
     ):

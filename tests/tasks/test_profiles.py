@@ -42,13 +42,13 @@ def comments(text):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_profile_has_its_rates_nano_undoes_it_and_comments_stay(params, name):
-    original = params.read_text(encoding="utf-8")
+    original = params.read_text()
     write_params(name, {})
     found = load_params(params)
     assert found.profile == name
     if found.model.student != "nanolab" and name not in ("stand-in", "smollm2"):  # whose programs are short
         assert min(found.codeflow.max_new_tokens, found.evaluation.max_new_tokens) >= 512
-    assert comments(params.read_text(encoding="utf-8")) == comments(original)
+    assert comments(params.read_text()) == comments(original)
     (rates,) = [rates for names, rates in RATES.items() if name in names]
     for objective, expected in zip(("dpo", "target-rpo"), rates, strict=True):
         settings = settings_of(objective, found.training)
@@ -64,7 +64,7 @@ def test_a_profile_has_its_rates_nano_undoes_it_and_comments_stay(params, name):
 
 def test_only_lines_whose_values_change_are_written(params):
     def lines():
-        return [" ".join(line.split()) for line in params.read_text(encoding="utf-8").splitlines()]
+        return [" ".join(line.split()) for line in params.read_text().splitlines()]
 
     before = lines()
     assert (
@@ -80,7 +80,7 @@ def test_only_lines_whose_values_change_are_written(params):
 
 
 def test_a_value_that_is_optional_can_be_created(params):
-    before = params.read_text(encoding="utf-8")
+    before = params.read_text()
     changes = write_values(
         {
             "training.objectives.hybrid-rpo.learning_rate": 2e-5,
@@ -92,7 +92,7 @@ def test_a_value_that_is_optional_can_be_created(params):
     found = load_params(params)
     assert found.training.objectives["hybrid-rpo"].learning_rate == 2e-5
     assert found.execution.environments["mine"].python == "/usr/bin/python3"
-    assert comments(params.read_text(encoding="utf-8")) == comments(before)
+    assert comments(params.read_text()) == comments(before)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_a_bad_profile_changes_nothing(params, tmp_path, monkeypatch, name, cont
     original = params.read_bytes()
     monkeypatch.setattr("tasks.profiles.PROFILES", tmp_path)
     if content is not None:
-        (tmp_path / f"{name}.yaml").write_text(json.dumps(content), encoding="utf-8")
-    (tmp_path / "b.yaml").write_text("base: a\n", encoding="utf-8")
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(content))
+    (tmp_path / "b.yaml").write_text("base: a\n")
     with pytest.raises(ConfigError, match=message):
         write_params(name, {})
     assert params.read_bytes() == original

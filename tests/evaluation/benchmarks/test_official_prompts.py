@@ -136,7 +136,7 @@ def test_a_chat_model_behind_an_endpoint_is_asked_as_evalplus_asks_it():
 def test_what_a_model_reads_is_what_bigcodebench_hands_it(split, tokenizer):
     # Made with bigcodebench 0.2.5's own `make_raw_chat_prompt`, which is not installed here.
     path = Path(__file__).parent / "bigcodebench" / "recorded_prompts.json"
-    recorded = json.loads(path.read_text(encoding="utf-8"))
+    recorded = json.loads(path.read_text())
     task = BigCodeBenchTask.model_validate(DOUBLE)
     own, tokenizer.bos_token = tokenizer.chat_template, "<|end|>"
     for name, template in CHATS.items():

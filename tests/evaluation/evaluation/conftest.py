@@ -44,7 +44,7 @@ def evalplus_slice(tmp_path, monkeypatch):
             lines = [line for line in file if json.loads(line)["task_id"] in task_ids]
         assert len(lines) == len(task_ids)
         path = tmp_path / f"{dataset}-slice.jsonl"
-        path.write_text("".join(lines), encoding="utf-8")
+        path.write_text("".join(lines))
         monkeypatch.setenv(VARIABLES[dataset], str(path))
         return path
 

@@ -36,7 +36,7 @@ def test_a_table_has_every_model_and_compares_it_with_the_first(board, tmp_path)
     assert (best["model"], best["n"], best["pass_at_1"], best["compared"]) == ("big", "2", "1.0", "2")
     assert (best["difference"], best["p_value"], best["answers_cut"], best["cost_usd"]) == ("0.5", "1.0", "0", "0.5")
     assert (other["model"], other["pass_at_1"], other["difference"]) == ("half", "0.5", "")
-    table = (tmp_path / "board/leaderboard.md").read_text(encoding="utf-8")
+    table = (tmp_path / "board/leaderboard.md").read_text()
     assert "| held-out  | big   | 2     | 100.0  |" in table
     assert "against half" in table
     assert [row["difference"] for row in made.to_json()["standings"]] == [0.5, None]

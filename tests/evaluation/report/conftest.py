@@ -51,9 +51,9 @@ def benchmark(n, passed, data, verdicts=None):
 
 def change(path, **fields):
     """Set fields of the held-out benchmark in a results.json."""
-    results = json.loads(path.read_text(encoding="utf-8"))
+    results = json.loads(path.read_text())
     results["benchmarks"]["heldout"] |= fields
-    path.write_text(json.dumps(results), encoding="utf-8")
+    path.write_text(json.dumps(results))
 
 
 class Experiment:
@@ -71,10 +71,10 @@ class Experiment:
         self._write_pairs()
         for name in ("problems", "trajectories", "dropped"):
             (root / name).touch()
-        self.files.contamination.write_text(json.dumps(OVERLAP), encoding="utf-8")
+        self.files.contamination.write_text(json.dumps(OVERLAP))
         outs = {"pairs": ("data/pairs.jsonl", "metrics/pairs.json"), "report": ("reports/index.html",)}
         stages = {name: {"outs": [{"path": path, "md5": "0123abc"} for path in paths]} for name, paths in outs.items()}
-        self.files.lock.write_text(json.dumps({"schema": "2.0", "stages": stages}), encoding="utf-8")
+        self.files.lock.write_text(json.dumps({"schema": "2.0", "stages": stages}))
 
     def build(self, out, names=None, params=PARAMS, **files):
         return build_report(replace(self.files, **files), params, out, names)
@@ -87,7 +87,7 @@ class Experiment:
         for path in self.files.results.glob("*/results.json"):
             change(path, inside=12)
         codeflow = self.files.metrics / "codeflow.json"
-        codeflow.write_text(json.dumps(json.loads(codeflow.read_text(encoding="utf-8")) | {"inside": 7}))
+        codeflow.write_text(json.dumps(json.loads(codeflow.read_text()) | {"inside": 7}))
 
     def write_results(self, model, passed, data="heldout-1"):
         """One model's results.json: held-out and HumanEval measured, MBPP's data out of reach."""
@@ -109,7 +109,7 @@ class Experiment:
         path = self.files.results / model / "results.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"model": model, "weights": f"of {model}", "benchmarks": benchmarks})
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text)
 
     def enrich(self):
         """Measure every benchmark; some tasks are won and others lost from model to model."""
@@ -165,10 +165,10 @@ class Experiment:
         (self.files.metrics / "training").mkdir(parents=True)
         for objective in ("sft", "dpo", "rpo", "target-dpo", "target-rpo"):
             path = self.files.metrics / "training" / f"{objective}.curve.csv"
-            path.write_text("step,loss,rewards/margins\n5,0.6,0.1\n10,0.5,0.2\n", encoding="utf-8")
+            path.write_text("step,loss,rewards/margins\n5,0.6,0.1\n10,0.5,0.2\n")
         written = {"codeflow": codeflow, "pairs": pairs, "localization": focal, "validity": validity}
         for name, result in written.items():
-            (self.files.metrics / f"{name}.json").write_text(json.dumps(result.metrics()), encoding="utf-8")
+            (self.files.metrics / f"{name}.json").write_text(json.dumps(result.metrics()))
 
     def _write_pairs(self):
         chosen = "def f(xs):\n    total = 0\n    for x in xs:\n        total += x * x\n    return total\n"

@@ -31,7 +31,7 @@ def explore(experiment, *trajectories):
     """The page of a report with these trajectories, and its data."""
     write_jsonl(experiment.files.trajectories, trajectories)
     experiment.build(experiment.root / "reports")
-    page = (experiment.root / "reports/explorer.html").read_text(encoding="utf-8")
+    page = (experiment.root / "reports/explorer.html").read_text()
     return page, json.loads(page.partition('type="application/json" id="data">')[2].partition("</script>")[0])
 
 

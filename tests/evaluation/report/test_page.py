@@ -13,7 +13,7 @@ from tests.evaluation.report.conftest import PASSED
 @pytest.fixture
 def page(experiment, tmp_path):
     experiment.build(tmp_path / "reports")
-    return (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    return (tmp_path / "reports/index.html").read_text()
 
 
 class _Elements(HTMLParser):
@@ -49,7 +49,7 @@ def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page):
 def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment, tmp_path):
     sampling = experiment.params.codeflow.model_copy(update={"source": "sampling"})
     experiment.build(tmp_path / "reports", params=experiment.params.model_copy(update={"codeflow": sampling}))
-    text = (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    text = (tmp_path / "reports/index.html").read_text()
     assert _Elements(text).stack == []
     assert "Sampling instead of CodeFlow" in text
     assert "solved up to each sample" in text
@@ -60,7 +60,7 @@ def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment, tm
 def test_tasks_and_problems_that_were_inside_are_counted(experiment, tmp_path):
     experiment.mark_inside()
     experiment.build(tmp_path / "marked")
-    text = re.sub(r"<[^>]+>", "", (tmp_path / "marked/index.html").read_text(encoding="utf-8"))
+    text = re.sub(r"<[^>]+>", "", (tmp_path / "marked/index.html").read_text())
     assert "Inside: 12 of 200 tasks of held-out." in text
     assert "run inside7 of 100" in text
 
@@ -96,7 +96,7 @@ def test_page_shows_every_part_of_the_experiment(page, experiment):
 
 
 def test_the_page_has_the_length_of_answers_the_cut_ones_and_what_all_answers_cost(rich_page):
-    text = " ".join(rich_page.read_text(encoding="utf-8").split())
+    text = " ".join(rich_page.read_text().split())
     assert '<td role="cell" class="number" data-label="tokens">160 <small>4 cut</small></td>' in text
     # CodeFlow's 15,000, and of each of seven models 9,000 of prompts and 200 for each passed task.
     tokens = 15_000 + 7 * 9_000 + 200 * sum(PASSED.values())

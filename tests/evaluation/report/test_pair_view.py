@@ -32,7 +32,7 @@ def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_p
     hostile = "def f(s):\n    return '</code><script>alert(1)</script>' + s & {{ 7 }}\n"
     pair = PAIR.model_copy(update={"rejected": hostile, "prompt": "<img src=x onerror=alert(1)>"})
     write_html([(pair, spans((11, len(hostile) - 1))), (PAIR, spans(chosen=((11, 20),)))], tmp_path / "pairs.html")
-    page = (tmp_path / "pairs.html").read_text(encoding="utf-8")
+    page = (tmp_path / "pairs.html").read_text()
     for text in (hostile[11:-1], pair.prompt):
         assert escape(text).replace("&#x27;", "&#39;") in page
     assert not re.search("<(script|img)", page)

@@ -18,7 +18,7 @@ def test_a_model_that_is_not_in_the_graph_is_not_in_the_report(experiment, tmp_p
     summary = experiment.build(tmp_path / "reports", names=["base", "sft", "new"])
     assert (list(summary.models), summary.missing) == (["base", "sft"], ("new",))
     assert summary.metrics()["models_missing"] == 1
-    assert "RPO" not in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    assert "RPO" not in (tmp_path / "reports/index.html").read_text()
 
 
 def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment, tmp_path):
@@ -29,7 +29,7 @@ def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment, tmp_p
     assert (metrics["heldout/sft-rejected"], metrics["heldout/target-rpo"]) == (155 / 200, 0.8)
     assert all(re.fullmatch(r"[\w./ -]+", name) for name in metrics), "a metric's name that MLflow refuses"
     assert summary.comparisons["target-rpo"]["sft-rejected"]["heldout"].difference == pytest.approx(5 / 200)
-    assert "SFT-rejected" in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+    assert "SFT-rejected" in (tmp_path / "reports/index.html").read_text()
 
 
 def test_a_bad_input_leaves_the_report_before_as_it_was(experiment, tmp_path):

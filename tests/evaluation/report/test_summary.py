@@ -15,7 +15,7 @@ def test_summary_has_the_fields_of_the_contract(experiment):
     gathered = experiment.summarize()
     write_summary(gathered, path)
     assert read_summary(path) == gathered
-    summary = json.loads(path.read_text(encoding="utf-8"))
+    summary = json.loads(path.read_text())
     codeflow = summary["codeflow"]
     assert codeflow["pass_rate_by_iteration"] == [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
     assert codeflow["dropped"] == {"identical_ast": 7, "solved_by_draft": 10, "unsolved": 3}
@@ -88,6 +88,6 @@ def test_unusable_inputs_are_named(experiment, file, text, message):
     path = experiment.root / file
     path.unlink()
     if text is not None:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text)
     with pytest.raises(InputError, match=message):
         experiment.summarize()

@@ -15,7 +15,7 @@ def results(tmp_path):
 
     def write(name, **benchmarks):
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps({"model": name, "benchmarks": benchmarks}), encoding="utf-8")
+        path.write_text(json.dumps({"model": name, "benchmarks": benchmarks}))
         return path
 
     return write

@@ -13,12 +13,11 @@ from iterpref_core.models.inference.backend_factory import (
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
-from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.records.config import InferenceParams, PromptFormat
 from iterpref_core.records.errors import ConfigError, ModelError
 from tests.fake_models import ReplayModel
-from tests.settings import section
+from tests.settings import FREE, section
 
-FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
 REQUESTS = [Request("x x", 1), Request("return", 2)]
 

@@ -7,13 +7,12 @@ import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore, Spent
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
-from iterpref_core.records.config import BudgetParams, InferenceParams
+from iterpref_core.records.config import InferenceParams
 from iterpref_core.records.errors import BudgetError, ConfigError, EndpointError
 from tests.fake_models import stored
-from tests.settings import section
+from tests.settings import FREE, section
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
-FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
 PRICES = section(InferenceParams, backend="openai", base_url=None, price_prompt=2.0, price_completion=10.0)
 COST = (2 * 2.0 + 3 * 10.0) / 1e6
 CONCURRENCY = 8

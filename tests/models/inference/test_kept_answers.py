@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import model_identity, open_model
-from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.records.config import InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
-from tests.settings import section
+from tests.settings import FREE, section
 
-FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
 REQUEST = Request("x", 1)
 

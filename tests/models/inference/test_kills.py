@@ -9,9 +9,9 @@ from multiprocessing import get_context
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import open_model
-from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.records.config import InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
-from tests.settings import section
+from tests.settings import FREE, section
 
 CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
@@ -19,7 +19,7 @@ REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
 
 def ask_everything(url, store):
     inference = inference_at(url)
-    caps = section(BudgetParams, calls=COUNT, tokens=None, dollars=None)
+    caps = FREE.model_copy(update={"calls": COUNT})
     with (
         AnswerStore(store, "run") as answers,
         open_model(
@@ -63,7 +63,6 @@ def test_a_kill_costs_at_most_the_calls_in_flight(tmp_path):
 def _generate(model, store, requests):
     """Ask a model in this process, and end it by SIGKILL at the third answer."""
     inference = section(InferenceParams, backend="transformers", bf16=False)
-    caps = section(BudgetParams, calls=None, tokens=None, dollars=None)
     ended = 0
 
     def answered(place, answer):
@@ -74,7 +73,7 @@ def _generate(model, store, requests):
 
     with (
         AnswerStore(store, "run") as answers,
-        open_model(model, PromptFormat(), inference, caps, answers) as opened,
+        open_model(model, PromptFormat(), inference, FREE, answers) as opened,
     ):
         ask_all(opened, requests, Sampling(1.0, 64), answered)
 

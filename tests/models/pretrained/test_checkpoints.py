@@ -40,7 +40,7 @@ def removes(name):
 
 def writes(name, text):
     def damage(folder):
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text)
 
     return damage
 
@@ -59,7 +59,7 @@ def says(name, **values):
     def damage(folder):
         content = json.loads((folder / name).read_text("utf-8")) | values
         kept = {key: value for key, value in content.items() if value is not None}
-        (folder / name).write_text(json.dumps(kept), encoding="utf-8")
+        (folder / name).write_text(json.dumps(kept))
 
     return damage
 
@@ -102,7 +102,7 @@ class RunsWhenUnpickled:
 def brings_code(**values):
     def damage(folder):
         for name in ("configuration_own.py", "modeling_own.py"):
-            (folder / name).write_text("raise SystemExit('a checkpoint\\'s code was run')\n", encoding="utf-8")
+            (folder / name).write_text("raise SystemExit('a checkpoint\\'s code was run')\n")
         own = {"AutoConfig": "configuration_own.Own", "AutoModelForCausalLM": "modeling_own.Own"}
         says("config.json", auto_map=own, **values)(folder)
 

@@ -12,7 +12,7 @@ from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.ingestion.published_rows import ROWS
-from tests.settings import EXECUTION, ROOT
+from tests.settings import EXECUTION
 from tests.texts import written
 
 
@@ -124,27 +124,3 @@ def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path):
     assert problem.prompt.endswith("Write a Python function `add`. Also define `subtract`.")
     assert prompt("apps").endswith("Write a Python program that reads standard input and prints its answer.")
     assert prompt("humaneval") == ROWS["humaneval"].row["prompt"]
-
-
-def test_every_record_of_the_public_sets_goes_in(tmp_path):
-    folder = ROOT.parent / "shared/field/sets"
-    if not folder.is_dir():
-        pytest.skip("there are no records of public sets beside this checkout")
-    names = {"lcb": "livecodebench", "primeintellect": "prime"} | {
-        name: form
-        for form in PRESETS
-        for name in (path.stem for path in folder.glob("*.jsonl"))
-        if name.startswith((form, f"{form}_")) and not name.startswith("codeforces_")
-    }
-    names |= {"codeforces_checker": "codeforces", "cf_cots": "codeforces", "evoeval": "humaneval"}
-    names |= {"deepcoder_pi": "prime", "deepcoder_taco": "prime"}
-    assert len(names) == 18
-    for name, form in names.items():
-        source = tmp_path / f"{name}.jsonl"
-        source.write_bytes((folder / source.name).read_bytes())
-        found, problems = taken(source, form)
-        assert len(problems) == 3, (name, found)
-        assert {count for count in found.counts if count.startswith("references/")} <= {
-            "references/passed",
-            "references/none",
-        }

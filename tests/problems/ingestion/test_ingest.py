@@ -14,6 +14,7 @@ from iterpref_core.records import Problem
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION
+from tests.texts import written
 
 SOUND = {
     "task_id": "own/1",
@@ -37,15 +38,10 @@ def ingest(source, form, out, dropped=None, **selection):
     return ingest_with(Wanted([source]), form, out, EXECUTION, Selection(**selection), store, dropped=dropped)
 
 
-def _write(path, *records):
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return path
-
-
 @pytest.mark.parametrize("out", ["set/rows.jsonl", "set/new/out.jsonl"])
 def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out, tmp_path):
     (tmp_path / "set").mkdir()
-    source = _write(tmp_path / "set/rows.jsonl", SOUND)
+    source = written(tmp_path / "set/rows.jsonl", SOUND)
     before = source.read_text()
     with pytest.raises(InputError, match="is a source, or lies in one; write it elsewhere"):
         ingest(source if out == "set/rows.jsonl" else source.parent, "problems", tmp_path / out)
@@ -54,21 +50,21 @@ def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out, tmp_path):
 
 def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path):
     broken = [{"task_id": str(number)} for number in range(5)]
-    source = _write(tmp_path / "in.jsonl", SOUND, *broken)
+    source = written(tmp_path / "in.jsonl", SOUND, *broken)
     found = ingest(source, "problems", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
     assert found.counts == {"problems": 1, "tests/io": 1, "references/passed": 1, "dropped/bad_record": 5}
     assert [row.where for row in found.dropped] == [f"{source}:{line}" for line in (2, 3, 4)]
     assert found.dropped[0].explanation.startswith("no column `prompt`")
-    written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
-    assert [row["where"] for row in written] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6)]
+    lines = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
+    assert [row["where"] for row in lines] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6)]
 
 
 def test_reasons_are_written_when_no_row_is_taken(tmp_path):
-    source = _write(tmp_path / "in.jsonl", {"task_id": "a"}, {"task_id": "b"})
+    source = written(tmp_path / "in.jsonl", {"task_id": "a"}, {"task_id": "b"})
     with pytest.raises(InputError, match=r"no problem to ingest \(\d+ bad_record; "):
         ingest(source, "problems", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
-    written = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
-    assert [row["where"] for row in written] == [f"{source}:1", f"{source}:2"]
+    lines = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
+    assert [row["where"] for row in lines] == [f"{source}:1", f"{source}:2"]
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -78,12 +74,12 @@ def test_broken_files_are_named(tmp_path):
         with pytest.raises(InputError, match=message):
             ingest(tmp_path / name, "problems", tmp_path / "out.jsonl")
     with pytest.raises(InputError, match=r"no problem to ingest \(1 in_mbpp_plus;"):
-        ingest(_write(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
+        ingest(written(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
 
 
 def test_a_share_is_held_out_by_hash(tmp_path):
     many = [SOUND | {"task_id": f"own/{n}", "prompt": f"Add one, and say {n // 2}."} for n in range(100)]
-    source = _write(tmp_path / "in.jsonl", SOUND | {"task_id": "stated", "split": "codeflow"}, *many)
+    source = written(tmp_path / "in.jsonl", SOUND | {"task_id": "stated", "split": "codeflow"}, *many)
     counts = ingest(source, "problems", tmp_path / "out.jsonl", heldout=0.25).counts
     taken = list(read_jsonl(tmp_path / "out.jsonl", Problem))
     assert [problem.task_id for problem in taken] == ["stated", *(f"own/{n}" for n in range(100))]
@@ -106,7 +102,7 @@ def test_every_reference_of_the_real_file_has_its_verdict(tmp_path, step):
     taken = lines[::step]
     dropped = sum(json.loads(line)["task_id"] in of_benchmark for line in taken)
     source = tmp_path / "mbpp.jsonl"
-    source.write_text("".join(taken), encoding="utf-8")
+    source.write_text("".join(taken))
     # The tests of one task have somebody's address.
     private = sum("@gmail.com" in line for line in taken if json.loads(line)["task_id"] not in of_benchmark)
     found = ingest(source, "mbpp", tmp_path / "out.jsonl")

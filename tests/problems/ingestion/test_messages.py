@@ -12,9 +12,7 @@ from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
 from iterpref_core.records.errors import InputError
-from tests.texts import written
-
-PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+from tests.texts import PAIR, written
 
 
 def run(*words):

@@ -14,7 +14,7 @@ from iterpref_core.records import FocalSpans
 from iterpref_core.records.config import LocalizationParams
 from iterpref_core.records.errors import ConfigError, InputError
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
-from tests.settings import ROOT, section
+from tests.settings import section
 from tests.texts import marked, written
 
 CHOSEN = "def f(x):\n    return x + 1\n"
@@ -65,38 +65,3 @@ def test_shards_are_read_one_after_another_and_every_row_left_out_is_written(tmp
     assert [pair.task_id for pair in read_pairs(tmp_path / "out")] == ["pair-1", "pair-4"]
     lines = [json.loads(line) for line in (tmp_path / "dropped").read_text().splitlines()]
     assert [line["where"] for line in lines] == [f"{folder}/a.jsonl:2", f"{folder}/b.jsonl:1"]
-
-
-PUBLIC = """
-acecodepair.jsonl prompt=instruction+input
-codesteer_multiturn.jsonl
-cuf_bin.jsonl prompt=instruction
-intel_orca.jsonl prompt=question
-lf_alpaca.jsonl prompt=instruction+input
-lf_sharegpt.jsonl prompt=conversations
-openrlhf.jsonl
-pydpo.jsonl
-target.jsonl
-target_array.json
-trl_explicit.jsonl
-trl_implicit.jsonl
-ufb.jsonl
-"""
-"""Files of three records each, and their columns."""
-
-
-def test_every_record_of_the_public_sets_goes_in(tmp_path):
-    folder = ROOT.parent / "shared/field/sets"
-    if not folder.is_dir():
-        pytest.skip("there are no records of public sets beside this checkout")
-
-    def counts(name, columns=None):
-        return ingest_pairs(Wanted([folder / f"p_{name}"]), tmp_path / "out", columns=columns).counts
-
-    for line in PUBLIC.split("\n")[1:-1]:
-        assert counts(*line.split()) == {"pairs": 3}, line
-    assert counts("oneline.json") == {"pairs": 1}
-    vezora = counts("vezora.jsonl", "prompt=instruction+input,chosen=accepted")
-    assert vezora == {"pairs": 2, "dropped/no_code": 1}
-    with pytest.raises(InputError, match="no column `chosen`"):
-        counts("cuf.jsonl", "prompt=instruction")

@@ -12,9 +12,8 @@ from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs
 from tests.settings import EXECUTION, PARAMS
-from tests.texts import written
+from tests.texts import PAIR, written
 
-PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 PROBLEM = {
     "prompt": "Add one.",
     "reference": "def f(n):\n    return n + 1\n",

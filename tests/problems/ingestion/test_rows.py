@@ -26,7 +26,7 @@ def write(folder, layout, rows):
     if layout == "parquet":
         parquet.write_table(pa.Table.from_pylist(rows), source)
     else:
-        source.write_text(f"[{','.join(lines)}]" if layout == "json" else "\n".join(lines), encoding="utf-8")
+        source.write_text(f"[{','.join(lines)}]" if layout == "json" else "\n".join(lines))
     return source
 
 

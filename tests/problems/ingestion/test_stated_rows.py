@@ -19,9 +19,7 @@ from iterpref_core.records import Problem, Trajectory
 from iterpref_core.records.errors import InputError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION, PARAMS
-from tests.texts import written
-
-PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
+from tests.texts import PAIR, written
 
 
 def problems_of(folder, form, *rows, **words):

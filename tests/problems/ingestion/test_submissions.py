@@ -111,9 +111,8 @@ def test_what_is_no_program_is_no_attempt(tmp_path):
 def test_problems_have_the_licenses_of_all_their_programs(tmp_path):
     row = {"problem": "p", "statement": "Do.", "code": "x = 1\n"}
     rows = [row | {"status": "WA", "license": "MIT"}, row | {"status": "AC", "license": "GPL-3.0-only"}]
-    out, trajectories = tmp_path / "out.jsonl", tmp_path / "t.jsonl"
-    ingest_submissions(Wanted([written(tmp_path / "in.jsonl", *rows)]), out, trajectories, COLUMNS)
-    assert [problem.license for problem in read_jsonl(out, Problem)] == ["MIT AND GPL-3.0-only"]
+    read(tmp_path, COLUMNS, *rows)
+    assert [problem.license for problem in read_jsonl(tmp_path / "out", Problem)] == ["MIT AND GPL-3.0-only"]
 
 
 def test_one_name_for_two_statements_is_two_problems(tmp_path):
@@ -121,7 +120,8 @@ def test_one_name_for_two_statements_is_two_problems(tmp_path):
         {"problem": "1", "statement": statement, "code": f"x = {number}\n", "status": "AC"}
         for number, statement in enumerate(("Split at ','.", "Split at ';'.", "Split at  ','"))
     ]
-    out, trajectories = tmp_path / "out.jsonl", tmp_path / "t.jsonl"
-    ingest_submissions(Wanted([written(tmp_path / "in.jsonl", *rows)]), out, trajectories, COLUMNS)
-    found = {one.task_id: [each.code for each in one.attempts] for one in read_jsonl(trajectories, Trajectory)}
-    assert found == {"1": ["x = 0\n", "x = 2\n"], "1#2": ["x = 1\n"]}
+    _, found = read(tmp_path, COLUMNS, *rows)
+    assert {one.task_id: [each.code for each in one.attempts] for one in found} == {
+        "1": ["x = 0\n", "x = 2\n"],
+        "1#2": ["x = 1\n"],
+    }

@@ -13,10 +13,9 @@ from iterpref_core.problems.own_code.own_code import ingest_own_code
 from iterpref_core.records import Problem
 from iterpref_core.records.config import OwnCodeParams
 from iterpref_core.storage.jsonl import read_jsonl
-from tests import settings
+from tests.problems.own_code.test_own_code import EXECUTION
 from tests.settings import section
 
-EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
 PARAMS = section(OwnCodeParams, licenses=("MIT", "ISC"))
 FUNCTION = 'def f(n):\n    """Add one.\n\nTo n.\n    """\n    return n + 1\n'
 BEFORE = ("", "\x0c\n", "A = 'a\u2028b'\n", "A = 'a\x85b\x1c'  # \x0b\n", "A = 1\r\nB = 2\r", "\ufeffA = 1\n")
@@ -80,7 +79,7 @@ def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_li
         "p/m.f": "MIT",
         "p/other.f": "ISC",
     }
-    rows = [json.loads(line) for line in dropped.read_text(encoding="utf-8").split("\n") if line]
+    rows = [json.loads(line) for line in dropped.read_text().split("\n") if line]
     assert [(row["reason"], row["task_id"]) for row in rows] == [
         ("no_docstring", "m:wordless"),
         ("defined_twice", "m:twice"),

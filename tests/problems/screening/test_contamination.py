@@ -120,7 +120,7 @@ def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_on
     ],
 )
 def test_files_that_are_no_benchmark_are_refused(tmp_path, line, message):
-    (tmp_path / "b.jsonl").write_text(line, encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text(line)
     with pytest.raises(InputError, match=message):
         list(read_benchmark(tmp_path / "b.jsonl"))
     with pytest.raises(InputError, match="no such file"):
@@ -129,7 +129,7 @@ def test_files_that_are_no_benchmark_are_refused(tmp_path, line, message):
 
 def test_an_absent_benchmark_is_named_and_a_used_one_has_its_hash(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("LIVECODEBENCH_PATH", str(tmp_path / "absent"))
-    (tmp_path / "b.jsonl").write_text(json.dumps({"prompt": "Add two numbers"}), encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text(json.dumps({"prompt": "Add two numbers"}))
     asked = ["livecodebench", "heldout", str(tmp_path / "b.jsonl")]
     problems = tmp_path / "problems.jsonl"
     problems.write_text('{"prompt": "p", "split": "codeflow"}\n')

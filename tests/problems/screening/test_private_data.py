@@ -13,7 +13,7 @@ from iterpref_core.problems.screening.repeated_problems import check_problems
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records.errors import InputError
 from tests.command_line import hide_benchmarks
-from tests.texts import written
+from tests.texts import PAIR, written
 
 KEY = "AKIAJ2ZJQ5X3TFZ7Q6ZA"
 PRIVATE = {
@@ -57,7 +57,6 @@ def test_ordinary_programs_hold_none(text):
     assert find_private(text) is None
 
 
-PAIR = {"prompt": "Add one.", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 PROBLEM = {"prompt": "Add one.", "reference": "def f(n):\n    return n + 1\n", "tests": ["assert f(1) == 2"]}
 
 

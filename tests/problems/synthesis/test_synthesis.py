@@ -17,7 +17,7 @@ from tests.fake_models import stored
 
 from .conftest import PROGRAM, SOLUTION, TEST, ScriptedModel, write_answer
 
-LIMITS = Limits(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1)
+LIMITS = Limits(cpu_s=2, wall_s=20)
 WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet"]
 
 

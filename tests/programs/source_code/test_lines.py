@@ -30,7 +30,7 @@ SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 def test_no_module_splits_programs_at_separators_that_python_does_not_know():
     found = {"splitlines(": set(), "dedent(": set()}
     for path in (ROOT / "iterpref_core").rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text()
         for word, files in found.items():
             if re.search(rf"\.{re.escape(word)}", text):
                 files.add(str(path.relative_to(ROOT)))

@@ -52,7 +52,7 @@ def test_what_tools_leave_beside_the_code_makes_no_stage_stale(repo, left):
 def test_versions_of_libraries_are_dependencies():
     """After an upgrade of peft, trainings are stale: the versions are those of the lock, and stages depend on them."""
     versions = read_yaml(ROOT / "config/environments/versions.yaml")
-    locked = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
+    locked = (ROOT / "config/environments/requirements.lock").read_text()
     lock = dict(re.findall(r"(?m)^([\w-]+)==(\S+)", locked))
     assert versions == {name: lock[name] for name in versions}, "make lock"
     content = read_yaml(ROOT / "dvc.yaml")["stages"]
@@ -89,7 +89,7 @@ def checkout(tmp_path):
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy2(ROOT / name, tmp_path)
     (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = True\n")
     return tmp_path
 
 
@@ -117,7 +117,7 @@ def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout):
     content["stages"]["report"]["deps"].remove("results/rpo")
     content["stages"]["evaluation"]["foreach"]["hybrid-dpo"] = "models/trained/hybrid-dpo"
     content["plots"] = []
-    (checkout / "dvc.yaml").write_text(json.dumps(content), encoding="utf-8")
+    (checkout / "dvc.yaml").write_text(json.dumps(content))
     after = commands(checkout)
     assert {"training@rpo", "training@hybrid-dpo"}.isdisjoint(after)
     assert (
@@ -145,13 +145,13 @@ def test_dvc_freezes_a_stage_by_one_line(checkout, monkeypatch):
     """DVC writes to no stage with `${…}`, and writes the whole file in its own form: dvc.yaml has that form."""
     monkeypatch.chdir(checkout)
     path = checkout / "dvc.yaml"
-    before = path.read_text(encoding="utf-8")
+    before = path.read_text()
     write_values({"training.beta": 0.3}, checkout / "params.yaml")  # has its own form, which is that of no other file
     names = ("problems", "nanolab", "validity", "codeflow", "pairs", "localization")
     for name in names:
         with Repo() as repo:
             repo.freeze(name)
-    frozen = path.read_text(encoding="utf-8")
+    frozen = path.read_text()
     assert frozen.count("    frozen: true\n") == len(names)
     assert frozen.replace("    frozen: true\n", "") == before
 
@@ -164,7 +164,7 @@ def test_dvc_freezes_a_stage_by_one_line(checkout, monkeypatch):
     ],
 )
 def test_a_broken_graph_is_told_by_its_place(checkout, text, told):
-    (checkout / "dvc.yaml").write_text(text, encoding="utf-8")
+    (checkout / "dvc.yaml").write_text(text)
     with pytest.raises(InputError) as refused:
         load_graph(checkout)
     assert told in str(refused.value)
@@ -185,7 +185,7 @@ def test_stages_of_two_graphs_may_have_one_name(toy_checkout, tmp_path):
     folder = toy_checkout({"report": {"cmd": "echo a > a", "outs": ["a"]}})
     (folder / "extra").mkdir()
     stages = {"stages": {"report": {"cmd": "cat ../a > b", "deps": ["../a"], "outs": ["b"]}}}
-    (folder / "extra/dvc.yaml").write_text(json.dumps(stages), encoding="utf-8")
+    (folder / "extra/dvc.yaml").write_text(json.dumps(stages))
     graph = load_graph()
     assert graph == {"report": (), "extra/dvc.yaml:report": ("report",)}
     assert survey().stale == set(graph)

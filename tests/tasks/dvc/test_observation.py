@@ -32,8 +32,8 @@ def repository(tmp_path, monkeypatch):
     """Two stages; one of them reads what the other writes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}), encoding="utf-8")
-    Path("params.yaml").write_text("training: {beta: 0.1}\n", encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}))
+    Path("params.yaml").write_text("training: {beta: 0.1}\n")
     init_dvc(no_scm=True)
     return tmp_path
 
@@ -43,7 +43,7 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository):
     reproduce("first")
     inputs = observe_stage(SECOND).locked
     assert inputs.params == {"training.beta": 0.1}
-    Path("a.txt").write_text("1\n", encoding="utf-8")
+    Path("a.txt").write_text("1\n")
     ended = observe_stage(SECOND, outs=True).locked
     reproduce()
     locked = read_lock(repository)["second@a"]
@@ -56,7 +56,7 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository):
 
 def test_digests_and_sizes_are_the_lock_s(repository):
     lock = {"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}}
-    Path("dvc.lock").write_text(json.dumps(lock), encoding="utf-8")
+    Path("dvc.lock").write_text(json.dumps(lock))
     locked = read_lock(repository)["first"]  # there is no folder to be read
     assert locked == LockedStage(outs=(Artifact(path="folder", md5="401b30e3b8b5d629635a5c613cdb7919", size=2),))
 
@@ -73,8 +73,8 @@ def test_a_lock_that_is_being_written_is_not_read(repository):
     written = json.dumps({"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}})
     with ThreadPoolExecutor() as threads:
         with Repo(".") as writer, writer.lock:
-            Path("dvc.lock").write_text(written[:-20], encoding="utf-8")
+            Path("dvc.lock").write_text(written[:-20])
             reader = threads.submit(read_lock, repository)
             wait([reader], timeout=0.5)
-            Path("dvc.lock").write_text(written, encoding="utf-8")
+            Path("dvc.lock").write_text(written)
         assert list(reader.result()) == ["first"]

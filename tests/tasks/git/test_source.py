@@ -26,19 +26,19 @@ def git(*arguments):
 
 
 def replace(path, old, new):
-    text = Path(path).read_text(encoding="utf-8")
+    text = Path(path).read_text()
     assert old in text
-    Path(path).write_text(text.replace(old, new), encoding="utf-8")
+    Path(path).write_text(text.replace(old, new))
 
 
 def test_what_dvc_writes_makes_nothing_dirty_and_a_change_does(repository):
-    Path("dvc.lock").write_text("schema: '2.0'\n", encoding="utf-8")
+    Path("dvc.lock").write_text("schema: '2.0'\n")
     commit = git("rev-parse", "HEAD")
     assert observe_source() == Source(commit=commit, dirty="false")
     replace("code.py", "1", "2")
     assert observe_source().dirty == "true"
     git("checkout", "--", ".")
-    Path("new.py").write_text("3\n", encoding="utf-8")
+    Path("new.py").write_text("3\n")
     git("config", "status.showUntrackedFiles", "no")
     assert observe_source().dirty == "true", "whatever the user's git shows"
 
@@ -49,12 +49,12 @@ def test_only_the_lock_of_this_project_is_no_edit_whatever_its_folder_is_called(
     monkeypatch.chdir(project)
     for text, dirty in (("a: 1", "false"), ("a: 2", "true")):
         for name in ("dvc.lock", "old-dvc.lock"):
-            Path(name).write_text(text, encoding="utf-8")
+            Path(name).write_text(text)
         if dirty == "false":
             git("add", ".")
             git("commit", "--quiet", "--message", "a project among others")
-            Path("dvc.lock").write_text("a: 3", encoding="utf-8")
-            (repository / "code.py").write_text("2\n", encoding="utf-8")
+            Path("dvc.lock").write_text("a: 3")
+            (repository / "code.py").write_text("2\n")
         assert observe_source().dirty == dirty
 
 
@@ -64,12 +64,12 @@ def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository
     assert seen == [""]
     replace("code.py", "1", "2")
     seen.append(observe_source().edits)
-    Path("new.py").write_text("3\n", encoding="utf-8")
+    Path("new.py").write_text("3\n")
     seen.append(observe_source().edits)
-    Path("new.py").write_text("33\n", encoding="utf-8")
+    Path("new.py").write_text("33\n")
     seen.append(observe_source().edits)
     assert len(set(seen)) == 4
-    Path(".git/info/exclude").write_text("*.py\n", encoding="utf-8")
+    Path(".git/info/exclude").write_text("*.py\n")
     assert observe_source().edits == seen[-1], "the stage reads the file, whatever git ignores"
     git("checkout", "--", "code.py")
     Path("new.py").unlink()
@@ -77,7 +77,7 @@ def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository
 
 
 def test_a_new_file_that_no_stage_names_is_no_edit(repository):
-    Path("notes.txt").write_text("notes\n", encoding="utf-8")
+    Path("notes.txt").write_text("notes\n")
     assert (observe_source().dirty, observe_source().edits) == ("false", "")
     git("add", "notes.txt")
     assert observe_source().edits
@@ -145,7 +145,7 @@ def test_a_record_names_the_commit_also_that_of_an_image_s_sources(repository):
     assert observe_source().described_commit == git("rev-parse", "HEAD")
     replace("code.py", "1", "2")
     assert observe_source().described_commit == git("rev-parse", "HEAD") + ", edited"
-    dockerfile = (ROOT / "docker/Dockerfile").read_text(encoding="utf-8")
+    dockerfile = (ROOT / "docker/Dockerfile").read_text()
     written = dockerfile[dockerfile.index("git commit ") :].partition("\n")[0]
     replace("code.py", "2", "3")
     command = ["sh", "-c", f"git add --all && {written}"]

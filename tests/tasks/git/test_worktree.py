@@ -59,9 +59,9 @@ def run(*command):
 def checkout(toy_checkout):
     """A repository with a commit, DVC, one stage that has run, a change and a new file."""
     folder = toy_checkout({"only": STAGE}, {".gitignore": ".iterpref/\nout\n"}, "check out")
-    Path("new.txt").write_text("new\n", encoding="utf-8")
-    text = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("epochs: 3 #", "epochs: 4 #"), encoding="utf-8")
+    Path("new.txt").write_text("new\n")
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("epochs: 3 #", "epochs: 4 #"))
     reproduce()
     return folder
 
@@ -90,7 +90,7 @@ def files(folder):
 def hostile(checkout, tmp_path, monkeypatch):
     """The checkout with all kinds of changes, and settings that break commands of git."""
     Path("later.txt").write_bytes(b"one\n")
-    Path(".gitattributes").write_text("*.bin diff=upper\n", encoding="utf-8")
+    Path(".gitattributes").write_text("*.bin diff=upper\n")
     Path("gone.bin").write_bytes(b"\0gone")
     run("git", "add", ".")
     run("git", "commit", "--quiet", "--message", "more")
@@ -108,9 +108,9 @@ def hostile(checkout, tmp_path, monkeypatch):
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     for name in HOOKS:
-        (hooks / name).write_text("#!/bin/sh\necho hostile >&2\nexit 1\n", encoding="utf-8")
+        (hooks / name).write_text("#!/bin/sh\necho hostile >&2\nexit 1\n")
         (hooks / name).chmod(0o755)
-    (tmp_path / "gitconfig").write_text(TASTE.format(hooks=hooks), encoding="utf-8")
+    (tmp_path / "gitconfig").write_text(TASTE.format(hooks=hooks))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", "false")
 
@@ -145,12 +145,12 @@ def test_a_worktree_gets_the_results_that_its_stages_need(toy_checkout):
 
 def test_what_is_edited_after_a_run_began_is_not_in_it(checkout):
     snapshot = take_snapshot(print)
-    Path("new.txt").write_text("later\n", encoding="utf-8")
-    Path("newer.txt").write_text("later\n", encoding="utf-8")
+    Path("new.txt").write_text("later\n")
+    Path("newer.txt").write_text("later\n")
     run("git", "commit", "--quiet", "--all", "--message", "later")
     for name in ("one", "two"):
         with worktree_of(snapshot, name, print) as folder:
-            assert (folder / "new.txt").read_text(encoding="utf-8") == "new\n"
+            assert (folder / "new.txt").read_text() == "new\n"
             assert not (folder / "newer.txt").exists()
 
 
@@ -159,26 +159,26 @@ def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(ch
     Path("my-model").mkdir()
     for number in range(4):
         Path(f"my-model/{number}").write_bytes(os.urandom(1 << 20))
-    Path("notes.txt").write_text("notes\n", encoding="utf-8")
+    Path("notes.txt").write_text("notes\n")
 
     def stored():
         return sum(path.stat().st_size for path in Path(".git/objects").rglob("*") if path.is_file())
 
     before = stored()
-    Path(".git/info/exclude").write_text("new.txt\n", encoding="utf-8")  # which a stage reads
+    Path(".git/info/exclude").write_text("new.txt\n")  # which a stage reads
     said = []
     snapshot = take_snapshot(said.append)
     assert stored() - before < 1 << 19
     assert said == ["new files that are not taken along: 5 (such as my-model/0); `git add FILE` takes one along"]
     with worktree_of(snapshot, "other", print) as folder:
-        assert (folder / "new.txt").read_text(encoding="utf-8") == "new\n"
+        assert (folder / "new.txt").read_text() == "new\n"
         assert not (folder / "my-model").exists()
 
 
 def test_files_outside_of_a_sparse_checkout_are_those_of_the_commit(checkout):
     for name in ("here", "there"):
         Path(name).mkdir()
-        (Path(name) / "file").write_text(name, encoding="utf-8")
+        (Path(name) / "file").write_text(name)
     run("git", "add", ".")
     run("git", "commit", "--quiet", "--message", "two folders")
     run("git", "sparse-checkout", "set", "--no-cone", "/*", "!/there")
@@ -193,11 +193,11 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
     project.mkdir(parents=True)
     monkeypatch.chdir(project)
     run("git", "init", "--quiet", str(top))
-    (top / "elsewhere.txt").write_text("elsewhere", encoding="utf-8")
-    (project / "params.yaml").write_text("beta: 1\n", encoding="utf-8")
+    (top / "elsewhere.txt").write_text("elsewhere")
+    (project / "params.yaml").write_text("beta: 1\n")
     init_dvc()
     stage = {"cmd": "cat params.yaml > out", "params": ["beta"], "outs": ["out"]}
-    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}))
     run("git", "-C", str(top), "add", ".")
     run("git", "-C", str(top), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "begin")
     reproduce()
@@ -209,7 +209,7 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
 
 def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout):
     stage = {**STAGE, "deps": ["new.txt", "vendor"]}
-    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}))
     for name in ("nobody/asks", "vendor/library"):
         run("git", "init", "--quiet", name)
         run("git", "-C", name, "commit", "--quiet", "--allow-empty", "--message", "library")
@@ -230,7 +230,7 @@ def test_make_gc_keeps_what_a_run_with_other_values_made(checkout, tmp_path):
     write_values({"training.beta": 0.1})
     reproduce()
     collect_garbage(tmp_path / "bin")
-    cached = [path.read_text(encoding="utf-8") for path in Path(".dvc/cache/files").rglob("*") if path.is_file()]
+    cached = [path.read_text() for path in Path(".dvc/cache/files").rglob("*") if path.is_file()]
     assert {text.partition("beta: ")[2][:3] for text in cached} == {"0.1", "0.3"}
     run("make", "-f", str(ROOT / "Makefile"), "clean-worktrees")
     assert not Path(".iterpref/worktrees/other").exists()
@@ -242,7 +242,7 @@ def collect_garbage(folder):
     from dvc.cli import main
 
     folder.mkdir(exist_ok=True)
-    (folder / "dvc").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n", encoding="utf-8")
+    (folder / "dvc").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
     (folder / "dvc").chmod(0o755)
     told = run("make", "--silent", "-f", str(ROOT / "Makefile"), "gc", f"BIN={folder}", "GCFLAGS=--force --quiet")
     assert main(told.splitlines()) == 0
@@ -264,7 +264,7 @@ def test_a_worktree_serves_again_after_a_killed_run_and_the_checkout_may_move_or
     else:
         shutil.copytree(checkout, other, symlinks=True)
     monkeypatch.chdir(other)
-    Path("new.txt").write_text("later\n", encoding="utf-8")
+    Path("new.txt").write_text("later\n")
     run("git", "commit", "--quiet", "--all", "--message", "later")
     for _ in range(2):
         with entered() as folder:
@@ -284,11 +284,11 @@ def test_values_are_written_in_the_worktree_alone(checkout):
         assert Path("out").is_file(), "what was computed is there"
         write_values({"training.beta": 0.3, "evaluation.benchmarks": ("heldout",)})
         reproduce()
-        assert "beta: 0.3" in Path("out").read_text(encoding="utf-8")
+        assert "beta: 0.3" in Path("out").read_text()
     assert home() == Path()
     assert before == {path: path.read_bytes() for path in before}
     assert status == run("git", "status", "--porcelain")
-    assert "beta: 0.1" in Path("out").read_text(encoding="utf-8")
+    assert "beta: 0.1" in Path("out").read_text()
 
 
 def test_dvc_writes_no_news_of_updates_into_a_worktree_that_may_be_removed(checkout):
@@ -309,23 +309,23 @@ def add_to_dvc(*names):
 def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout, is_locked):
     for name in ("problems", "base model"):
         Path(name).mkdir()
-    Path("problems/mine.jsonl").write_text("mine\n", encoding="utf-8")
+    Path("problems/mine.jsonl").write_text("mine\n")
     Path("base model/weights").write_bytes(b"\0weights")
     add_to_dvc("problems/mine.jsonl", "base model")
     if not is_locked:  # nothing has run yet
         Path("dvc.lock").unlink()
     with entered():
-        assert Path("problems/mine.jsonl").read_text(encoding="utf-8") == "mine\n"
+        assert Path("problems/mine.jsonl").read_text() == "mine\n"
         assert Path("base model/weights").read_bytes() == b"\0weights"
     with worktree_of(take_snapshot(print), "point", print) as folder:
         assert files(folder)[b"problems/mine.jsonl"] == files(checkout)[b"problems/mine.jsonl"]
 
 
 def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout):
-    Path("mine.jsonl").write_text("mine\n", encoding="utf-8")
+    Path("mine.jsonl").write_text("mine\n")
     add_to_dvc("mine.jsonl")
     Path("mine.jsonl").unlink()  # DVC may have made it a link into its cache
-    Path("mine.jsonl").write_text("mine and more\n", encoding="utf-8")
+    Path("mine.jsonl").write_text("mine and more\n")
     with pytest.raises(InputError, match=r"mine\.jsonl: modified.*`dvc commit mine\.jsonl\.dvc`"):
         take_snapshot(print)
     shutil.rmtree(".dvc/cache")
@@ -334,7 +334,7 @@ def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout):
 
 
 def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout):
-    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": {**STAGE, "frozen": True}}}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"only": {**STAGE, "frozen": True}}}))
     before = Path("out").read_bytes()
     write_values({"training.beta": 0.7})
     with worktree_of(take_snapshot(print), "point", print) as folder:
@@ -343,12 +343,12 @@ def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout):
 
 def test_a_worktree_follows_the_checkout(checkout):
     with entered():
-        Path("new.txt").write_text("changed here", encoding="utf-8")
+        Path("new.txt").write_text("changed here")
     run("git", "add", "new.txt")
     run("git", "mv", "new.txt", "newer.txt")
     with entered():
         assert not Path("new.txt").exists()
-        assert Path("newer.txt").read_text(encoding="utf-8") == "new\n"
+        assert Path("newer.txt").read_text() == "new\n"
 
 
 def test_a_folder_without_a_commit_is_refused_by_what_to_do(checkout):
@@ -360,9 +360,9 @@ def test_a_folder_without_a_commit_is_refused_by_what_to_do(checkout):
 
 def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path):
     shutil.copy2(ROOT / "dvc.yaml", tmp_path)
-    before = (ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()
+    before = (ROOT / "dvc.yaml").read_text().splitlines()
     add_objective(tmp_path, "hybrid-rpo")
-    after = (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
+    after = (tmp_path / "dvc.yaml").read_text().splitlines()
     stages = parse_yaml("\n".join(after))["stages"]
     read = {"learning_rate": "nll_learning_rate", "alpha": "alpha", "beta": "beta"}
     assert stages["training"]["foreach"]["hybrid-rpo"] == read
@@ -370,7 +370,7 @@ def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path):
     assert stages["report"]["deps"][-1] == "results/hybrid-rpo"
     assert [line for line in after if line in before] == before
     add_objective(tmp_path, "sft")
-    assert after == (tmp_path / "dvc.yaml").read_text(encoding="utf-8").splitlines()
+    assert after == (tmp_path / "dvc.yaml").read_text().splitlines()
 
 
 def test_one_process_at_a_time_changes_the_list_of_worktrees(checkout):

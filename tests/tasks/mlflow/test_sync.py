@@ -90,8 +90,8 @@ def points(run, name):
 
 def test_a_training_has_its_time_its_curve_and_its_parameters(checkout):
     Path("metrics/training").mkdir(parents=True)
-    Path("metrics/training/sft.json").write_text('{"loss": 2.5, "pairs": 3.0}', encoding="utf-8")
-    Path("metrics/training/sft.curve.csv").write_text("step,loss,kl\n1,3.0,\n2,2.0,\n", encoding="utf-8")
+    Path("metrics/training/sft.json").write_text('{"loss": 2.5, "pairs": 3.0}')
+    Path("metrics/training/sft.curve.csv").write_text("step,loss,kl\n1,3.0,\n2,2.0,\n")
     nested = TRAINED.model_copy(update={"params": {"training.objectives.sft": {"alpha": 20.0}}})
     training = read_stage("training@sft", nested, TIMES)
     for _ in range(2):
@@ -266,7 +266,7 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monke
         (listed,) = [item for item in examine_services() if item.name == "MLflow: entries"]
         assert kept.name in listed.detail
         torn_file = kept.with_name("torn.json")
-        torn_file.write_text('{"command": {', encoding="utf-8")
+        torn_file.write_text('{"command": {')
     write_entry(None)
     assert runs()["nanolab"].data.params["model.student"] == "x"
     assert runs()["beta=0.3"].info.status == "FINISHED"
@@ -286,7 +286,7 @@ def test_a_server_that_is_away_or_refuses_costs_one_warning_and_the_next_run_rec
     assert (f"error code {answer}" if answer else "Connection refused") in told
     assert "s3cret" not in told
     (path,) = kept_entries()
-    assert "s3cret" not in path.read_text(encoding="utf-8")
+    assert "s3cret" not in path.read_text()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     write(of="next")
     found = runs()

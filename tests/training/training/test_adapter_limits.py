@@ -109,4 +109,4 @@ def test_adapters_whose_base_nobody_can_make_again_are_not_read(model_folder, tm
         with pytest.raises(ModelError, match="init_lora_weights: pissa_niter_4, which changes the base, so that"):
             read(tmp_path / "adapters")
     path = tmp_path / "adapters" / "adapter_config.json"
-    assert json.loads(path.read_text(encoding="utf-8"))["init_lora_weights"] == "pissa_niter_4"
+    assert json.loads(path.read_text())["init_lora_weights"] == "pissa_niter_4"

@@ -70,7 +70,7 @@ def test_training_goes_on_from_adapters(adapters, model_folder, inputs, train, t
     first = read_curve(tmp_path / "more")[0]
     assert float(first["rewards/margins"]) == pytest.approx(0.0, abs=1e-6), "the reference has the adapters"
     out = tmp_path / "more" / "out"
-    written = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
+    written = json.loads((out / "adapter_config.json").read_text())
     assert (written["r"], written["lora_alpha"]) == (4, 32)
     assert written["base_model_name_or_path"] == str(model_folder)
     before = load_file(adapters / WEIGHTS)
@@ -122,8 +122,8 @@ def test_vllm_is_given_no_adapters(adapters):
 
 
 def test_adapters_on_adapters_are_refused(adapters, copied):
-    options = json.loads((copied / "adapter_config.json").read_text(encoding="utf-8"))
+    options = json.loads((copied / "adapter_config.json").read_text())
     options["base_model_name_or_path"] = str(adapters)
-    (copied / "adapter_config.json").write_text(json.dumps(options), encoding="utf-8")
+    (copied / "adapter_config.json").write_text(json.dumps(options))
     with pytest.raises(ModelError, match="is itself a folder of adapters; merge that with `iterpref export`"):
         check_checkpoint(copied)

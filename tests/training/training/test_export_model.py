@@ -26,7 +26,7 @@ def test_an_exported_folder_loads_by_itself_with_the_same_weights(word_model, tm
     assert {"README.md", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json"} <= names
     assert AutoTokenizer.from_pretrained(out)("return x")["input_ids"] == [2, 3]
     assert torch.equal(logits(out), logits(word_model))
-    assert (out / "README.md").read_text(encoding="utf-8").endswith("# Card\n")
+    assert (out / "README.md").read_text().endswith("# Card\n")
     assert written["out"] == str(out)
     assert [path.name for path in out.parent.iterdir()] == ["model"]
     assert len({path.stat().st_mode for path in out.iterdir()}) == 1, "whoever reads the card can read the weights"
@@ -69,6 +69,6 @@ def test_the_license_is_what_the_models_own_card_says(tmp_path):
         ("# M\n---\nlicense: mit\n---\n", None),
         ("---\nlicense: [\n---\n", None),
     ):
-        card.write_text(text, encoding="utf-8")
+        card.write_text(text)
         assert find_license(tmp_path, "model") == license
     assert find_license("nobody/no-such-model", "model") is None

@@ -235,10 +235,10 @@ def test_a_stage_of_several_processes_has_one_record_with_the_error_of_the_one_t
     for path, place in zip(inputs, ("data/pairs.jsonl", "data/focal.jsonl"), strict=False):
         shutil.copy2(path, place)
     shutil.copytree(inputs[2], "models/student")
-    Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}), encoding="utf-8")
+    Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}))
     several = _in_two(params.model_copy(update={"micro_batch_size": 1}), tmp_path, port, distributed_type="MULTI_GPU")
     every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
-    Path("params.yaml").write_text(json.dumps(every.model_dump(mode="json")), encoding="utf-8")
+    Path("params.yaml").write_text(json.dumps(every.model_dump(mode="json")))
 
     _at_start(tmp_path, monkeypatch, FAIL_AT_THE_REFERENCE)
     command = [sys.executable, "-m", "flows.stage", "training", "dpo"]
