@@ -87,22 +87,24 @@ def _train_embedded(
     out: Path,
 ) -> NanolabResult:
     known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
-    # Both models share one tokenizer, whichever of them is trained.
+    # Both models share one tokenizer, whichever of them is kept.
     tokenizer = train_tokenizer(_corpus(known), _VOCAB_SIZE)
     trained = {}
     model = None
-    for role in roles:
+    # The debugger goes on from a student, whichever model is improved: from nothing it would need twice the steps.
+    for role in ("student", "debugger") if "debugger" in roles else roles:
         split = [problem for problem in known if problem.split == role]
         if not split:
-            raise InputError(f"{problems}: no problem of split '{role}'; the embedded {role} needs some to learn from")
+            raise InputError(f"{problems}: no problem of split '{role}'; the embedded models need some to learn from")
         examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
         # The student only drafts; the debugger also repairs. A repair has more tokens than two drafts, and drafts teach
         # most of what it needs, so every other problem has one.
         if role == "debugger":
             examples += _refinements(split[::2], execution)
         steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
-        # The debugger goes on from the student: from nothing it would need twice the steps.
         model, loss = pretrain(examples, tokenizer, nanolab, steps, role, model)
+        if role not in roles:
+            continue
         settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
         with new_folder(out / role, replace=True) as folder:
             model.save_pretrained(folder)

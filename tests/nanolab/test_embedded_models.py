@@ -180,11 +180,13 @@ def test_the_stage_writes_ordinary_checkpoints(tmp_path):
     assert metrics["debugger/examples"] > metrics["student/examples"] == 6
 
 
-def test_the_debugger_goes_on_from_the_student(tmp_path):
+@pytest.mark.parametrize("embedded", [True, False], ids=["embedded student", "named student"])
+def test_the_debugger_goes_on_from_a_student(tmp_path, embedded):
+    names = EMBEDDED if embedded else EMBEDDED.model_copy(update={"student": _checkpoint(tmp_path)})
     params = PARAMS.model_copy(update={"student_steps": 90, "debugger_steps": 1})
     problems = [_problem(n, split) for split in ("student", "debugger") for n in range(6)]
-    metrics = _build(tmp_path, problems, params=params)
-    assert metrics["student/loss"] < 0.5
+    metrics = _build(tmp_path, problems, names, params=params)
+    assert ("student/loss" in metrics) == embedded
     assert metrics["debugger/loss"] < 2, "a fresh model of 320 tokens begins at 5.8"
 
 
