@@ -21,29 +21,28 @@ def address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def set_common_limits(memory_bytes: int, file_bytes: int) -> None:
+def set_common_limits(file_bytes: int) -> None:
     """Set the resource limits that hold for this process and for those that it will fork.
 
     Args:
-        memory_bytes: address space, including what the process has mapped.
         file_bytes: size of a file.
     """
-    for what, most in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_FSIZE, file_bytes),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
-    ):
+    for what, most in ((resource.RLIMIT_FSIZE, file_bytes), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_MSGQUEUE, 0)):
         resource.setrlimit(what, (most, most))
 
 
-def set_own_limits(cpu_s: int) -> None:
+def set_own_limits(cpu_s: int, memory_bytes: int) -> None:
     """Set the further limits of the process of a program.
+
+    The address space is not limited in the zygote: it lists what programs leave, whose names may need more memory than
+    a program may have.
 
     Args:
         cpu_s: CPU seconds, rounded up, since the kernel counts whole seconds; the zygote enforces the exact limit.
+        memory_bytes: address space, including what the process had mapped before the program.
     """
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s + 1, cpu_s + 2))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 
 

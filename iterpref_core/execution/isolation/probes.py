@@ -63,7 +63,8 @@ def _seccomp(_order: dict[str, Any]) -> str:
 
 
 def _rlimits(_order: dict[str, Any]) -> str:
-    limits.set_common_limits(limits.address_space() + 64 * 2**20, 2**20)
+    limits.set_common_limits(2**20)
+    limits.set_own_limits(5, limits.address_space() + 64 * 2**20)
     try:
         bytearray(128 * 2**20)
     except MemoryError:

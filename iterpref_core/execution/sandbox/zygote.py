@@ -120,6 +120,7 @@ class Zygote:
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.highest = min(most_descriptors, 1024) - 1
         self._memory_bytes = settings.memory_mb * 2**20
+        self.memory_bytes = 0
         self._file_bytes = settings.file_mb * 2**20
 
     def child(self, cpu_s: int, files: Files, connection: list[int]) -> int:
@@ -145,19 +146,20 @@ class Zygote:
             landlock.enforce(self.ruleset)
         os.closerange(3, self.highest - len(kept) + 1)
         # After the copies above, which need more descriptors than a program may have.
-        limits.set_own_limits(cpu_s)
+        limits.set_own_limits(cpu_s, self.memory_bytes)
         listener = 0 if self.filter is None else self.filter.own.install()
         if listener:
             send_descriptor(self.highest - 4, listener)
         return child.run_job(self.highest, self.highest - 1, self.highest - 2, self.highest - 3)
 
     def settle(self) -> None:
-        """Prepare for forks after all imports: seed, restrict, and hide imported objects from the collector.
+        """Prepare for forks after all imports: seed, measure, restrict, and hide imported objects from the collector.
 
         A collection in a child would write to these objects, and so copy their pages.
         """
         seed()
-        limits.set_common_limits(limits.address_space() + self._memory_bytes, self._file_bytes)
+        self.memory_bytes = limits.address_space() + self._memory_bytes
+        limits.set_common_limits(self._file_bytes)
         if self.filter is not None:
             self.filter.common.install()
         gc.collect()

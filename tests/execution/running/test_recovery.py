@@ -48,6 +48,28 @@ def kill_after_start(monkeypatch, times):
     monkeypatch.setattr(Worker, "_receive", kill_and_receive)
 
 
+def test_file_names_that_need_more_memory_than_a_program_has_do_not_end_its_zygote():
+    # The zygote lists these folders ten times a second: 4 MB of paths.
+    code = """
+import os, time
+def f():
+    name = "d" * 250
+    for _ in range(14):
+        os.mkdir(name)
+        os.chdir(name)
+    for number in range(1000):
+        os.mkdir(f"{number}{name[:240]}")
+    time.sleep(0.3)
+    return 1
+"""
+    with Executor(Limits(memory_mb=1), workers=1) as executor:
+        assert executor.run_one(GOOD).verdict == "passed"
+        pids = worker_pids(executor)
+        assert executor.run_one(Program(code, TESTS)).verdict == "passed"
+        assert executor.run_one(GOOD).verdict == "passed"
+        assert worker_pids(executor) == pids
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_a_killed_zygote_is_replaced_and_its_program_run_again(namespaces, caplog, monkeypatch):
