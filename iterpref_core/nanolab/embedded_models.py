@@ -87,15 +87,17 @@ def _train_embedded(
     out: Path,
 ) -> NanolabResult:
     known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
+    # The debugger goes on from a student, whichever model is improved: from nothing it would need twice the steps.
+    needed = ("student", "debugger") if "debugger" in roles else roles
+    splits = {role: [problem for problem in known if problem.split == role] for role in needed}
+    for role, split in splits.items():
+        if not split:
+            raise InputError(f"{problems}: no problem of split '{role}'; the embedded models need some to learn from")
     # Both models share one tokenizer, whichever of them is kept.
     tokenizer = train_tokenizer(_corpus(known), _VOCAB_SIZE)
     trained = {}
     model = None
-    # The debugger goes on from a student, whichever model is improved: from nothing it would need twice the steps.
-    for role in ("student", "debugger") if "debugger" in roles else roles:
-        split = [problem for problem in known if problem.split == role]
-        if not split:
-            raise InputError(f"{problems}: no problem of split '{role}'; the embedded models need some to learn from")
+    for role, split in splits.items():
         examples = [Example(draft_prompt(problem.prompt), problem.reference or "") for problem in split]
         # The student only drafts; the debugger also repairs. A repair has more tokens than two drafts, and drafts teach
         # most of what it needs, so every other problem has one.

@@ -223,3 +223,4 @@ def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(tmp_
 def test_models_that_cannot_be_had_are_refused(tmp_path, model, backend, error, message):
     with pytest.raises(error, match=message):
         _build(tmp_path, [_problem(0, "student")], model, backend)
+    assert not (tmp_path / "models").exists(), "no model is trained or replaced before"
