@@ -1,4 +1,4 @@
-"""Set resource limits and give up root's privileges; every child does both before it runs a program."""
+"""Set resource limits and give up root's privileges, in the zygote for all programs and in each child for its own."""
 
 import ctypes
 import os

@@ -138,7 +138,7 @@ def _numbers(table: str) -> set[int]:
 
 
 def _common(*, processes: bool) -> list[Instruction]:
-    """Return the part that holds for the zygote, too."""
+    """Return the part that also holds for the zygote."""
     # The kernel runs it from the top at each system call:
     #   1. another machine's numbering: killed
     #   2. in a run of allowed numbers: allowed; most calls end here

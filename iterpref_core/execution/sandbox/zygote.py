@@ -333,7 +333,7 @@ def rehearse(folders: list[str]) -> None:
     would do this again, and copy the memory pages that it writes to.
 
     Args:
-        folders: those of a program, the working folder first, which do not exist yet.
+        folders: a program's folders, the working folder first; they do not exist yet.
     """
     steps = [SandboxStep("io", 0, "f", ([1, 2],)), SandboxStep("io", 1, "f", (1,))]
     job, channel = os.memfd_create("job"), os.memfd_create("channel")

@@ -52,9 +52,10 @@ def drop_reason(
     if len(error_lines) > params.max_error_lines:
         return "long_error_region"
     for code in (pair.chosen, pair.rejected):
-        # Counting is slow. A token has at least one ASCII character, except one that a tokenizer puts before a text. Of
-        # other characters a token may have one byte, and normalization makes up to 33 bytes of one (U+FDFA).
-        most_tokens = len(code) + 33 * sum(not character.isascii() for character in code)
+        # Counting is slow. A token has at least one ASCII character or one byte of another character, and normalization
+        # makes up to 33 bytes of one (U+FDFA). A tokenizer may put one more token before a text.
+        others = len(code) - len(code.encode("ascii", "ignore"))
+        most_tokens = len(code) + 33 * others
         if most_tokens >= params.max_tokens and count_tokens(code) > params.max_tokens:
             return "too_long"
     if not raised and same_form(pair.rejected, pair.chosen, entry_point):
