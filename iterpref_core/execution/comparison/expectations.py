@@ -31,8 +31,9 @@ def _is_number(value: Any) -> bool:
 def _near(actual: Any, expected: Any, atol: float) -> bool:
     # A tolerance of 1e-7 * inf would accept every number; these functions let only inf be near inf.
     isclose = cmath.isclose if complex in {type(actual), type(expected)} else math.isclose
+    relative = 0.0 if type(expected) is int else _RELATIVE
     try:
-        return isclose(actual, expected, rel_tol=_RELATIVE, abs_tol=atol)
+        return isclose(actual, expected, rel_tol=relative, abs_tol=atol)
     except OverflowError:
         # An integer is too large for a float.
         return bool(actual == expected)
@@ -47,8 +48,11 @@ def is_close(actual: Any, expected: Any, atol: float) -> bool:
     Args:
         actual: the value that was returned.
         expected: the right value.
-        atol: how far numbers may be off, absolutely; they may also be off by 1e-7 of the larger number.
+        atol: how far numbers may be off, absolutely; an expected decimal number also by 1e-7 of the larger one.
     """
+    # The relative tolerance is for rounding: 1000000006 is a wrong answer where 1000000007 is right.
+    if type(actual) is type(expected) is int:
+        return abs(actual - expected) <= atol
     if _is_number(actual) and _is_number(expected):
         # `nan` is the expected number, and the program returned it.
         both_nan = actual != actual and expected != expected  # noqa: PLR0124 - nan alone differs from itself

@@ -184,10 +184,10 @@ def _first_line(node: ast.stmt, source: str) -> str:
 
 
 def _source_of(node: ast.expr | ast.stmt, source: str) -> str:
-    """Return the source of a part of a test in normal form, or as written if Python cannot write a number in it."""
+    """Return the source of a part of a test in normal form, or as written if Python cannot write it."""
     try:
         return ast.unparse(node)
-    except ValueError:  # `0xfff...` with more digits than a decimal number may have
+    except (ValueError, RecursionError):  # `0xfff...` with more digits than a decimal number may have; 330 terms
         return ast.get_source_segment(source, node) or ""
 
 

@@ -111,8 +111,8 @@ def _tests_of_check(tree: ast.Module, call: str) -> tuple[AssertTest, ...]:
     Raises:
         ValueError: `check` has no parameter.
     """
-    # A call `check(add)` after the function would test twice.
-    body = [node for node in tree.body if not isinstance(node, ast.Expr)]
+    # A call `check(add)` after the function would test twice. Other calls, such as `random.seed(0)`, stay.
+    body = [node for node in tree.body if not does_nothing(node) and not _is_call_of_check(node)]
     check = next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == "check")
     parameters = [each.arg for each in check.args.args]
     if not parameters:
@@ -134,6 +134,13 @@ def _tests_of_check(tree: ast.Module, call: str) -> tuple[AssertTest, ...]:
             # A name is written unchanged, so that it may be an expression.
             name.id = call
     return tuple(AssertTest(code=ast.unparse(node)) for node in statements)
+
+
+def _is_call_of_check(node: ast.stmt) -> bool:
+    match node:
+        case ast.Expr(ast.Call(ast.Name("check"))):
+            return True
+    return False
 
 
 def _tests_of_doctest(text: str) -> tuple[Test, ...]:

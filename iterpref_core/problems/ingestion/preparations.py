@@ -164,7 +164,9 @@ def prepare_mbpp(row: Row) -> Row:
 
     Imports and set-up precede each test: MBPP runs the set-up after the program, whose names it may use.
     """
-    if row.get("task_id") in mbpp_plus_ids():
+    # 11 is "11" in CSV, and 11.0 in a column with nulls.
+    number = as_text(row.get("task_id")).removesuffix(".0")
+    if number.isdecimal() and int(number) in mbpp_plus_ids():
         raise LeftOutError("in_mbpp_plus")
     question = row.get("text") or row.get("prompt")
     _check_statement(question)

@@ -11,7 +11,7 @@ from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 from iterpref_core.programs.answers.python_text import MAX_PROGRAM, STATEMENT, Excerpt, Parser, is_prose
 from iterpref_core.programs.source_code.lines import whole_lines
 
-_BEGINNING = re.compile(rf"[ \t]*(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
+_BEGINNING = re.compile(rf"[ \t]*+(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
 """The first line of code: also an assignment, if Python can parse it."""
 _OPENING_MARK = re.compile(
     r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<\|START_RESPONSE\|>"

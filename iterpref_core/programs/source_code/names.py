@@ -8,6 +8,7 @@ import re
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
 _GIVEN = {*dir(builtins), "__file__"}
+_PATTERNS = ast.MatchAs | ast.MatchStar
 
 
 def undefined_names(code: str) -> list[str]:
@@ -85,8 +86,11 @@ def bound_names(tree: ast.Module) -> set[str]:
             defined.add((node.asname or node.name).partition(".")[0])
         elif isinstance(node, ast.arg):
             defined.add(node.arg)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler):
+        # `case [first, *rest] as every` and `case {"a": 1, **rest}` bind names as well.
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler | _PATTERNS):
             defined.add(node.name or "")
+        elif isinstance(node, ast.MatchMapping):
+            defined.add(node.rest or "")
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             defined.add(node.id)
     return defined
