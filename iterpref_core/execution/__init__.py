@@ -9,9 +9,7 @@ In: programs as text, the tests of problems, limits. Out: verdicts with feedback
 from iterpref_core.execution.isolation.tiers import probe_isolation
 from iterpref_core.execution.problem_programs import (
     Admission,
-    decided,
     make_program,
-    needs_decision,
     program_of,
     reference_outcomes,
     run_right_program,
@@ -48,11 +46,9 @@ __all__ = [
     "Program",
     "ValueTest",
     "check_tests",
-    "decided",
     "execute_samples",
     "limits_of",
     "make_program",
-    "needs_decision",
     "open_executor",
     "probe_isolation",
     "program_of",

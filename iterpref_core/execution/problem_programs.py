@@ -1,4 +1,7 @@
-"""Make programs of problems and their candidates, and decide where the tests of a problem run."""
+"""Make programs of problems and their candidates, and decide where the tests of a problem run.
+
+The decision is made once, when a problem is ingested, and is then a field of the problem (`Problem.inside`).
+"""
 
 import logging
 from collections.abc import Collection, Iterable, Iterator
@@ -81,27 +84,8 @@ def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Pr
     return problem, outcome
 
 
-def needs_decision(problem: Problem) -> bool:
-    """Return whether the reference of a problem has to run, to decide where its tests run."""
-    return problem.reference is not None and not problem.inside and plan_of(program_of(problem, "")).has_read
-
-
-def decided(problems: Iterable[Problem], executor: Engine) -> Iterator[Problem]:
-    """Return problems in their order, each with the place where its tests run; see `run_right_program`.
-
-    Raises:
-        ExecutionError: the engine failed.
-    """
-
-    def decide(problem: Problem) -> Problem:
-        # Calls, and tests that run inside in any case, need no run of the reference.
-        return run_right_program(problem, problem.reference or "", executor)[0] if needs_decision(problem) else problem
-
-    return (problem for _, problem in executor.each(problems, decide))
-
-
 def reference_outcomes(problems: Iterable[Problem], executor: Engine) -> Iterator[tuple[Problem, Outcome | None]]:
-    """Run each problem's own reference; return the problems, as `decided` does, and the outcomes, in their order.
+    """Run each problem's own reference; return the problems as `run_right_program` does, and the outcomes, in order.
 
     A problem without a reference or tests has the outcome None.
 
@@ -139,7 +123,7 @@ class Admission:
         return self.inside if self._policy == "refuse" else ()
 
     def admit(self, problems: Iterable[Problem]) -> Iterator[Problem]:
-        """Yield the problems that take part, in their order. The given ones are `decided`."""
+        """Yield the problems that take part, in their order."""
         for problem in problems:
             self._total += 1
             if tests_inside(problem):

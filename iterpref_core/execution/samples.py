@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iterpref_core.execution.comparison.expectations import expect
-from iterpref_core.execution.problem_programs import Admission, decided, program_of, whole_program
+from iterpref_core.execution.problem_programs import Admission, program_of, whole_program
 from iterpref_core.execution.protocol.programs import Program
 from iterpref_core.execution.running.engine import Engine
 from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
@@ -130,11 +130,10 @@ def execute_samples(
     # All samples are read before the first one runs, so that a broken line costs no time.
     pairs = list(_read_samples(samples, known))
     sampled = {problem.task_id: problem for problem, _ in pairs}
-    # Only problems with samples are decided: the file may have thousands.
     admission = Admission(inside)
-    admitted = {problem.task_id: problem for problem in admission.admit(decided(sampled.values(), executor))}
+    admitted = {problem.task_id for problem in admission.admit(sampled.values())}
     admission.tell(problems)
-    pairs = [(admitted[problem.task_id], sample) for problem, sample in pairs if problem.task_id in admitted]
+    pairs = [(problem, sample) for problem, sample in pairs if problem.task_id in admitted]
     # The first sample of a task is 0.
     number: Counter[str] = Counter()
     counts = SampleCounts()

@@ -6,8 +6,6 @@ from iterpref_core.execution import (
     Admission,
     Limits,
     Outcome,
-    decided,
-    needs_decision,
     program_of,
     reference_outcomes,
     run_right_program,
@@ -61,20 +59,16 @@ def test_only_a_decision_is_written():
     assert '"inside":true' in READ.model_copy(update={"inside": True}).to_json()
 
 
-def test_calls_need_no_decision_and_tests_that_run_inside_say_it_themselves():
-    assert [needs_decision(problem) for problem in (CALLS, READ, PATCHES)] == [False, True, False]
-    assert not needs_decision(READ.model_copy(update={"reference": None}))
+def test_tests_that_run_inside_are_counted():
     assert [count_inside(problem) for problem in (CALLS, READ, PATCHES)] == [0, 0, 1]
     assert count_inside(READ.model_copy(update={"inside": True})) == 1
     assert count_inside(READ.model_copy(update={"hidden_tests": PATCHES.tests})) == 1
     script = CALLS.model_copy(update={"tests": (StdinTest(input="", output=""),)})
-    assert (needs_decision(script), count_inside(script)) == (False, 0)
+    assert count_inside(script) == 0
 
 
-@pytest.mark.parametrize("reference", [None, "def f(x): return x + 1"])
-def test_no_program_decides_where_it_is_judged(executor, reference):
-    (found,) = decided([READ.model_copy(update={"reference": reference})], executor)
-    outcome = executor.run_one(program_of(found, "class A: __eq__ = lambda s, o: True\ndef f(x): return A()"))
+def test_no_program_decides_where_it_is_judged(executor):
+    outcome = executor.run_one(program_of(READ, "class A: __eq__ = lambda s, o: True\ndef f(x): return A()"))
     assert (outcome.verdict, outcome.inside) == ("bad_return_type", 0)
 
 
@@ -89,8 +83,6 @@ f = Point
 
 def test_a_real_reference_decides_and_candidates_follow(executor):
     needs = READ.model_copy(update={"tests": (AssertTest(code=RETURNS_OBJECT),), "reference": POINT})
-    (found,) = decided([needs], executor)
-    assert found.inside is True
     ((again, outcome),) = reference_outcomes([needs], executor)
     assert (again.inside, outcome.verdict) == (True, "passed")
     assert (outcome.inside, outcome.isolation) == (1, executor.isolation)

@@ -7,12 +7,13 @@ is an object with one key that names its type:
     i  an integer with more digits than JSON can hold
 
 Equal values of equal types have equal texts: sets are sorted, dictionaries are sorted by key. Values of other types are
-never encoded as they are: they may lie about themselves. Some are encoded by the plain value that they hold
-(`Likeness`). Types are compared by identity, since a metaclass may lie about equality and hash.
+never encoded as they are: they may lie about themselves. Some are encoded by the plain value that they hold or equal:
+named tuples, `Counter`, `OrderedDict`, `defaultdict`, `IntEnum`, `StrEnum`, numpy's numbers, `Decimal`, `Fraction`,
+`bytearray`, views of dictionaries. Types are compared by identity, since a metaclass may lie about equality and hash.
 
 >>> encode((1, 2.0, {"a"}))
-('{"t":[1,2.0,{"s":["a"]}]}', 'exact')
->>> decode(encode({1: frozenset([b"x"])})[0])
+'{"t":[1,2.0,{"s":["a"]}]}'
+>>> decode(encode({1: frozenset([b"x"])}))
 {1: frozenset({b'x'})}
 """
 
@@ -24,7 +25,7 @@ import json
 import sys
 from _blake2 import blake2b  # not `hashlib`, whose OpenSSL makes every fork dearer
 from collections.abc import Callable, Collection
-from typing import Any, Literal
+from typing import Any
 
 Tree = Any
 MAX_TEXT = 4 << 20
@@ -42,17 +43,6 @@ _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _parse = json.JSONDecoder(parse_constant=float).decode  # each nan is another one, as in Python
 _mro_of = type.__dict__["__mro__"].__get__
 
-Likeness = Literal["exact", "alike", "equal"]
-"""The likeness of a value to the plain value that its text has, the least of all its parts:
-
-    exact    it has the plain type
-    alike    it behaves as the plain value: named tuples, `Counter`, `OrderedDict`, `defaultdict`, `IntEnum`, `StrEnum`,
-             numpy's `float64`, `int64` and `bool_`
-    equal    it equals the plain value and may behave in another way: other numbers of numpy, `Decimal`, `Fraction`,
-             `bytearray`, views of dictionaries
-"""
-OTHER = "other"
-"""The likeness of a value that has no text."""
 _HELD: dict[int, Callable[[Any], Any]] = {
     id(int): int.__int__,
     id(float): float.__float__,
@@ -122,14 +112,13 @@ def _behaves_as_its_base(kind: type) -> bool:
     return id(kind) in _LIKE_PLAIN or all(name in _HARMLESS or name[:2] != "__" for name in own)
 
 
-def _held_by(value: Any, used: set[Likeness]) -> Any:
-    """Return the plain value that an object holds, and add to `used` how it is like that.
+def _held_by(value: Any) -> Any:
+    """Return the plain value that an object holds or equals.
 
     Raises:
-        UnencodableError: it holds none.
+        UnencodableError: there is none.
     """
     kind = type(value)
-    used.add("alike")
     plain = [id(base) for base in _mro_of(kind) if id(base) in _HELD]
     # `class L(list, Never)`: `Never` comes after the plain class, and its methods count as well.
     # `class L(list)` without a special method of its own is a list.
@@ -137,24 +126,19 @@ def _held_by(value: Any, used: set[Likeness]) -> Any:
         return _HELD[plain[0]](value)
     numpy = sys.modules.get("numpy")
     if numpy is not None and any(kind is each for each in numpy.sctypeDict.values()):
-        # `np.uint8(3) - 5` is 254: small numbers compute in another way.
-        if kind not in (numpy.float64, numpy.int64, numpy.bool_):
-            used.add("equal")
         number = numpy.generic.item(value)
         if type(number) in _NUMBERS:
             return number
-    used.add("equal")
     if id(kind) in _EQUAL:
         return _EQUAL[id(kind)](value)
     raise UnencodableError(type_name(kind))
 
 
-def _tree(value: Any, used: set[Likeness], level: int = 0) -> Tree:
+def _tree(value: Any, level: int = 0) -> Tree:
     """Return the tree of a value.
 
     Args:
         value: anything.
-        used: takes the likenesses of its parts that have no plain type.
         level: the number of values that this one is nested in.
 
     Raises:
@@ -169,59 +153,57 @@ def _tree(value: Any, used: set[Likeness], level: int = 0) -> Tree:
     if kind is int:
         return value if -_BIG < value < _BIG else {"i": hex(value)}
     if kind is list:
-        return _trees(value, used, level)
+        return _trees(value, level)
     if kind is tuple:
-        return {"t": _trees(value, used, level)}
+        return {"t": _trees(value, level)}
     if kind is dict:
-        keys = _hashed(value, used, level)
+        keys = _hashed(value, level)
         # The order of insertion does not count: `{1: 2, 3: 4} == {3: 4, 1: 2}`.
-        pairs = [list(pair) for pair in zip(keys, _trees(value.values(), used, level), strict=True)]
+        pairs = [list(pair) for pair in zip(keys, _trees(value.values(), level), strict=True)]
         return {"d": sorted(pairs, key=lambda pair: _to_json(pair[0]))}
     if kind is set or kind is frozenset:
-        return {"s" if kind is set else "f": sorted(_hashed(value, used, level), key=_to_json)}
+        return {"s" if kind is set else "f": sorted(_hashed(value, level), key=_to_json)}
     if kind is bytes:
         return {"b": value.hex()}
     if kind is complex:
         return {"c": [value.real, value.imag]}
-    return _tree(_held_by(value, used), used, level)
+    return _tree(_held_by(value), level)
 
 
-def _trees(values: Collection[Any], used: set[Likeness], level: int) -> list[Tree]:
+def _trees(values: Collection[Any], level: int) -> list[Tree]:
     """Return the trees of several values at a level."""
     # A list of a million numbers is its own tree.
     kinds = set(map(id, map(type, values)))
     if kinds <= _SCALARS or (kinds == {id(int)} and min(values) > -_BIG and max(values) < _BIG):
         return list(values)
-    return [_tree(value, used, level + 1) for value in values]
+    return [_tree(value, level + 1) for value in values]
 
 
-def _hashed(values: Collection[Any], used: set[Likeness], level: int) -> list[Tree]:
+def _hashed(values: Collection[Any], level: int) -> list[Tree]:
     """Return the trees of the items of a set, or of the keys of a dictionary.
 
     Raises:
         ValueError: as `_hashable`.
     """
-    trees = _trees(values, used, level)
+    trees = _trees(values, level)
     # Many keys with one hash take quadratic time in the supervisor.
     if len(trees) > _MOST_OF_A_HASH:
         _hashable(_value(trees))
     return trees
 
 
-def encode(value: Any) -> tuple[str, Likeness]:
-    """Return the canonical text of a value, on one line, and its likeness to the plain value.
+def encode(value: Any) -> str:
+    """Return the canonical text of a value, on one line.
 
     Raises:
         UnencodableError: the value, or a part of it, has no plain type, or is nested too deeply.
     """
-    used: set[Likeness] = set()
     try:
-        text = _to_json(_tree(value, used))
+        return _to_json(_tree(value))
     except RecursionError:
         raise UnencodableError("value nested too deeply") from None
     except (TypeError, ValueError, OverflowError):  # a view of lists, an infinite decimal
         raise UnencodableError(type_name(type(value))) from None
-    return text, "equal" if "equal" in used else "alike" if used else "exact"
 
 
 class Digest(str):
@@ -230,17 +212,17 @@ class Digest(str):
     __slots__ = ()
 
 
-def summarize(value: Any) -> tuple[str, Likeness]:
-    """Return the canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`, and its likeness.
+def summarize(value: Any) -> str:
+    """Return the canonical text of a value, or its `Digest` if it is longer than `MAX_TEXT`.
 
     Raises:
         UnencodableError: as `encode`.
     """
-    text, likeness = encode(value)
+    text = encode(value)
     # The digest of a right value equals that of the expected one.
     if len(text) > MAX_TEXT:
         text = Digest(f"#{len(text)}:{blake2b(text.encode(), digest_size=32).hexdigest()}")
-    return text, likeness
+    return text
 
 
 def _hashable(items: list[Any]) -> list[Any]:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from iterpref_core.execution.codec.canonical import UnencodableError, summarize
-from iterpref_core.execution.parsing.expected import Expected
+from iterpref_core.execution.parsing.assertions import Expected
 from iterpref_core.execution.parsing.literals import NUMBERS, literal
 from iterpref_core.programs.source_code.syntax_tree import parse
 
@@ -82,7 +82,7 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
     try:
         value = literal(parse(source.strip(), "eval").body, NUMBERS)
         # Equal texts are equal values, `nan` included.
-        text, _ = summarize(value)
+        text = summarize(value)
     except (SyntaxError, ValueError, RecursionError, MemoryError, UnencodableError):
         raise ValueError(f"not a Python literal: {source[:80]!r}") from None
     shape = as_lists if tuples_as_lists else _as_it_is

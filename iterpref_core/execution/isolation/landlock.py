@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Iterable
 
-from .libc import libc
+from .limits import libc
 
 _syscall = libc.syscall
 _CREATE = 444

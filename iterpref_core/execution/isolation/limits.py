@@ -5,8 +5,8 @@ import os
 import resource
 import struct
 
-from .libc import libc
-
+libc = ctypes.CDLL(None, use_errno=True)
+"""The C library, for system calls without a Python function; `ctypes.get_errno` has the error of a failed call."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38

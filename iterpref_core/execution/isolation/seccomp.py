@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterable
 from itertools import chain, groupby
 
 from . import syscalls
-from .libc import libc
+from .limits import libc
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000

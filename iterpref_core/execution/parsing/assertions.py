@@ -1,9 +1,10 @@
-"""Reads the `assert` tests that the supervisor decides, from their source alone.
+"""Take tests apart that the supervisor decides, from their source alone.
 
     assert sorted(f(3)) == [1, 2]      the program computes sorted(f(3)), the supervisor compares it with [1, 2]
 
-A test is read if it is one assertion about one call with literals. Any other test runs inside: see `sandbox.runners`.
-HumanEval has 156 tasks of 164 whose tests have this form alone, MBPP 969 of 974.
+A test is taken apart if it is one assertion about one call with literals, which compares the value with a literal, or
+asks for its truth. Any other test runs inside: see `sandbox.runners`. HumanEval has 156 tasks of 164 whose tests have
+this form alone, MBPP 969 of 974.
 """
 
 import ast
@@ -12,10 +13,9 @@ import functools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from iterpref_core.execution.codec.canonical import Likeness
-from iterpref_core.execution.parsing.expected import Expected
 from iterpref_core.execution.parsing.literals import is_literal, literal
 from iterpref_core.execution.parsing.sources import UNREADABLE, parsed
 
@@ -23,7 +23,7 @@ _AROUND = (
     *("abs", "bytes", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "repr", "round", "set"),
     *("sorted", "str", "sum", "tuple"),
 )
-"""Builtins that the program may apply to the result, since they do not depend on the expected value."""
+"""Builtins that may be applied to the result in the program's process, since they do not depend on what is expected."""
 _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Is: operator.is_,
     ast.Eq: operator.eq,
@@ -33,19 +33,59 @@ _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-Read = tuple[str, Expected]
-"""The expression that the program computes, and what is expected of it."""
 _MAX_SOURCE = 100_000
 """Length of a test that is read: no text of a value that equals one in it is as long as `canonical.MAX_TEXT`."""
 
 
+@dataclass(frozen=True)
+class Expected:
+    """The expectation of a value.
+
+    Attributes:
+        holds: whether a value is right; raises if the value cannot be compared.
+        source: the right value, or the whole condition, for people; None if it is unknown.
+        text: canonical text of a value that is certainly right; empty if it is unknown.
+    """
+
+    holds: Callable[[Any], Any]
+    source: str | None = None
+    text: str = ""
+
+
+class Call(NamedTuple):
+    """A call of the solution.
+
+    Attributes:
+        source: the call.
+        then: source of the function of Python's that is applied to its value; may be empty.
+    """
+
+    source: str
+    then: str
+
+
+class Assertion(NamedTuple):
+    """An assertion, taken apart.
+
+    Attributes:
+        call: of the solution.
+        shown: the expression whose value is compared, for people.
+        expected: of that value.
+    """
+
+    call: Call
+    shown: str
+    expected: Expected
+
+
 @functools.lru_cache(maxsize=4096)
-def read_assertion(source: str) -> Read | None:
+def read_assertion(source: str) -> Assertion | None:
     r"""Return the assertion of a test, taken apart; None for a test that runs inside.
 
-    >>> value, expected = read_assertion("assert sorted(f(3)) == [1, 2]")
-    >>> value, expected.source, read_assertion("xs = [1]\nassert f(xs) == 1")
-    ('sorted(f(3))', '[1, 2]', None)
+    >>> call, shown, expected = read_assertion("assert sorted(f(3)) == [1, 2]")
+    >>> call.source, call.then, expected.source
+    ('f(3)', 'lambda value: sorted(value)', '[1, 2]')
+    >>> read_assertion("xs = [1]\nassert f(xs) == 1")
     """
     try:
         # `xs = [1]` before the assertion, or a second assertion: the test runs inside.
@@ -57,22 +97,22 @@ def read_assertion(source: str) -> Read | None:
     return None
 
 
-def read_expression(source: str) -> bool:
-    """Return whether an expression is a call of the solution, perhaps with builtins around it.
+def read_call(source: str) -> Call | None:
+    """Return an expression that is a call of the solution, perhaps with builtins around it, taken apart; else None.
 
-    >>> read_expression("sorted(f(2))"), read_expression("f(2) == 4")
-    (True, False)
+    >>> read_call("sorted(f(2))"), read_call("f(2) == 4")
+    (Call(source='f(2)', then='lambda value: sorted(value)'), None)
     """
     try:
         match parsed(source.strip()).body:
             case [ast.Expr(value=value)]:
-                return _builtins_around(value) is not None
+                return _call_in(value)
     except UNREADABLE:
-        return False
-    return False
+        return None
+    return None
 
 
-def _read(condition: ast.expr) -> Read | None:
+def _read(condition: ast.expr) -> Assertion | None:
     """Return a condition, taken apart; None if it has another form.
 
     Raises:
@@ -83,81 +123,66 @@ def _read(condition: ast.expr) -> Read | None:
             ast.Call(ast.Name("abs"), [ast.BinOp(left, ast.Sub(), right)]), [ast.Lt() | ast.LtE() as near], [bound]
         ):
             # `abs(f(x) - 0.5) < 1e-6`
-            within, most = _OPERATORS[type(near)], literal(bound)
-            return _between(left, right, lambda one, other: within(abs(one - other), most), condition, "alike", {"abs"})
+            value, number = _value_and_literal(left, right)
+            within, stated, most = _OPERATORS[type(near)], literal(number), literal(bound)
+            return _about(value, Expected(lambda found: within(abs(found - stated), most), ast.unparse(condition)))
         case ast.Compare(left, [compared], [right]) if type(compared) in _OPERATORS:
-            # `f(x) == 2`, `f(x) is None`, `3 <= f(x)`
-            likeness: Likeness = "alike"
-            if isinstance(compared, ast.Is):
-                # Other literals have no identity that leaves the process: `f(x) is 1000`.
-                if not isinstance(right, ast.Constant) or right.value not in (None, True, False):
-                    return None
-                likeness = "exact"
-            elif isinstance(compared, ast.Eq | ast.NotEq):
-                # `Decimal(2) == 2` in Python; `Decimal(2) - 0.5` raises.
-                likeness = "equal"
-            return _between(left, right, _OPERATORS[type(compared)], condition, likeness)
+            # `f(x) == 2`, `3 <= f(x)`, `f(x) is None`
+            value, other = _value_and_literal(left, right)
+            wanted = literal(other)
+            # Texts of an order, and identities of other values than None and truths, need the program's own objects.
+            if not isinstance(compared, ast.Eq | ast.NotEq | ast.Is) and not isinstance(wanted, int | float):
+                return None
+            if isinstance(compared, ast.Is) and not isinstance(wanted, bool | None):
+                return None
+            compare = _OPERATORS[type(compared)]
+            # `expected 2` is shorter than `expected f(x) == 2`, and says as much.
+            source = ast.unparse(other if isinstance(compared, ast.Eq | ast.Is) else condition)
+            sides = (lambda found: (found, wanted)) if value is left else (lambda found: (wanted, found))
+            return _about(value, Expected(lambda found: compare(*sides(found)), source))
         case ast.Call(ast.Attribute(ast.Name("math"), "isclose"), [left, right], keywords):
             # `math.isclose(f(x), 0.5, rel_tol=1e-3)`
-            settings = {str(each.arg): literal(each.value) for each in keywords}
-            return _between(left, right, functools.partial(math.isclose, **settings), condition)
+            value, number = _value_and_literal(left, right)
+            stated, settings = literal(number), {str(each.arg): literal(each.value) for each in keywords}
+            return _about(
+                value, Expected(lambda found: math.isclose(found, stated, **settings), ast.unparse(condition))
+            )
         case ast.UnaryOp(ast.Not(), value) if _is_call(value):
-            return _assertion(value, operator.not_, ast.unparse(condition))
-    return _assertion(condition, bool, "True") if _is_call(condition) else None
+            return _about(value, Expected(operator.not_, ast.unparse(condition)))
+    return _about(condition, Expected(bool, "True")) if _is_call(condition) else None
 
 
-def _between(
-    left: ast.expr,
-    right: ast.expr,
-    compare: Callable[[Any, Any], Any],
-    condition: ast.expr,
-    likeness: Likeness = "alike",
-    names: frozenset[str] | set[str] = frozenset(),
-) -> Read | None:
-    """Return a comparison of a value with a literal, taken apart.
-
-    Raises:
-        ValueError: neither side is a literal.
-    """
-    # `f(x) == 2`, and `2 == f(x)`
-    value, other = (left, right) if is_literal(right) else (right, left)
-    stated = literal(other)
-    is_equality = isinstance(condition, ast.Compare) and isinstance(condition.ops[0], ast.Eq | ast.Is)
-    # `expected 2` is shorter than `expected f(x) == 2`, and says as much.
-    expected = ast.unparse(other if is_equality else condition)
-
-    def holds(found: Any) -> Any:
-        return compare(found, stated) if value is left else compare(stated, found)
-
-    return _assertion(value, holds, expected, likeness, names | _builtins_in(other))
+def _value_and_literal(left: ast.expr, right: ast.expr) -> tuple[ast.expr, ast.expr]:
+    """Return the two sides of `f(x) == 2`, and of `2 == f(x)`, the literal last."""
+    return (left, right) if is_literal(right) else (right, left)
 
 
-def _assertion(
-    value: ast.expr,
-    holds: Callable[[Any], Any],
-    expected: str,
-    likeness: Likeness = "alike",
-    names: frozenset[str] | set[str] = frozenset(),
-) -> Read | None:
-    around = _builtins_around(value)
-    if around is None:
-        return None
-    return ast.unparse(value), Expected(holds, expected, likeness=likeness, builtins=frozenset(names) | around)
+def _about(value: ast.expr, expected: Expected) -> Assertion | None:
+    call = _call_in(value)
+    return None if call is None else Assertion(call, ast.unparse(value), expected)
 
 
-def _builtins_around(node: ast.expr) -> frozenset[str] | None:
-    """Return the builtins that are applied to a call of the solution; None if the expression has another form.
+def _call_in(node: ast.expr) -> Call | None:
+    """Return the call of the solution that builtins are applied to; None if the expression has another form.
 
-    `sorted(set(f(1)))` has two, `f(1)` none. `sum(1, 2)` is a call of the solution's own `sum`.
+    `len(set(f(1)))` is `f(1)`, and then `lambda value: len(set(value))`. `sum(1, 2)` is the solution's own `sum`.
     """
     if _is_call(node):
-        return frozenset()
-    match node:
-        case ast.Call(ast.Name(name), [inner, *more], []) if name in _AROUND and all(map(is_literal, more)):
-            # `sorted(f(x), reverse=True)` has a keyword, and runs inside.
-            around = _builtins_around(inner)
-            return None if around is None else around | {name}
-    return None
+        return Call(ast.unparse(node), "")
+    around = "value"
+    inner: Any = node
+    calls = []
+    while not _is_call(inner):
+        match inner:
+            case ast.Call(ast.Name(name), [argument, *more], []) if name in _AROUND and all(map(is_literal, more)):
+                # `sorted(f(x), reverse=True)` has a keyword, and runs inside.
+                calls.append((name, more))
+                inner = argument
+            case _:
+                return None
+    for name, more in reversed(calls):
+        around = f"{name}({', '.join([around, *map(ast.unparse, more)])})"
+    return Call(ast.unparse(inner), f"lambda value: {around}")
 
 
 def _is_call(node: ast.expr) -> bool:
@@ -170,7 +195,3 @@ def _is_call(node: ast.expr) -> bool:
             values = [each.value if isinstance(each, ast.Starred) else each for each in args]
             return all(map(is_literal, [*values, *(keyword.value for keyword in keywords)]))
     return False
-
-
-def _builtins_in(node: ast.expr) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and hasattr(builtins, part.id)}

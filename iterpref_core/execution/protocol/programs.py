@@ -79,7 +79,7 @@ class ValueTest:
     Attributes:
         function: an expression for the function, such as the entry point's name.
         arguments: values of plain types.
-        then: an expression for a function of the result, such as `set`; may be empty.
+        then: an expression for a function of Python's, applied to the result, such as `set`; may be empty.
         shown: the call for people; empty for the call itself.
     """
 

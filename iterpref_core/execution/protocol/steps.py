@@ -9,11 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 LEFT, RIGHT = "_left_value", "_right_value"
 """Names that keep the values which an assertion compares; see `ruling.operands`."""
-Runner = Literal["io", "read", "assert", "unittest", "pytest", "script"]
+Runner = Literal["call", "assert", "unittest", "pytest", "script"]
 """What becomes of a step, and the names that it sees:
 
-    io         an expression; its value leaves the sandbox. The names of the solution's module
-    read       the same for an `assert` test that is read, with the names of `assert`
+    call       an expression; its value leaves the sandbox. The names of the solution and of `assert` tests before it
     assert     a test that runs inside. A copy of the solution's names, which all `assert` tests of a program share
     unittest   the same, with a copy of its own
     pytest     the same, in a module of its own, which imports the solution
@@ -29,7 +28,7 @@ class SandboxStep(NamedTuple):
         test: index of the test.
         source: of the expression or of the test.
         arguments: values to call the expression's value with; None: it is not called.
-        then: an expression for a function of the result; may be empty.
+        then: an expression for a function of Python's, applied to the result; may be empty.
         files: path and text of the files of a script's test.
         path: of a script's own file.
         module: name that the test imports the solution by.
@@ -47,7 +46,7 @@ class SandboxStep(NamedTuple):
     @property
     def is_inside(self) -> bool:
         """Return whether a test runs in the process of the program."""
-        return self.runner not in ("io", "read")
+        return self.runner != "call"
 
 
 _MARSHAL = 4

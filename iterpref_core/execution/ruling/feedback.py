@@ -71,11 +71,6 @@ def wrong_type(call: str, kind: str, expected: str | None) -> str:
     return f"{call_text(call)} returned an object of type {clean(kind, 60)}{_expected(expected)}"
 
 
-def rebound(call: str, name: str) -> str:
-    """Return the feedback for a value that is compared with Python's own function, which the program has replaced."""
-    return f"{call_text(call)} cannot be compared: the program defines its own {clean(name, 60)}"
-
-
 def error_text(facts: dict[str, Any], code: str) -> str:
     """Return `TypeError: message, line 3: return a + b`; the line is the program's innermost line in the traceback."""
     message = clean(str(facts["message"]), _MAX_MESSAGE)

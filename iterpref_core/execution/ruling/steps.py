@@ -5,8 +5,7 @@ from functools import partial
 from typing import Any
 
 from iterpref_core.execution.comparison.expectations import expect
-from iterpref_core.execution.parsing.assertions import read_assertion, read_expression
-from iterpref_core.execution.parsing.expected import Expected
+from iterpref_core.execution.parsing.assertions import Call, Expected, read_assertion, read_call
 from iterpref_core.execution.parsing.sources import (
     UNREADABLE,
     asserts_at_once,
@@ -66,11 +65,6 @@ class TestPlan:
     unfit: str
     doubtful: tuple[AssertTest, ...]
 
-    @property
-    def has_read(self) -> bool:
-        """Return whether an `assert` test is read."""
-        return any(step.sent.runner == "read" for step in self.steps)
-
 
 def plan_of(program: Program) -> TestPlan:
     """Return the steps of a program's tests.
@@ -84,9 +78,10 @@ def plan_of(program: Program) -> TestPlan:
     problem = ""
     for index, test in enumerate(program.tests):
         if isinstance(test, IoTest):
-            steps.append(_call(index, test))
+            call = read_call(test.call)
+            steps.append(_call(index, test, call or Call(test.call.strip(), "")))
             # `f(2) == 4` as a call: the test would compare inside.
-            if not read_expression(test.call):
+            if call is None:
                 inside.add(index)
         elif isinstance(test, ValueTest):
             steps.append(_value(index, test, program))
@@ -99,8 +94,8 @@ def plan_of(program: Program) -> TestPlan:
                 steps.append(_run(index, test))
                 inside.add(index)
             else:
-                value, expected = check
-                steps.append(Step(SandboxStep("read", index, value), value, value, expected))
+                sent = SandboxStep("call", index, check.call.source, then=check.call.then)
+                steps.append(Step(sent, check.shown, check.shown, check.expected))
     unfit, doubtful = ("", ()) if problem else _doubts(program, inside)
     return TestPlan(tuple(steps), frozenset(inside), tuple(sorted(packages)), problem, unfit, doubtful)
 
@@ -135,18 +130,19 @@ def _needs(test: Any, program: Program) -> tuple[list[str], str]:
     return [*stated, *packages_of(tree, frozenset({test.module if is_script else "solution", *own}))], ""
 
 
-def _call(index: int, test: IoTest) -> Step:
+def _call(index: int, test: IoTest, call: Call) -> Step:
     try:
         expected = expect(test.expected, test.atol, tuples_as_lists=bool(test.tuples_as_lists))
     except ValueError as error:
         raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as a Python literal") from None
-    return Step(SandboxStep("io", index, test.call.strip()), test.call, test.call, expected, is_call=True)
+    sent = SandboxStep("call", index, call.source, then=call.then)
+    return Step(sent, test.call, test.call, expected, is_call=True)
 
 
 def _value(index: int, test: ValueTest, program: Program) -> Step:
     compared = Expected(partial(program.comparator, index)) if program.comparator else None
     arguments = tuple(test.arguments)
-    sent = SandboxStep("io", index, test.function, arguments=arguments, then=test.then)
+    sent = SandboxStep("call", index, test.function, arguments=arguments, then=test.then)
     return Step(sent, test.call, test.call, compared, is_call=True)
 
 

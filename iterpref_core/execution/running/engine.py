@@ -1,12 +1,10 @@
 """Define the engine that runs untrusted programs, on this machine or on a cluster."""
 
-import contextlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any, Self, TypeVar
 
 from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
@@ -56,30 +54,18 @@ class Engine(ABC):
 
         Items are taken in the caller's thread. `function`, which may call `run_one` often, runs in one thread per slot.
         """
-        # Queues: a future for each item costs twice as much.
-        given: SimpleQueue[Any] = SimpleQueue()
-        done: SimpleQueue[Any] = SimpleQueue()
-        # One thread for each slot takes items and waits for their programs. Daemons, because a thread that waits for a
-        # cluster that is gone must not keep the process.
-        for number in range(self.slots):
-            arguments = (function, given, done)
-            Thread(target=_work, args=arguments, name=f"execution-{number}", daemon=True).start()
-        waiting: deque[tuple[int, T]] = deque()
-        results: dict[int, tuple[Any, BaseException | None]] = {}
+        waiting: deque[tuple[T, Future[R]]] = deque()
+        threads = ThreadPoolExecutor(self.slots, thread_name_prefix="execution")
         try:
-            for taken in enumerate(items):
-                given.put(taken)
-                waiting.append(taken)
+            for item in items:
+                waiting.append((item, threads.submit(function, item)))
                 # With fewer items under way, a slot might soon be idle.
-                yield from _due(waiting, results, done, LOOK_AHEAD * self.slots - 1)
-            yield from _due(waiting, results, done, 0)
+                while waiting and (waiting[0][1].done() or len(waiting) >= LOOK_AHEAD * self.slots):
+                    yield _next_of(waiting)
+            while waiting:
+                yield _next_of(waiting)
         finally:
-            # Drop items that no thread has taken, then end the threads.
-            with contextlib.suppress(Empty):
-                while True:
-                    given.get_nowait()
-            for _ in range(self.slots):
-                given.put(None)
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def call(self, program: Program) -> tuple[list[Any], Outcome]:
         """Return the values of a program's value tests, up to the first that fails, and the outcome."""
@@ -99,34 +85,7 @@ class Engine(ABC):
         self.close()
 
 
-def _work(function: Callable[[Any], Any], given: SimpleQueue[Any], done: SimpleQueue[Any]) -> None:
-    """Put the number of each item that is given, its result or None, and its error or None into a queue."""
-    while (job := given.get()) is not None:
-        number, item = job
-        try:
-            done.put((number, function(item), None))
-        except BaseException as error:  # noqa: BLE001 - raised again when the result is due
-            done.put((number, None, error))
-
-
-def _due(
-    waiting: deque[tuple[int, T]], results: dict[int, tuple[Any, Any]], done: SimpleQueue[Any], most: int
-) -> Iterator[tuple[T, Any]]:
-    """Yield the results that are there, in the order of the items; wait while more than `most` items have none.
-
-    Raises:
-        BaseException: the error of an item that is due.
-    """
-    while waiting:
-        first, item = waiting[0]
-        while first not in results:
-            # The oldest result is missing, but the caller may go on with further items.
-            if len(waiting) <= most and done.empty():
-                return
-            number, value, error = done.get()
-            results[number] = value, error
-        waiting.popleft()
-        value, error = results.pop(first)
-        if error is not None:
-            raise error
-        yield item, value
+def _next_of(waiting: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
+    """Return the first item and its result, once it is there; raise the error of the item instead, if there is one."""
+    item, result = waiting.popleft()
+    return item, result.result()

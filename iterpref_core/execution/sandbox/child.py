@@ -4,6 +4,7 @@ All tests of a program share the process, in their order: a change by the progra
 the next test, as in Python itself. `protocol.steps` describes the steps, and `sandbox.reports` the reports of them.
 """
 
+import builtins
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ runners: dict[str, Callable[[SandboxStep, str, str, dict[str, Any]], None]] = {}
 of its file, the path of the solution and the names that the test sees, and raises an error if the test fails."""
 # A program may put a function of its own in its place.
 _eval = eval
+_PYTHON = {"__builtins__": dict(vars(builtins))}
+"""Python's own names, whatever the program binds to them."""
 _OF_A_MODULE = frozenset(vars(ModuleType(""))) | {"__builtins__", "__file__"}
 """Names that every module has."""
 
@@ -67,10 +70,10 @@ class Child:
 
     def _names(self, step: SandboxStep) -> dict[str, Any]:
         """Return the names that a test sees; see `protocol.steps.Runner`."""
-        if step.runner == "io":
+        if step.runner == "call" and not self._shared:
             return self._solution
         own = {name: value for name, value in self._solution.items() if name not in _OF_A_MODULE}
-        if step.runner in ("read", "assert"):
+        if step.runner in ("call", "assert"):
             self._shared = self._shared or _new_module("__main__", "test_solution.py")
             # A name that a test has bound, such as its helper `check`, stays until the solution binds the name anew.
             new = [name for name in own if name not in self._copied or self._copied[name] is not own[name]]
@@ -108,8 +111,8 @@ class Child:
             if step.arguments is not None:
                 value = value(*step.arguments)
             if step.then:
-                value = _eval(compiled(step.then, path, "eval"), names)(value)
-            return returned(value, names if step.runner == "read" else {})
+                value = _eval(compiled(step.then, path, "eval"), _PYTHON)(value)
+            return returned(value)
         return "passed", ""
 
 

@@ -2,19 +2,17 @@
 
 A line is `key index kind printed payload`; `printed` counts the bytes printed so far. Reports are claims, to be ruled
 on outside: the program, in the same process, may come to write some. Kinds: `loaded`, `passed`, `error`, `done`, and
-that of a value, see `returned`. No report is repeated, and the supervisor accepts them only in order.
+of a value `value` or `other`. No report is repeated, and the supervisor accepts them only in order.
 """
 
-import builtins
 import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from operator import is_
+from collections.abc import Callable
 from typing import Any
 
-from ..codec.canonical import OTHER, UnencodableError, summarize, type_name
+from ..codec.canonical import UnencodableError, summarize, type_name
 from ..packets import write_all
 from ..protocol.steps import LEFT, RIGHT
 from ..solution.loading import CompileError, line_in, text_of
@@ -68,36 +66,15 @@ def printed() -> int:
         return 0
 
 
-_BUILTINS = dict(vars(builtins))
+def returned(value: Any) -> tuple[str, str]:
+    """Return kind and payload of the report on a value: `value` with its canonical text, or `other` with a type's name.
 
-
-def returned(value: Any, names: Mapping[str, Any]) -> tuple[str, str]:
-    """Return kind and payload of the report on a value.
-
-    The facts are always the same, so that a program cannot learn what is wanted.
-
-    The kind is `likeness:type:names`, such as `alike:Counter:` or `exact:list:sum,len`; see `canonical.Likeness`. The
-    payload is the value's canonical text. A value that has none is `other`, with the name of the type that is to blame.
-
-    Args:
-        value: that the program returned.
-        names: names that an assertion sees; the report lists builtins that mean something else in them. A call has
-            none: no builtin of it is looked at.
+    The text is made in any case, so that a program cannot learn what is wanted.
     """
-    kind = type_name(type(value))
-    likeness: str
     try:
-        text, likeness = summarize(value)
+        return "value", summarize(value)
     except UnencodableError as error:
-        text, likeness = str(error), OTHER
-    bound = ""
-    # Most programs bind none, which is seen at once.
-    is_own = all(map(is_, vars(builtins).values(), _BUILTINS.values())) if names else True
-    if not is_own or not _BUILTINS.keys().isdisjoint(names):
-        # `builtins.len = ...` replaces `len` as well, and `len = len` does not.
-        seen = {**vars(builtins), **names}
-        bound = ",".join(sorted(name for name, own in _BUILTINS.items() if seen.get(name) is not own))
-    return f"{likeness}:{kind if kind.isidentifier() else 'object'}:{bound}", text
+        return "other", str(error)
 
 
 def compiled(source: str, filename: str, mode: str = "exec", flags: int = 0) -> Any:

@@ -335,7 +335,7 @@ def rehearse(folders: list[str]) -> None:
     Args:
         folders: a program's folders, the working folder first; they do not exist yet.
     """
-    steps = [SandboxStep("io", 0, "f", ([1, 2],)), SandboxStep("io", 1, "f", (1,))]
+    steps = [SandboxStep("call", 0, "f", ([1, 2],)), SandboxStep("call", 1, "f", (1,))]
     job, channel = os.memfd_create("job"), os.memfd_create("channel")
     write_all(job, packed("", REHEARSED, steps, "")[0])
     path = list(sys.path)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from iterpref_core.execution import Admission, check_tests, decided, open_executor
+from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.ends import check_answered
 from iterpref_core.pairs.codeflow.outcome_counts import OutcomeCounts
@@ -55,7 +55,8 @@ def run_codeflow(
         InputError: the problems or models cannot be used, or no prompt was answered.
         IterPrefError: a model cannot be had, or the budget is spent. Run the same again to go on.
     """
-    names, digest = _survey(problems)
+    admission = Admission(execution.inside)
+    names, digest = _survey(problems, admission)
     # Two runs with this name ask for the same answers, and share the budget.
     decisive = json.dumps([digest, models.identity, params.model_dump()])
     run = hashlib.sha256(decisive.encode()).hexdigest()[:16]
@@ -67,8 +68,7 @@ def run_codeflow(
         atomic_writer(out) as file,
         show_progress("codeflow", len(names), unit="problems") as advance,
     ):
-        admission = Admission(execution.inside)
-        written = _InOrder(names, admission, file)
+        written = _InOrder(names, file)
 
         # Called with each finished trajectory, in any order.
         def keep(trajectory: Trajectory) -> None:
@@ -82,9 +82,8 @@ def run_codeflow(
             answers += 1
             advance(0, f"{tally.solved} solved, {answers} answers")
 
-        admitted = admission.admit(decided(selected(problems), executor))
+        admitted = (problem for problem in selected(problems) if problem.task_id not in admission.refused)
         roll_out(admitted, drafter, refiner, executor, params, keep, count)
-        admission.tell(problems)
         check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
@@ -96,13 +95,11 @@ class _InOrder:
 
     Args:
         problems: the task_ids in order.
-        admission: knows the problems that are refused, which get no trajectory.
         file: where the trajectories go.
     """
 
-    def __init__(self, problems: Sequence[str], admission: Admission, file: IO[str]) -> None:
+    def __init__(self, problems: Sequence[str], file: IO[str]) -> None:
         self._left = deque(problems)
-        self._admission = admission
         self._file = file
         self._early: dict[str, Trajectory] = {}
 
@@ -110,13 +107,11 @@ class _InOrder:
         """Write the trajectories whose turn has come with this one."""
         # If c ends before a and b, it waits in `_early`; a lets a and then b, c follow as soon as they are there.
         self._early[trajectory.task_id] = trajectory
-        while self._left and (self._left[0] in self._early or self._left[0] in self._admission.refused):
-            ready = self._early.pop(self._left.popleft(), None)
-            if ready is not None:
-                self._file.write(ready.to_json() + "\n")
+        while self._left and self._left[0] in self._early:
+            self._file.write(self._early.pop(self._left.popleft()).to_json() + "\n")
 
 
-def _survey(path: Path) -> tuple[list[str], str]:
+def _survey(path: Path, admission: Admission) -> tuple[list[str], str]:
     """Return the task_ids of the problems that take part, and a digest of these problems.
 
     Raises:
@@ -124,10 +119,16 @@ def _survey(path: Path) -> tuple[list[str], str]:
     """
     names = []
     digest = hashlib.sha256()
-    for problem in selected(path, unique=True):
-        check_tests(problem, path, visible=True)
+
+    def checked() -> Iterator[Problem]:
+        for problem in selected(path, unique=True):
+            check_tests(problem, path, visible=True)
+            yield problem
+
+    for problem in admission.admit(checked()):
         names.append(problem.task_id)
         digest.update(problem.to_json().encode())
+    admission.tell(path)
     if not names:
         raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none")
     return names, digest.hexdigest()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.execution.parsing.assertions import read_assertion, read_expression
+from iterpref_core.execution.parsing.assertions import read_assertion, read_call
 
 READ = {
     "assert f([1, -2], k='a') == {1: (2.0, None)}, 'why'": ("f([1, -2], k='a')", "{1: (2.0, None)}"),
@@ -10,22 +10,27 @@ READ = {
     "assert 2 == f(1)": ("f(1)", "2"),
     "assert f(1) != 2": ("f(1)", "f(1) != 2"),
     "assert 3 <= f(1)": ("f(1)", "3 <= f(1)"),
+    "assert f(1) < 'b'": None,
     "assert sorted(f(1), reverse=True) == []": None,
     "assert len(set(f(1))) > 2": ("len(set(f(1)))", "len(set(f(1))) > 2"),
     "assert round(f(1), 2) == 0.5": ("round(f(1), 2)", "0.5"),
     "assert Solution().f(1) == float('inf')": ("Solution().f(1)", "float('inf')"),
-    "assert f(*[1, 2], **{'k': 3}) == [0] * 3": ("f(*[1, 2], **{'k': 3})", "[0] * 3"),
+    "assert f(*[1, 2], **{'k': 3}) == [0] * 3": None,
+    "assert f(*[1, 2], **{'k': 3}) == 2.0 / 3.0": ("f(*[1, 2], **{'k': 3})", "2.0 / 3.0"),
     "assert f(1) is None": ("f(1)", "None"),
+    "assert f(1) is True": ("f(1)", "True"),
+    "assert f(1) is 2": None,
     "assert f(1) == True": ("f(1)", "True"),
     "assert f(1)": ("f(1)", "True"),
     "assert not f(1)": ("f(1)", "not f(1)"),
     "assert abs(f(1) - 0.5) < 1e-6": ("f(1)", "abs(f(1) - 0.5) < 1e-06"),
     "assert abs(0.5 - f(1)) <= 1e-6": ("f(1)", "abs(0.5 - f(1)) <= 1e-06"),
     "assert math.isclose(f(1), 0.5, abs_tol=0.1)": ("f(1)", "math.isclose(f(1), 0.5, abs_tol=0.1)"),
-    "assert f(1) == [float('inf'), {1}, frozenset([2]), 2 ** 10, 1 + 2j, 'a' + 'b', b'x', ...]": (
+    "assert f(1) == [float('inf'), {1}, frozenset([2]), 1 + 2j, b'x', ...]": (
         "f(1)",
-        "[float('inf'), {1}, frozenset([2]), 2 ** 10, 1 + 2j, 'a' + 'b', b'x', ...]",
+        "[float('inf'), {1}, frozenset([2]), 1 + 2j, b'x', ...]",
     ),
+    "assert f(1) == 'a' + 'b'": None,
     "xs = [1]\nassert f(xs) == 1": None,
     "assert f(1) == 2\nassert f(2) == 3": None,
     "for n in [1]:\n    assert f(n) == n": None,
@@ -59,17 +64,18 @@ READ = {
 @pytest.mark.parametrize("source", READ, ids=lambda source: source[:40])
 def test_a_single_assertion_about_a_call_with_literals_is_read(source):
     found = read_assertion(source)
-    assert (found and (found[0], found[1].source)) == READ[source]
+    assert (found and (found.shown, found.expected.source)) == READ[source]
 
 
 HOLDS = [
     ("assert f(1) == [2]", [2], [3]),
-    ("assert 2 < f(1)", 3, 2),
-    ("assert f(1) is True", True, 1),
     ("assert f(1) == False", 0, 1),
     ("assert f(1)", [0], []),
     ("assert not f(1)", "", "a"),
     ("assert abs(f(1) - 2) < 1", 2.5, 3),
+    ("assert 2 < f(1)", 3, 2),
+    ("assert f(1) is None", None, 0),
+    ("assert f(1) is True", True, 1),
     ("assert abs(2 - f(1)) <= 1", 3, 0.5),
     ("assert math.isclose(f(1), 2, rel_tol=0.1)", 2.1, 2.5),
 ]
@@ -79,7 +85,13 @@ HOLDS = [
 def test_a_comparison_holds_for_a_right_value_alone(source, right, wrong):
     found = read_assertion(source)
     assert found is not None
-    assert (bool(found[1].holds(right)), bool(found[1].holds(wrong))) == (True, False)
+    assert (bool(found.expected.holds(right)), bool(found.expected.holds(wrong))) == (True, False)
+
+
+def test_builtins_around_a_call_are_a_function_of_its_value():
+    found = read_assertion("assert max(len(set(f(1))), 2) == 2")
+    assert found is not None
+    assert (found.call.source, found.call.then) == ("f(1)", "lambda value: max(len(set(value)), 2)")
 
 
 @pytest.mark.parametrize(
@@ -88,4 +100,4 @@ def test_a_comparison_holds_for_a_right_value_alone(source, right, wrong):
      ("f(g(2))", False), ("[f(2)]", False), ("", False), ("(", False), ("same(f(2), 4)", False)],
 )  # fmt: skip
 def test_an_expression_is_the_solutions_value_or_one_that_the_test_makes(source, is_the_solutions):
-    assert read_expression(source) == is_the_solutions
+    assert (read_call(source) is not None) == is_the_solutions

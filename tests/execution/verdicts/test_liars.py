@@ -22,13 +22,13 @@ KINDS = {
     "sorted call": IoTest(call="sorted(f(2))", expected="[4, 9]"),
     "equal": AssertTest(code="assert f(2) == 2 * 2"),
     "reversed": AssertTest(code="assert [4, 16] == list(f(2))"),
-    "in order": AssertTest(code="assert {5} < f(2)"),
+    "in order": AssertTest(code="assert f(2) < -1e300"),
     "near": AssertTest(code="assert abs(f(2) - 4) < 1e-6"),
     "close": AssertTest(code="assert math.isclose(f(2), 4)"),
     "rounded": AssertTest(code="assert round(f(2), 1) == 4.5"),
     "length": AssertTest(code="assert len(f(2)) == 2"),
     "a set": AssertTest(code="assert set(f(2)) == {4, 9}"),
-    "identical": AssertTest(code="assert f(2) is True"),
+    "identical": AssertTest(code="assert f(2) is False"),
 }
 """Tests of `f(2)`, in every form that is read, that no liar passes."""
 IN_TURN = 3

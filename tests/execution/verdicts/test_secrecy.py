@@ -43,17 +43,17 @@ KNOWS = {
     "files": "    if text(x).encode() in files(): return 777",
     "a call that is asked for early": "    ask()\n    if text(x).encode() in files(): return 777",
     "half a report": (
-        "    os.write(1023, f'{key()} 0 exact:int: 0 '.encode())\n    ask()\n"
+        "    os.write(1023, f'{key()} 0 value 0 '.encode())\n    ask()\n"
         "    if text(x).encode() in files():\n"
-        "        os.write(1023, f'777\\n{key()} 1 exact:int: 0 777\\n{key()} 2 done 0 \\n'.encode())\n        os._exit(0)"
+        "        os.write(1023, f'777\\n{key()} 1 value 0 777\\n{key()} 2 done 0 \\n'.encode())\n        os._exit(0)"
     ),
     "reports of its own": (
-        "    for n in (0, 1): os.write(1023, f'{key()} {n} exact:int: 0 {n}\\n'.encode())\n"
+        "    for n in (0, 1): os.write(1023, f'{key()} {n} value 0 {n}\\n'.encode())\n"
         "    os.write(1023, f'{key()} 2 done 0 \\n'.encode())\n    os._exit(0)"
     ),
     "a report that is changed after it": (
-        "    os.write(1023, f'{key()} 0 exact:int: 0 1\\n'.encode())\n    ask()\n    if text(x).encode() in files():\n"
-        "        lines = ['-1 loaded 0 ', '0 exact:int: 0 777', '1 exact:int: 0 777', '2 done 0 ']\n"
+        "    os.write(1023, f'{key()} 0 value 0 1\\n'.encode())\n    ask()\n    if text(x).encode() in files():\n"
+        "        lines = ['-1 loaded 0 ', '0 value 0 777', '1 value 0 777', '2 done 0 ']\n"
         "        os.ftruncate(1023, 0)\n"
         "        os.pwrite(1023, ''.join(f'{key()} {line}\\n' for line in lines).encode(), 0)\n        os._exit(0)"
     ),
@@ -106,7 +106,7 @@ def test_a_program_that_never_reads_the_answers_does_not_stop_the_zygote(executo
     code = f"""{WALK}
 def f(x):
     for n in range(5000):
-        os.write(1023, f'{{key()}} {{n}} exact:int: 0 1\\n'.encode())
+        os.write(1023, f'{{key()}} {{n}} value 0 1\\n'.encode())
         os.write(1021, b'?')
     return 1"""
     assert executor.run_one(Program(code, LATER)).verdict not in ("passed", "infra_error")

@@ -155,7 +155,7 @@ class EvalPlus(Benchmark[EvalPlusTask]):
         if run.verdict != "passed":
             return run
         # A digest, of a large value, is text already.
-        texts = [value if isinstance(value, Digest) else encode(value)[0] for value in values]
+        texts = [value if isinstance(value, Digest) else encode(value) for value in values]
         is_right = self._comparator(task.task_id, tuple(texts))
         # A value such as NaN does not equal itself, and no program could pass.
         if all(is_right(index, value) for index, value in enumerate(values)):

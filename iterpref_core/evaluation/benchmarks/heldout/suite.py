@@ -11,9 +11,6 @@ from iterpref_core.execution import (
     Admission,
     Program,
     check_tests,
-    decided,
-    needs_decision,
-    open_executor,
     program_of,
     time_limit,
 )
@@ -47,16 +44,18 @@ class Heldout(Benchmark[Problem]):
     """
 
     def __init__(self, split: BenchmarkName, problems: Path, execution: ExecutionParams) -> None:
-        tasks = {}
-        for problem in read_jsonl(problems, Problem, unique=True, split=split):
+        found = list(read_jsonl(problems, Problem, unique=True, split=split))
+        for problem in found:
             check_tests(problem, problems)
-            tasks[problem.task_id] = problem
-        if not tasks:
+        if not found:
             raise InputError(f"{problems}: no problem of split {split!r}; run stage problems or name another file")
-        lines = "".join(f"{problem.to_json()}\n" for problem in tasks.values())
+        lines = "".join(f"{problem.to_json()}\n" for problem in found)
         # The digest of exactly these problems: other splits of the file may change without changing a result.
         sha256 = hashlib.sha256(lines.encode()).hexdigest()
-        super().__init__(split, (split, sha256), _admitted(tasks, problems, execution), execution)
+        admission = Admission(execution.inside)
+        tasks = {problem.task_id: problem for problem in admission.admit(found)}
+        admission.tell(problems)
+        super().__init__(split, (split, sha256), tasks, execution)
         self.identity = [execution.model_dump(mode="json", include={"environments"})]
         self.limits |= {"reference_factor": REFERENCE_FACTOR}
 
@@ -109,27 +108,6 @@ class Heldout(Benchmark[Problem]):
     def completion_prefix(self, task: Problem) -> str:
         """Return the prompt: of messages the last one."""
         return question(task.prompt)
-
-
-def _admitted(
-    tasks: dict[str, Problem],
-    path: Path,
-    execution: ExecutionParams,
-) -> dict[str, Problem]:
-    """Return the problems that take part by `execution.inside`.
-
-    Raises:
-        InputError: none is left.
-    """
-    problems = list(tasks.values())
-    # An engine, which may be far away, is opened only if a reference has to run.
-    if any(map(needs_decision, problems)):
-        with open_executor(execution) as executor:
-            problems = list(decided(problems, executor))
-    admission = Admission(execution.inside)
-    admitted = {problem.task_id: problem for problem in admission.admit(problems)}
-    admission.tell(path)
-    return admitted
 
 
 def _asks_for_function(task: Problem) -> bool:
