@@ -1,6 +1,7 @@
 """Report page, `index.html`: the experiment on one page, without scripts and without requests."""
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -14,7 +15,6 @@ from iterpref_core.evaluation.report.labels import (
     BENCHMARKS,
     FOCAL,
     MAIN_BENCHMARK,
-    MODELS,
     PAPER_CALLS_PER_PROBLEM,
     PAPER_COVERAGE,
     PAPER_PASS_RATES,
@@ -23,9 +23,8 @@ from iterpref_core.evaluation.report.labels import (
     in_words,
     model_name,
 )
-from iterpref_core.evaluation.report.page_tables import failure_tables, score_table
 from iterpref_core.evaluation.report.pair_view import pair_context, template_text, templates
-from iterpref_core.evaluation.report.score_rows import main_rows, score_rows, tests_inside
+from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows, tables_of, tests_inside
 from iterpref_core.evaluation.report.summary import problem_outcomes
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.records import FocalSpans, PreferencePair
@@ -44,7 +43,7 @@ def write_page(
         pairs: the pairs to show, with their error regions.
         out: the file of the page.
     """
-    results = main_rows(summary).values()
+    rows = score_rows(summary)
     # Sampling has no iterations, and other headings.
     sampled = summary.provenance.params["codeflow"]["source"] == "sampling"
     template = templates().get_template("page.html")
@@ -52,15 +51,13 @@ def write_page(
         summary=summary,
         headline=headline(summary),
         findings=findings(summary),
-        results=results,
-        names=MODELS,
+        tables=tables_of(rows),
+        main=MAIN_BENCHMARK,
+        name=model_name,
         focal=FOCAL,
-        scores=score_table(summary),
-        main_truth=summary.ground_truth.get(MAIN_BENCHMARK),
         reasons=_unmeasured(summary),
-        tests_inside=tests_inside(score_rows(summary)),
+        tests_inside=tests_inside(rows),
         benchmark=benchmark_name,
-        has_tokens=any(row.scores.tokens for row in results),
         cost=summary.cost,
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
@@ -69,7 +66,7 @@ def write_page(
         paper_calls=PAPER_CALLS_PER_PROBLEM,
         outcomes=[outcome for outcome in problem_outcomes(summary) if outcome[1]],
         paper_coverage=PAPER_COVERAGE,
-        failures=failure_tables(summary),
+        kinds=_kinds,
         pairs=[pair_context(*item) for item in pairs],
         params=_as_yaml(summary.provenance.params),
         style=template_text("style.css"),
@@ -92,6 +89,14 @@ def _unmeasured(summary: Summary) -> list[tuple[str, str]]:
         (", ".join(map(benchmark_name, in_order(names, BENCHMARKS))), reason)
         for reason, names in sorted(by_reason.items())
     ]
+
+
+def _kinds(rows: Iterable[ScoreRow]) -> list[str]:
+    """Return the kinds of failure in a table, the most frequent first."""
+    totals = Counter[str]()
+    for row in rows:
+        totals.update(row.scores.failures)
+    return sorted(+totals, key=lambda kind: (-totals[kind], kind))
 
 
 def _pass_rates(

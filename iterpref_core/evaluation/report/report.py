@@ -6,10 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.report.explored import read_chosen, text_hash
-from iterpref_core.evaluation.report.explorer import write_explorer
+from iterpref_core.evaluation.report.explorer import read_chosen, text_hash, write_explorer
 from iterpref_core.evaluation.report.page import write_page
-from iterpref_core.evaluation.report.page_tables import failure_kinds
 from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
 from iterpref_core.evaluation.report.standings import write_csv
 from iterpref_core.evaluation.report.summary import ReportFiles, build_summary, problem_outcomes
@@ -88,5 +86,5 @@ def write_tables(summary: Summary, out: Path) -> None:
 def _failures(rows: Collection[ScoreRow]) -> Iterator[tuple[Any, ...]]:
     for row in rows:
         if not row.part:
-            for kind, number in sorted(failure_kinds(row.scores).items()):
+            for kind, number in sorted(row.scores.failures.items()):
                 yield row.benchmark, row.model, kind, number, number / row.scores.samples

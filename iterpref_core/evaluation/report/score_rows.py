@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from iterpref_core.evaluation.report.labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, in_order
+from iterpref_core.evaluation.report.labels import (
+    BENCHMARKS,
+    DIFFICULTIES,
+    MAIN_BENCHMARK,
+    MODELS,
+    benchmark_name,
+    in_order,
+)
 from iterpref_core.evaluation.report.summary_record import BenchmarkScores, Summary
 from iterpref_core.evaluation.statistics.comparison import Comparison
 
@@ -19,7 +26,6 @@ class ScoreRow:
         part: empty for all tasks, else a difficulty.
         comparison: with the first model of the table, which is base in the report; None for that model, if it was
             not measured or shares no task, and for a part.
-        compared: the number of tasks of the comparison; None without a first model.
     """
 
     model: str
@@ -27,7 +33,6 @@ class ScoreRow:
     scores: BenchmarkScores
     part: str = ""
     comparison: Comparison | None = None
-    compared: int | None = None
 
 
 def score_rows(summary: Summary) -> list[ScoreRow]:
@@ -42,6 +47,24 @@ def score_rows(summary: Summary) -> list[ScoreRow]:
                 of_part = BenchmarkScores.model_validate(dict(parts[part]) | {"samples": 0, "errors": {}})
                 rows.append(ScoreRow(model, benchmark, of_part, part))
     return rows
+
+
+def tables_of(rows: Iterable[ScoreRow]) -> dict[str, list[ScoreRow]]:
+    """Return a table for each benchmark, and for each difficulty of one, by a title such as `MBPP+, 378 tasks`.
+
+    The number of tasks is in the title if it is the same for all models.
+    """
+    tables: dict[tuple[str, str], list[ScoreRow]] = {}
+    for row in rows:
+        tables.setdefault((row.benchmark, row.part), []).append(row)
+    titled = {}
+    for benchmark in in_order({name for name, _ in tables}, BENCHMARKS):
+        for (name, part), of_table in tables.items():
+            if name == benchmark:
+                counts = {row.scores.n for row in of_table}
+                tasks = f"{counts.pop():,} tasks" if len(counts) == 1 else ""
+                titled[", ".join(filter(None, (benchmark_name(name), part, tasks)))] = of_table
+    return titled
 
 
 def main_rows(summary: Summary) -> dict[str, ScoreRow]:

@@ -3,16 +3,18 @@
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from iterpref_core.evaluation.report.labels import BENCHMARKS, FOCAL, benchmark_name, in_order, model_name
 from iterpref_core.evaluation.report.number_formats import interval, p_value, points, readable, share
-from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows, tests_inside
+from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows, tables_of, tests_inside
 from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.records.errors import printable_text
 from iterpref_core.storage.jsonl import atomic_writer
@@ -48,46 +50,21 @@ class Standings:
 
     def print(self, console: Console) -> None:
         """Print one table for each benchmark, and the notes."""
-        headings, cells = _cells(self.first, self.rows)
-        # One table for each benchmark fits into 80 columns, if the number of tasks is in the title
-        # and intervals have no blanks.
-        for benchmark in dict.fromkeys(row.benchmark for row in self.rows):
-            counts = {row.scores.n for row in self.rows if row.benchmark == benchmark}
-            title = benchmark_name(benchmark)
-            left_out = {"benchmark"}
-            if len(counts) == 1:
-                title += f", {counts.pop():,} tasks"
-                left_out.add("tasks")
-            table = Table(
-                title=title,
-                title_justify="left",
-                box=SIMPLE_HEAD,
-                show_edge=False,
-                padding=0,
-                collapse_padding=True,
-            )
-            shown = [heading for heading in headings if heading not in left_out]
-            for heading in shown:
-                table.add_column(heading, justify="left" if heading == "model" else "right", overflow="fold")
-            for row, texts in zip(self.rows, cells, strict=True):
-                if row.benchmark == benchmark:
-                    style = "bold" if row.model in FOCAL else None
-                    table.add_row(*(printable_text(texts[name]).replace(", ", ",") for name in shown), style=style)
-            console.print(table)
+        for title, rows in tables_of(self.rows).items():
+            # Without the columns that the title replaces, and without blanks, a table fits into 80 columns.
+            told = {"benchmark", "tasks"} if title.endswith(" tasks") else {"benchmark"}
+            table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
+            table.padding, table.collapse_padding = (0, 0, 0, 0), True
+            console.print(_filled(table, self.first, rows, told, {", ": ","}))
         for note in (NOTE, *self.notes):
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
 
     def markdown(self) -> str:
-        """Return the table and the notes as Markdown, with aligned columns."""
-        headings, cells = _cells(self.first, self.rows)
-        texts = [[heading.replace("|", "\\|") for heading in headings]]
-        for row in cells:
-            texts.append([row[heading].replace("|", "\\|") for heading in headings])
-        # Pad every cell to its column, so that the source is readable.
-        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-        lines = [f"| {' | '.join(map(str.ljust, row, widths))} |" for row in texts]
-        lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
-        return "\n".join([*lines, "", NOTE, *self.notes]) + "\n"
+        """Return the table and the notes as Markdown."""
+        text = StringIO()
+        table = _filled(Table(box=MARKDOWN), self.first, self.rows, set(), {"|": r"\|"})
+        Console(file=text, width=10_000, color_system=None).print(table)
+        return "\n".join([*text.getvalue().strip().split("\n"), "", NOTE, *self.notes]) + "\n"
 
     def write(self, out: Path) -> None:
         """Write leaderboard.md and leaderboard.csv into a folder."""
@@ -136,7 +113,7 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
         "difference_low": paired and paired.ci95[0],
         "difference_high": paired and paired.ci95[1],
         "p_value": paired and paired.p_value,
-        "compared": row.compared,
+        "compared": paired and paired.n,
         "tokens_per_answer": scores.tokens and scores.tokens.per_answer,
         "answers_cut": scores.truncated,
         "cost_usd": scores.cost_usd,
@@ -154,35 +131,41 @@ def write_csv(rows: Iterable[ScoreRow], path: Path) -> None:
         table.writerows(records)
 
 
-def _cells(
-    first: str,
-    rows: Sequence[ScoreRow],
-) -> tuple[list[str], list[dict[str, str]]]:
-    """Return headings, and rows as texts for people by heading, without empty columns."""
-    further = sorted({k for row in rows for k in row.scores.of_other_k})
-    against = f"against {model_name(first)}"
-    headings = ["benchmark", "model", "tasks", "pass@1", "95% interval", *(f"pass@{k}" for k in further)]
-    headings += [against, "p", "tokens", "cut", "dollars"]
-    cells = []
-    for row in rows:
-        scores = row.scores
-        paired = row.comparison
-        low, high = map(share, scores.ci95)
-        texts = dict.fromkeys(headings, _EMPTY) | {
-            "benchmark": benchmark_name(row.benchmark),
-            "model": model_name(row.model),
-            "tasks": f"{scores.n:,}",
-            "pass@1": share(scores.pass_at_1),
-            "95% interval": f"[{low}, {high}]",
-            **{f"pass@{k}": share(score) for k, score in scores.of_other_k.items()},
-        }
-        if paired is not None:
-            texts |= {against: f"{points(paired.difference)} {interval(paired.ci95)}", "p": p_value(paired.p_value)}
-        if row.compared is not None and row.compared < scores.n:
-            texts[against] += f" on {row.compared:,}"
-        tokens = scores.tokens and round(scores.tokens.per_answer)
-        numbers = {"tokens": tokens, "cut": scores.truncated, "dollars": scores.cost_usd}
-        cells.append(texts | {name: readable(number) for name, number in numbers.items() if number is not None})
-    # Drop columns in which every row is empty, such as dollars of local models.
-    shown = [heading for heading in headings if {texts[heading] for texts in cells} != {_EMPTY}]
-    return shown, cells
+def _filled(table: Table, first: str, rows: Sequence[ScoreRow], told: set[str], replaced: dict[str, str]) -> Table:
+    """Return a table with rows for people, focal ones bold, without the columns `told` and those that no row fills."""
+    cells = [_texts(first, row) for row in rows]
+    # The fullest row has its headings in order: others may lack pass@5.
+    headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)
+    shown = [name for name in headings if name not in told and any(texts.get(name) for texts in cells)]
+    for heading in shown:
+        left = heading == "model" or table.box is MARKDOWN
+        table.add_column(heading, justify="left" if left else "right", overflow="fold")
+    for row, texts in zip(rows, cells, strict=True):
+        written = [printable_text(texts.get(heading) or _EMPTY) for heading in shown]
+        for old, new in replaced.items():
+            written = [text.replace(old, new) for text in written]
+        table.add_row(*map(Text, written), style="bold" if row.model in FOCAL else None)
+    return table
+
+
+def _texts(first: str, row: ScoreRow) -> dict[str, str | None]:
+    """Return a row as texts by heading; None for what is not known."""
+    scores = row.scores
+    paired = row.comparison
+    low, high = map(share, scores.ci95)
+    tokens = scores.tokens and round(scores.tokens.per_answer)
+    numbers = {"tokens": tokens, "cut": scores.truncated, "dollars": scores.cost_usd}
+    on_some = f" on {paired.n:,}" if paired and paired.n < scores.n else ""
+    return {
+        "benchmark": benchmark_name(row.benchmark),
+        "model": model_name(row.model),
+        "tasks": f"{scores.n:,}",
+        "pass@1": share(scores.pass_at_1),
+        "95% interval": f"[{low}, {high}]",
+        **{f"pass@{k}": share(score) for k, score in scores.of_other_k.items()},
+        f"against {model_name(first)}": (
+            f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
+        ),
+        "p": p_value(paired.p_value) if paired else None,
+        **{name: None if number is None else readable(number) for name, number in numbers.items()},
+    }

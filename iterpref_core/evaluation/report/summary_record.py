@@ -101,6 +101,18 @@ class BenchmarkScores(ScoreRecord):
     tokens: TokenCounts | None = None
     cost_usd: float | None = None
 
+    @property
+    def failures(self) -> dict[str, int]:
+        """Return kind → failed programs. A kind is a verdict, or the exception's name if it is known."""
+        others = dict(self.errors)
+        if self.exceptions is None:
+            return others
+        # An exception inside a unit test fails the test: these programs count as wrong answers.
+        within_tests = sum(self.exceptions.values()) - others.pop("exception", 0)
+        rest = others.pop("wrong_answer", 0) - within_tests
+        wrong = {"wrong_answer": rest} if rest else {}
+        return self.exceptions | wrong | others
+
 
 class Provenance(SummaryRecord):
     """The origin of the results.

@@ -77,7 +77,7 @@ def rank_models(models: Mapping[str, ModelResults], benchmarks: Sequence[str]) -
             row = ScoreRow(name, benchmark, scores_of(result))
             if base is not None and name != first:
                 comparison = compare_results(benchmark, {name: result, first: base})
-                row = replace(row, comparison=comparison, compared=comparison.n if comparison else 0)
+                row = replace(row, comparison=comparison)
                 if differing := measured_differently(base, result):
                     key = f"{name} and {first} were measured differently", "; ".join(differing)
                     notes.setdefault(key, []).append(label)

@@ -10,11 +10,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.evaluation.report.explored import changed_lines
-from iterpref_core.evaluation.report.explorer import embed
-from iterpref_core.records import Attempt, Trajectory
+from iterpref_core.evaluation.report.explorer import changed_lines, embed
+from iterpref_core.records import Attempt, Sample, Trajectory
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.evaluation.report.conftest import HOSTILE
+from tests.evaluation.report.conftest import HOSTILE, change
 from tests.texts import written
 
 
@@ -105,3 +104,15 @@ def test_held_out_problems_that_training_mended_or_broke_are_shown(experiment):
     assert (after["label"], after["model"], after["verdict"]) == ("After training", "Target-RPO", "passed")
     assert after["lines"] == [["", "def f(x):"], ["−", "    return -1"], ["+", f"    return {number}"]]
     assert "answers to held-out problems that training mended or broke." in page
+
+
+def test_of_several_samples_those_that_show_the_difference_are_shown(experiment):
+    for model, verdicts in (("base", ["passed", "timeout", "timeout"]), ("dpo", ["timeout", "passed", "passed"])):
+        change(experiment.files.results / model / "results.json", verdicts={"task/0000": verdicts})
+        path = experiment.files.results / model / "samples/heldout.jsonl"
+        write_jsonl(path, [Sample(task_id="task/0000", solution=f"{model} = {number}\n") for number in range(3)])
+    _, data = explore(experiment)
+    (entry,) = (entry for entry in data["trajectories"] if entry["outcome"] == "mended by DPO")
+    before, after = entry["attempts"]
+    assert (before["verdict"], before["lines"]) == ("timeout", [["+", "base = 1"]])
+    assert (after["verdict"], after["lines"]) == ("passed", [["−", "base = 1"], ["+", "dpo = 1"]])

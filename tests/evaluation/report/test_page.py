@@ -85,6 +85,7 @@ def test_page_shows_every_part_of_the_experiment(page, experiment):
         "MBPP, MBPP+ not measured:",
         "36.7%",
         "identical AST",
+        "Error regions were marked in 80 pairs",
         "wrong answer",
         "bubblewrap+landlock+seccomp",
         "0123abc",
