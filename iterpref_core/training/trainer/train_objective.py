@@ -1,10 +1,14 @@
 """Train a model with one objective, as stage `training` does."""
 
+import logging
+import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import Subset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArguments
 
@@ -12,25 +16,30 @@ from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import read_lineage, training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
+from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import ModelLineage
 from iterpref_core.records.config import PromptFormat, TrainingParams
-from iterpref_core.records.errors import ConfigError, ModelError
+from iterpref_core.records.errors import ConfigError, InputError, ModelError, TrainingError
 from iterpref_core.records.stage_results import TrainingResult
 from iterpref_core.storage.data_card import find_license
 from iterpref_core.training.data.checks import report_findings
 from iterpref_core.training.data.held_out import held_out
+from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.steps import accumulation_steps
 from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from iterpref_core.training.model.model_limits import limit_findings
-from iterpref_core.training.model.policy import load_policy
-from iterpref_core.training.model.ranks import sharding
+from iterpref_core.training.model.policy import adapter_options, check_load, load_policy
+from iterpref_core.training.model.ranks import join_processes, launched_precision, sharding
 from iterpref_core.training.model.reference import reference_logps, reference_path
-from iterpref_core.training.objectives.objective_settings import RESOLVED
-from iterpref_core.training.trainer.curve import REWARDS, OnLog, mean_loss
-from iterpref_core.training.trainer.early_end import DivergedError, is_patience_over
+from iterpref_core.training.objectives.objective_settings import RESOLVED, ObjectiveSettings, settings_of
+from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key, step_of
+from iterpref_core.training.trainer.curve import REWARDS, OnLog, ReportProgress, mean_loss, write_curve
+from iterpref_core.training.trainer.early_end import DivergedError, EndedError, is_patience_over
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
-from iterpref_core.training.trainer.run import Run, set_up_run
-from iterpref_core.training.trainer.settings import training_arguments
+from iterpref_core.training.trainer.settings import check_settings, training_arguments
+from iterpref_core.training.trainer.trained_model import check_out, write_model
+
+logger = logging.getLogger(__name__)
 
 
 def train_objective(
@@ -65,49 +74,89 @@ def train_objective(
         ConfigError: the objective is unknown, settings do not fit each other or the number of processes, or the
             `accelerate` is set and this process is alone.
         InputError: rows or model cannot be used, the objective needs D- and too little of it is there, or `out`
-            holds something other than a model of this objective.
+            holds something other than a model of this objective, or another path of this training lies in it.
         TrainingError: training diverged before its first checkpoint.
     """
-    run = set_up_run(objective, files, model, params, out, curve, scratch, prompt)
-    params = run.params
-    # Cheap refusals first: batch sizes, rows and arguments, then the model.
-    accumulation = accumulation_steps(params, run.processes.num_processes)
-    template = load_chat_template(run.model, run.prompt)
-    rows = open_tokenized_dataset(run.reader, template, run.fingerprint, params, run.scratch / "pairs")
-    held = np.array(held_out(rows.problems, params, run.processes.num_processes))
-    report_findings(limit_findings(run.model, rows.checks))
-    report_findings(rows.checks.findings(params, regional=run.objective.row.regional))
-    arguments = training_arguments(params, run.objective, accumulation, int((~held).sum()), run.checkpoints)
-    trainer = _make_trainer(run, template.tokenizer, rows, held, arguments)
-    resumes = True
-    if run.objective.row.preference:
-        layout = trainer.data_collator.layout
-        path = reference_path(
-            run.scratch / "reference", rows, run.fingerprint, params, trainer.model, sharding(run.processes), layout
+    prompt = prompt or PromptFormat()
+    own = settings_of(objective, params)
+    _check_places(dict(files) | {"curve": curve, "scratch": scratch}, out)
+    check_out(out, objective)
+    bf16 = uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")
+    params = params.model_copy(update={"bf16": launched_precision(bf16=bf16)})
+    # The model is looked at before processes wait for each other.
+    model = check_checkpoint(model, prompt)
+    processes = join_processes(params.accelerate)
+    check_load(params)
+    adapter_options(model, params)
+    check_settings(params)
+    accumulation = accumulation_steps(params, processes.num_processes)
+
+    template = load_chat_template(model, prompt)
+    reader = PairReader(files["pairs"], files["spans"])
+    fingerprint = model_fingerprint(model, prompt)
+    rows = open_tokenized_dataset(reader, template, fingerprint, params, scratch / "pairs")
+    held = np.array(held_out(rows.problems, params, processes.num_processes))
+    report_findings(limit_findings(model, rows.checks))
+    report_findings(rows.checks.findings(params, regional=own.row.regional))
+
+    # The folder's name has the digest of all that decides the weights, and how processes share them.
+    key = run_key(reader.digests, fingerprint, objective, params)
+    checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
+    arguments = training_arguments(params, own, accumulation, int((~held).sum()), checkpoints)
+    trainer = _make_trainer(model, template.tokenizer, rows, held, arguments, own, params)
+    resume = last_checkpoint(checkpoints)
+    if own.row.preference:
+        collator = trainer.data_collator
+        scores = reference_path(
+            scratch / "reference", rows, fingerprint, params, trainer.model, sharding(processes), collator.layout
         )
-        # Before the reference is scored training starts anew: the weights of a checkpoint would be their own reference.
-        resumes = path.exists()
+        if not scores.exists():
+            # Training starts anew: the weights of a checkpoint would be their own reference.
+            resume = None
 
         def score() -> None:
+            scored, config = trainer.model_wrapped, trainer.model.config
+            size = params.micro_batch_size
             rows.reference = reference_logps(
-                trainer.model_wrapped,
-                trainer.model.config,
-                rows,
-                path,
-                collator=trainer.data_collator,
-                size=params.micro_batch_size,
-                processes=run.processes,
+                scored, config, rows, scores, collator=collator, size=size, processes=processes
             )
 
         trainer.before_training.append(score)
-    diverged = run.train(trainer, on_log, resumes=resumes)
-    step = run.choose_weights(trainer, diverged)
+    diverged = _train(trainer, resume, f"train {objective}", curve, on_log)
+    step = _choose_weights(trainer, diverged, last_checkpoint(checkpoints))
+
     result = _result(rows, held, trainer, step, diverged)
-    return run.finish(trainer, _lineage(run, rows, trainer, result, commit), result)
+    settings = prompt.parameters | {"layout": trainer.data_collator.layout}
+    lineage = _lineage(model, own, params, settings, result, rows.methods, reader.digests, commit)
+    share = write_model(trainer, model, out, lineage, params)
+    if processes.is_main_process:
+        write_curve(curve, trainer.state.log_history, step)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    processes.wait_for_everyone()
+    return result.model_copy(update={"bf16": float(params.bf16 is True), "surviving_change": share})
+
+
+def _check_places(places: Mapping[str, Path], out: Path) -> None:
+    """Refuse a path in the folder of the trained model.
+
+    Raises:
+        InputError: it lies there.
+    """
+    for name, path in places.items():
+        if path.resolve().is_relative_to(out.resolve()):
+            raise InputError(
+                f"{path}: {name} lies in {out}, which the trained model replaces as a whole; choose another path"
+            )
 
 
 def _make_trainer(
-    run: Run, tokenizer: PreTrainedTokenizerBase, rows: TokenizedDataset, held: np.ndarray, arguments: TrainingArguments
+    model: Path | str,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: TokenizedDataset,
+    held: np.ndarray,
+    arguments: TrainingArguments,
+    own: ObjectiveSettings,
+    params: TrainingParams,
 ) -> FocalTrainer:
     """Return the trainer, with the pairs that are held out for validation.
 
@@ -115,16 +164,15 @@ def _make_trainer(
         ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
         ModelError: training would not compute the log-probabilities of the model's own logits.
     """
-    params = run.params
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    policy = load_policy(run.model, params, arguments.device)
+    policy = load_policy(model, params, arguments.device)
     # Rows stay in one file; training and validation are two lists of their numbers.
     sequence: Any = rows  # which Subset takes as it takes a Dataset
     trained, validation = (Subset(sequence, np.flatnonzero(part).tolist()) for part in (~held, held))
     longest = int(rows.checks.row_tokens.max())
     try:
-        trainer = FocalTrainer(policy, arguments, trained, longest, tokenizer, run.objective, params, validation)
+        trainer = FocalTrainer(policy, arguments, trained, longest, tokenizer, own, params, validation)
     except (ValueError, TypeError, ConfigError, ModelError) as error:
         if params.lora is None:
             raise
@@ -136,27 +184,77 @@ def _make_trainer(
     return trainer
 
 
+def _train(
+    trainer: FocalTrainer, resume: Path | None, label: str, curve: Path, on_log: OnLog | None
+) -> DivergedError | None:
+    """Train from a checkpoint, or from the beginning, and return the error if training diverged."""
+    with ExitStack() as opened:
+        trainer.add_callback(ReportProgress(label, opened, curve, on_log))
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        except EndedError:
+            return None
+        except DivergedError as error:
+            return error
+    return None
+
+
+def _choose_weights(trainer: FocalTrainer, diverged: DivergedError | None, last: Path | None) -> int:
+    """Load the checkpoint that becomes the model, unless the trainer holds it, and return its step.
+
+    Args:
+        trainer: which has trained.
+        diverged: the error that ended training, if any: an earlier checkpoint becomes the model.
+        last: the newest checkpoint, from before the step that diverged.
+
+    Raises:
+        TrainingError: training diverged before its first checkpoint.
+    """
+    # Validation chooses first; a divergence takes the newest checkpoint without it.
+    best = trainer.state.best_model_checkpoint if trainer.params.select == "best" else None
+    folder = Path(best) if best else None
+    if diverged:
+        advice = "lower the learning rate (or raise training.max_margin, if the margin ended it)"
+        if last is None:
+            raise TrainingError(
+                f"training diverged: {diverged}, before its first checkpoint, so a model is missing; {advice}"
+            )
+        if trainer.is_world_process_zero():
+            logger.warning("training diverged: %s; an earlier checkpoint becomes the model; %s", diverged, advice)
+        folder = folder or last
+    if folder is None:
+        return int(trainer.state.global_step)
+    trainer.load_weights(folder)
+    return step_of(folder)
+
+
 def _lineage(
-    run: Run, rows: TokenizedDataset, trainer: FocalTrainer, result: TrainingResult, commit: str | None
+    model: Path | str,
+    own: ObjectiveSettings,
+    params: TrainingParams,
+    settings: Mapping[str, Any],
+    result: TrainingResult,
+    localization: tuple[str, ...],
+    data: Mapping[str, str],
+    commit: str | None,
 ) -> ModelLineage:
-    settings = run.params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | run.objective.values()
-    settings["layout"] = trainer.data_collator.layout
-    source = locate_model(run.model)
+    source = locate_model(model)
     folder = Path(source.adapters or source.name_or_path)
+    decided = params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | own.values()
     return ModelLineage(
         # The path depends on this machine, the name on the model.
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,
         revision=source.revision,
-        base_weights=model_fingerprint(run.model),
+        base_weights=model_fingerprint(model),
         license=find_license(source.name_or_path, "model"),
         before=read_lineage(folder),
-        objective=run.objective.name,
-        settings=settings | run.prompt.parameters,
+        objective=own.name,
+        settings=decided | dict(settings),
         pairs=result.pairs,
         steps=result.steps,
         model_step=result.model_step,
-        localization=rows.methods,
-        data=run.reader.digests,
+        localization=localization,
+        data=dict(data),
         versions=training_versions(),
         commit=commit,
     )

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records.errors import ConfigError, ModelError
 from iterpref_core.training.model.policy import LORA_OPTIONS
-from iterpref_core.training.trainer import run
+from iterpref_core.training.trainer import train_objective
 from tests.training.outputs import read_curve
 
 from .conftest import SETTINGS
@@ -28,7 +28,7 @@ def _tokens():
 
 @pytest.fixture
 def difference(train, tmp_path, monkeypatch):
-    write = run.write_model
+    write = train_objective.write_model
     logits = []
 
     def looking(trainer, *args, **options):
@@ -36,7 +36,7 @@ def difference(train, tmp_path, monkeypatch):
             logits.append(trainer.model.eval()(input_ids=_tokens()).logits)
         return write(trainer, *args, **options)
 
-    monkeypatch.setattr(run, "write_model", looking)
+    monkeypatch.setattr(train_objective, "write_model", looking)
 
     def compare(lora, *inputs, **settings):
         settings |= {"epochs": 1}

@@ -74,7 +74,7 @@ def test_the_best_checkpoint_is_the_model(tmp_path, train, trained, params):
 def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(tmp_path, train, trained, caplog):
     whole, _ = trained("target-rpo", epochs=4)
     limit = whole["rewards/margins"] * 0.6
-    with caplog.at_level(logging.WARNING, "iterpref_core.training.trainer.run"):
+    with caplog.at_level(logging.WARNING, "iterpref_core.training.trainer.train_objective"):
         stopped = train("stopped", "target-rpo", epochs=4, max_margin=limit)
     assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
     assert stopped["steps"] == stopped["stopped/margin"] - 1
@@ -161,7 +161,7 @@ def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
     settings = settings | {"objectives": _rate(params, 0.5)}
     whole, folder = trained("dpo", **settings)
     with monkeypatch.context() as patched:
-        patched.setattr("iterpref_core.training.trainer.run.write_model", killed)
+        patched.setattr("iterpref_core.training.trainer.train_objective.write_model", killed)
         with pytest.raises(RuntimeError, match="killed before the model is written"):
             train("killed", "dpo", **settings)
     assert train("killed", "dpo", **settings) == whole
