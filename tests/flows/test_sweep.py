@@ -84,9 +84,10 @@ elif what == "training":
 else:
     score = float(beta)
     solved = round(100 * score)
+    verdicts = {f"t/{number}": ["passed" if number < solved else "timeout"] for number in range(100)}
     entry = {
-        "available": True, "pass_at_1": score, "n": 100, "ci95": [0, 1], "errors": {}, "verdicts": {},
-        "passed": [f"t/{number}" for number in range(solved)], "data": {"name": "validation", "sha256": "abc"},
+        "available": True, "pass_at_1": score, "n": 100, "ci95": [0, 1], "errors": {}, "verdicts": verdicts,
+        "passed": list(verdicts)[:solved], "data": {"name": "validation", "sha256": "abc"},
         "harness": "h-1", "limits": {}, "isolation": "i",
     }
     for path, content in (
@@ -214,7 +215,7 @@ def test_a_grid_of_seeds_trains_each_of_them():
 
 @pytest.mark.usefixtures("toy")
 def test_rows_that_share_a_training_both_have_its_score(monkeypatch):
-    score = Measured.model_construct(pass_at_1=0.5, n=2, passed=("t/1",))
+    score = Measured.model_construct(pass_at_1=0.5, n=2, verdicts={"t/1": ("passed",), "t/2": ("timeout",)})
     trained = []
 
     def run_point(name, *_):
@@ -231,7 +232,7 @@ def test_rows_that_share_a_training_both_have_its_score(monkeypatch):
 def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch, failed, code):
     """The points run nothing here: what a command of DVC that fails is, is tried below."""
     monkeypatch.chdir(toy / "checkout")
-    score = Measured.model_construct(pass_at_1=0.5, n=2, passed=("t/1",))
+    score = Measured.model_construct(pass_at_1=0.5, n=2, verdicts={"t/1": ("passed",), "t/2": ("timeout",)})
 
     def run_point(_name, row, *_):
         if row.label == "target-dpo beta=0.1":

@@ -98,13 +98,12 @@ def compare_with_baseline(
         after = _measured(new, candidate, name)
         comparison = compare_results(name, {"candidate": after, "baseline": before})
         # A task without a verdict on one side would change the test silently.
-        if before.n != after.n:
+        if comparison is None or not before.n == after.n == comparison.n:
             raise InputError(
-                f"{candidate}: {name} has {after.n} tasks with a verdict, and {before.n} in {baseline}; "
-                "evaluate again where programs could not be run (infra_error)"
+                f"{candidate}: {name} has {after.n} tasks with a verdict, {before.n} in {baseline}, and "
+                f"{comparison.n if comparison else 0} in both; evaluate again where programs could not be run "
+                "(infra_error)"
             )
-        if comparison is None:
-            raise InputError(f"{candidate}: {name} has no verdict on any task of {baseline}; evaluate again")
         compared.append((before, after, comparison))
     # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
     p_values = holm([comparison.p_worse for _, _, comparison in compared])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from iterpref_core.evaluation.statistics.paired_tests import RESAMPLES, SEED
+from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
 from iterpref_core.records import Record
 from iterpref_core.records.results import Measured
 
@@ -66,31 +67,29 @@ def bootstrap_difference(
 ) -> tuple[tuple[float, float], float]:
     """Return the 95% interval of the difference of mean pass@1, and the p-value of no difference.
 
+    A problem counts by the share of its samples that passed, if each training was judged on it.
+
     Both are resampled over problems and over seeds. Problems are drawn once for both sides (they are paired), and seeds
     for each side on its own. So the interval covers another draw of problems and of trainings. The p-value is twice the
     share of resamples on the rarer side of 0 (Efron and Tibshirani 1993, section 15.4), so that it is below 0.05 where
     the interval leaves 0 out. An exact test of the problems alone, such as McNemar's, would not know of the seeds.
     """
-    n = left[0].n
-    # Problems that no training solved need no name.
-    solved_by_any: set[str] = set()
-    for score in (*left, *right):
-        solved_by_any.update(score.passed)
-    tasks = sorted(solved_by_any)
+    ours, theirs = ([shares_passed(score.verdicts) for score in side] for side in (left, right))
+    tasks = sorted(set.intersection(*(set(shares) for shares in (*ours, *theirs))))
+    n = len(tasks)
     random = np.random.default_rng(SEED)
-    # [2, 0, 1, …]: how often a resample has each problem. Problems that no model solved come last, without a name.
+    # [2, 0, 1, …]: how often a resample has each problem.
     drawn = random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
 
-    def resample(scores: Sequence[Measured]) -> Any:
+    def resample(trainings: Sequence[Mapping[str, float]]) -> Any:
         """Return pass@1 of each resample, over its trainings, drawn with replacement."""
-        solved = np.array([np.isin(tasks, score.passed) for score in scores])
-        times_drawn = drawn[:, : len(tasks)]
-        shares = times_drawn @ solved.T / n
+        passed = np.array([[shares[task] for task in tasks] for shares in trainings])
+        means = drawn @ passed.T / n
         # Draw seeds anew for each resample and side.
-        trainings = random.integers(len(scores), size=shares.shape)
-        return np.take_along_axis(shares, trainings, axis=1).mean(axis=1)
+        seeds = random.integers(len(trainings), size=means.shape)
+        return np.take_along_axis(means, seeds, axis=1).mean(axis=1)
 
-    differences = resample(left) - resample(right)
+    differences = resample(ours) - resample(theirs)
     low, high = np.quantile(differences, [0.025, 0.975])
     below = float(np.mean(differences <= 0))
     above = float(np.mean(differences >= 0))

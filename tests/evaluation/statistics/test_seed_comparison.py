@@ -1,0 +1,36 @@
+"""Rows of scores over seeds: the interval and the test are of the difference that stands next to them."""
+
+import pytest
+
+from iterpref_core.evaluation.statistics.seed_comparison import compare_rows
+from iterpref_core.records.results import Measured
+
+
+def training(shares, samples=10):
+    """A training whose tasks have these shares of passed samples."""
+    verdicts = {
+        f"t/{number:03}": ["passed"] * round(share * samples) + ["timeout"] * round((1 - share) * samples)
+        for number, share in enumerate(shares)
+    }
+    fields = {"available": True, "n": len(shares), "pass_at_1": sum(shares) / len(shares), "ci95": (0, 1)}
+    passed = [task for task, each in verdicts.items() if "passed" in each]
+    fields |= {"errors": {}, "passed": passed, "data": {"name": "validation", "sha256": "abc"}, "harness": "h-1"}
+    return Measured(**fields, verdicts=verdicts, limits={}, isolation="i")
+
+
+def test_a_problem_counts_by_the_share_of_its_samples_that_passed():
+    """Counted by any passed sample, the row that is 30 points worse would be 50 points better."""
+    _, row = compare_rows({"first": [training([1.0] * 50 + [0.0] * 50)], "other": [training([0.2] * 100)]})
+    low, high = row.ci95
+    assert row.difference == pytest.approx(-0.3)
+    assert low < -0.3 < high < 0
+    assert row.p_value < 0.05
+
+
+def test_seeds_that_scatter_widen_the_interval():
+    steady = [training([share] * 100) for share in (0.5, 0.5)]
+    scattered = [training([share] * 100) for share in (0.2, 0.8)]
+    _, none, wide = compare_rows({"first": steady, "same": steady, "scattered": scattered})
+    assert (none.difference, none.ci95, none.p_value, none.spread) == (0, (0, 0), 1, 0)
+    assert wide.ci95 == pytest.approx((-0.3, 0.3))
+    assert wide.spread == pytest.approx(0.424, abs=0.001)
