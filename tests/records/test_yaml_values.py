@@ -91,11 +91,6 @@ def test_a_day_is_a_text_with_quotes_and_without(tmp_path):
         load_params(path)
 
 
-def test_keys_are_texts_as_in_json():
-    params = with_values(PARAMS, {"model.chat_template_kwargs": parse_yaml("{bias: {50256: 1, a: 2}}")})
-    assert params.model.chat_template_kwargs == {"bias": {"50256": 1, "a": 2}}
-
-
 @pytest.mark.parametrize("text", ["a: !!binary aGk=", "a: !!set {b}", "a: !!python/name:os 1", "{a: 1, a: 2}"])
 def test_what_json_does_not_have_is_refused(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)

@@ -63,15 +63,6 @@ def test_every_layout_gives_the_same_objects(tmp_path, name):
     assert [item.number for item in items] == [1, 2, 3, 4, 5]
 
 
-def test_a_place_is_a_line_or_a_row_of_a_row_group(tmp_path):
-    (tmp_path / "a.json").write_text('[\n {"a": 1},\n\n {"a": 2}\n]')
-    (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
-    (tmp_path / "a.parquet").write_bytes(_parquet())
-    for name, places in (("a.json", ["2:2", "4:2"]), ("a.jsonl", ["1", "3"]), ("a.parquet", [*"12345"])):
-        found = [str(item.where) for item in read_items(tmp_path / name)]
-        assert found == [f"{tmp_path}/{name}:{place}" for place in places]
-
-
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n"
 NOT_WHOLE = {
     "none.parquet": (None, ": no such file"),

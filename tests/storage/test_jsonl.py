@@ -94,30 +94,10 @@ def test_another_encoding_is_refused(tmp_path, encoding, read):
         read(path)
 
 
-def test_a_mark_before_utf_8_is_no_matter_and_other_bytes_are_named_by_their_place(tmp_path):
-    path = tmp_path / "pairs.jsonl"
-    other = PAIR.model_copy(update={"task_id": "other"})
-    # Two files with a mark each, put together.
-    path.write_bytes((PAIR.to_json() + "\n").encode("utf-8-sig") + (other.to_json() + "\n").encode("utf-8-sig"))
-    assert list(read_pairs(path)) == [PAIR, other]
-    path.write_bytes(PAIR.to_json().encode() + "\n{'é".encode("latin-1"))
-    with pytest.raises(InputError, match=r"pairs\.jsonl:2:3: not UTF-8 .*; save the file as UTF-8"):
-        list(read_pairs(path))
-
-
 @pytest.mark.parametrize(("name", "message"), [("none.jsonl", "no such file"), (".", "is a folder")])
 def test_an_absent_file_and_a_folder_are_input_errors(tmp_path, name, message):
     with pytest.raises(InputError, match=message):
         list(read_pairs(tmp_path / name))
-
-
-def test_anybodys_pairs_are_named_by_their_line_and_further_columns_are_counted(tmp_path, caplog):
-    texts = '"prompt": "p", "chosen": "c", "rejected": "r"'
-    lines = f'{{{texts}}}\n\n{{{texts}, "task_id": null, "source": "x"}}\n{{{texts}, "task_id": "mine", "source": 1}}\n'
-    pairs = list(read_pairs(written(tmp_path / "pairs.jsonl", lines)))
-    assert [pair.task_id for pair in pairs] == ["pair-1", "pair-3", "mine"]
-    assert {type(pair) for pair in pairs} == {PreferencePair}
-    assert "further columns have no effect: source (2 rows)" in caplog.text
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

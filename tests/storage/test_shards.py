@@ -1,6 +1,5 @@
 """Splits are never mixed without a word, and files of every kind that is read give the same objects."""
 
-import json
 import multiprocessing
 import os
 import signal
@@ -10,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from iterpref_core.records.errors import InputError
-from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.shards import fetch, find_shards
 from tests.texts import written
@@ -94,13 +92,6 @@ def test_a_card_that_names_no_files_is_said_to_be_at_fault(tmp_path, configs):
     (folder / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
     with pytest.raises(InputError, match=r"by its README\.md .*; correct the card's `configs`, or name the files"):
         find_shards([folder])
-
-
-def test_a_configuration_that_is_called_all_is_the_one_that_all_means(tmp_path):
-    folder = folder_of(tmp_path, "all.jsonl", "easy.jsonl")
-    configs = "[{config_name: all, data_files: all.jsonl}, {config_name: easy, data_files: easy.jsonl}]"
-    (folder / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
-    assert [Path(file).name for file in find_shards([folder], config="all").files] == ["all.jsonl"]
 
 
 def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path):
@@ -188,15 +179,3 @@ def test_the_partial_file_of_a_killed_run_goes_with_the_next_and_that_of_a_livin
 def _write(path):
     with atomic_writer(path) as file:
         file.write("whole")
-
-
-def test_lists_of_keys_and_values_stay_lists_and_columns_of_nulls_stay_columns(tmp_path):
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    rows = [
-        {"notes": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}], "tests": None},
-        {"notes": [], "tests": "x"},
-    ]
-    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
-    assert [json.loads(item.text) for item in read_items(tmp_path / "a.parquet", nulls=True)] == rows

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import threading
-import time
 from collections import Counter
 
 import pytest
@@ -188,34 +187,6 @@ def test_ctrl_c_does_not_wait_for_calls_under_way(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         debug([f"t{n}" for n in range(10)], model)
     assert (len(model.asked), model.under_way) == (4, 0)
-
-
-def test_a_missing_answer_ends_its_trajectory_with_the_attempts_made_so_far():
-    class Refusing(Patient):
-        def refuses(self, name):
-            return name == "t5" or (name == "t4" and ("t4", 2) in self.asked)
-
-    found = debug(["t1", "t4", "t5"], Refusing())
-    assert [(name, one.solved, one.missing, len(one.attempts)) for name, one in sorted(found.items())] == [
-        ("t1", True, None, 2),
-        ("t4", False, ("refused: 400 too long",), 2),
-        ("t5", False, ("refused: 400 too long",), 0),
-    ]
-
-
-def test_a_model_of_this_process_drafts_in_batches_beside_an_endpoint():
-    def draft(_):
-        time.sleep(0.002)
-        return Completion(BAD, 1, 1)
-
-    student, debugger = Local(draft), Patient()
-    names = [f"t1{n}" for n in range(40)]
-    problems = [problem(name).model_copy(update={"prompt": "t1: add one."}) for name in names]
-    found = []
-    roll_out(problems, student, debugger, Checks(), params(), found.append)
-    assert all(one.solved and len(one.attempts) == 2 for one in found)
-    assert sum(student.batches) == len(found) == len(debugger.asked) == 40
-    assert 1 < max(student.batches) <= 16
 
 
 def test_samples_are_the_same_in_batches_and_without_barriers_and_missing_ones_are_left_out():

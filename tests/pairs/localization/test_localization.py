@@ -1,13 +1,10 @@
 """Stage `localization`: files in, files out, what becomes of an insertion, and how a region is widened."""
 
-from random import Random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.localization.localization import ON_TEXT, localize_pairs, widen_spans
-from iterpref_core.programs.source_code.line_diff import split_lines
+from iterpref_core.pairs.localization.localization import ON_TEXT, localize_pairs
 from iterpref_core.records import FocalSpans, PreferencePair
 from iterpref_core.records.config import LocalizationParams
 from iterpref_core.records.errors import RecordError
@@ -65,19 +62,6 @@ def test_anybodys_pairs_will_do_and_a_broken_line_overwrites_nothing(tmp_path):
 TEXT = "".join(f"x{n} = {n}\n" for n in range(10))
 
 
-def _lines(spans):
-    return [int(line[1 : line.index(" ")]) for start, end in spans for line in split_lines(TEXT[start:end])]
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_one_or_two_lines_join_on_either_side(seed):
-    start = TEXT.index("x5")
-    lines = _lines(widen_spans(TEXT, ((start, start + 6),), 2, Random(seed)))
-    assert lines == list(range(lines[0], lines[-1] + 1))
-    assert lines[0] in (3, 4)
-    assert lines[-1] in (6, 7)
-
-
 def test_the_same_pair_is_widened_alike_every_time(tmp_path):
     pairs = [
         PreferencePair(task_id=f"p{n}", prompt="?", chosen=TEXT.replace("= 5", "= 55"), rejected=TEXT) for n in range(9)
@@ -97,9 +81,3 @@ def test_lines_with_several_spans_count_once(tmp_path_factory, rejected, chosen,
     folder = tmp_path_factory.mktemp("share")
     pair = PreferencePair(task_id="a", prompt="p", chosen=chosen, rejected=rejected)
     assert 0 <= localize(folder, [pair], method=method)[0]["focal_line_share"] <= 1
-
-
-def test_two_tokens_of_the_only_changed_line_of_two_are_half(tmp_path):
-    rejected = "def f(a, b, c, d):\n    return a - b - c - d\n"
-    pair = PreferencePair(task_id="a", prompt="p", chosen=rejected.replace("-", "+"), rejected=rejected)
-    assert localize(tmp_path, [pair], method="token")[0]["focal_line_share"] == 0.5

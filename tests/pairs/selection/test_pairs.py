@@ -1,7 +1,6 @@
 """Stage `pairs`: which version is rejected, what is dropped, and what is counted."""
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.selection.pair_selection import DROPPED, PairedProblem, make_pairs, select_pairs
@@ -75,15 +74,6 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path, word
     )
 
 
-def test_a_program_that_raised_is_not_cosmetic(tmp_path, word_model):
-    right = "def total(xs: list[int]) -> int:\n    return sum(xs)\n"
-    wrong = right.replace("list", "List")
-    names = {"t0": "exception", "t1": "wrong_answer"}
-    many = [trajectory(name, [(wrong, verdict), (right, "passed")]) for name, verdict in names.items()]
-    metrics, (pair,) = select(tmp_path, word_model, many)
-    assert (pair.task_id, pair.rejected, metrics.dropped["cosmetic"]) == ("t0", wrong, 1)
-
-
 def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path, word_model):
     for name, code, says in (("t1", "x = 0", True), ("t1", "I cannot.", True), ("t2", "x = 3", False)):
         with pytest.raises(InputError, match="no problem gave a pair") as refused:
@@ -102,18 +92,6 @@ def test_first_last_or_random_failing_version():
     assert min(counts[:3]) > 70
 
 
-def test_every_different_failing_version_makes_a_pair(tmp_path, word_model):
-    again, commented = [*THREE[:2], THREE[0], *THREE[2:]], [("# a\nx = 3", "timeout"), *THREE]
-    many = [trajectory("t0", again), trajectory("t1", commented), trajectory("t2", commented[:1] + THREE[-1:])]
-    metrics, pairs = select(tmp_path, word_model, many, params("all"))
-    failing = [code for code, _ in THREE[:3]]
-    names = [f"{name}{number}" for name in ("t0", "t1") for number in ("", "#2", "#3")]
-    assert [(pair.task_id, pair.rejected) for pair in pairs] == list(zip(names, failing * 2, strict=True))
-    assert {pair.chosen for pair in pairs} == {"x = 3"}
-    assert [pair.problem_id for pair in pairs] == ["t0"] * 3 + ["t1"] * 3
-    assert (metrics.pairs, metrics.further_pairs, metrics.dropped["comments_only"]) == (6, 4, 1)
-
-
 def test_a_pair_that_a_later_step_drops_says_which(tmp_path, word_model):
     prompt = "Return the number of words of a text that begin with a vowel, whatever their case may be."
     problems = [
@@ -130,14 +108,6 @@ def test_a_pair_that_a_later_step_drops_says_which(tmp_path, word_model):
     with pytest.raises(InputError, match=r"contaminated 1\); .*; contaminated pairs overlap with heldout"):
         select_pairs(*inputs, tmp_path / "none.jsonl")
     assert (row.task_id, row.reason, row.partner) == ("t0", "contaminated", "heldout h")
-
-
-def test_chance_depends_on_the_problem_alone(tmp_path, word_model):
-    many = [trajectory(f"t{i}", THREE) for i in range(9)]
-    _, pairs = select(tmp_path, word_model, many)
-    _, backwards = select(tmp_path, word_model, reversed(many))
-    assert pairs == backwards[::-1]
-    assert len({pair.rejected for pair in pairs}) > 1
 
 
 def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off(tmp_path, word_model):
@@ -194,20 +164,6 @@ def test_what_cannot_be_used_is_refused(tmp_path, word_model, names, model, erro
 
 
 NAMES = st.sets(st.sampled_from(["t", "t#1", "t#2", "t#3", "t#2#2", "t#2#3", "u#2", "#2"]), min_size=1)
-
-
-@given(names=NAMES, data=st.data())
-@settings(max_examples=20)
-def test_no_two_pairs_have_one_name_whatever_problems_are_called(tmp_path_factory, word_model, names, data):
-    folder = tmp_path_factory.mktemp("names")
-    order = data.draw(st.permutations(sorted(names)))
-    write_jsonl(folder / "problems.jsonl", [PROBLEM.model_copy(update={"task_id": name}) for name in order])
-    write_jsonl(folder / "trajectories.jsonl", [trajectory(name, THREE) for name in order])
-    out = folder / "pairs.jsonl"
-    select_pairs(folder / "trajectories.jsonl", folder / "problems.jsonl", word_model, params("all"), out)
-    pairs = list(read_pairs(out))
-    assert [pair.problem for pair in pairs] == [name for name in order for _ in range(3)]
-    assert [pair.task_id for pair in pairs[::3]] == order
 
 
 @pytest.mark.parametrize("license", [["MIT"], 3, {"spdx": "MIT"}, True, float("nan")])

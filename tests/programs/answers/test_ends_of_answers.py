@@ -76,21 +76,6 @@ def test_the_program_is_found(case):
     assert ast.unparse(ast.parse(found)) == PROGRAM.rstrip()
 
 
-def test_an_alias_and_a_method_count_where_nothing_else_has_the_name():
-    alias = "def solve(x):\n    return x + 1\n\n\nf = solve\n"
-    method = "class Solution:\n    def f(self, x):\n        return x + 1\n"
-    use = "```python\nprint(f(1))\n```\n"
-    for program in (alias, method):
-        assert extract_program(f"```python\n{program}```\n{use}", "f") == program
-    # Of a dotted name the method is what is asked for.
-    assert extract_program(f"```python\n{method}```\n{FIX}", "Solution().f") == PROGRAM
-    assert extract_program(f"{FIX}```python\n{method}```\n", "Solution().f") == method
-
-
-def test_analysis_that_never_ends_leaves_no_program():
-    assert extract_program(f"analysisWe need f. {DRAFT}or", "f") is None
-
-
 LONG = {
     "250 drafts": f"Try:\n{DRAFT}No.\n" * 250,
     "5,000 drafts": f"Try:\n{DRAFT}No.\n" * 5_000,
