@@ -1,8 +1,6 @@
 """Formats of published sets: rows go in, right programs pass, wrong ones fail, and what is left out has a reason."""
 
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from iterpref_core.execution import Executor, Limits, program_of
 from iterpref_core.problems.ingestion.ingest import ingest
@@ -40,16 +38,6 @@ def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path, name):
     right, wrong = verdicts(problem, expected.right, expected.wrong)
     assert right == "passed"
     assert wrong != "passed"
-
-
-@pytest.mark.parametrize("name", ["code_contests", "kodcode", "acecode", "prime, nested", "apps, lines in lists"])
-def test_nested_columns_of_parquet_are_the_same(tmp_path, name):
-    expected = ROWS[name]
-    source = tmp_path / "in.parquet"
-    parquet.write_table(pa.Table.from_pylist([expected.row]), source)
-    (as_json,) = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)[1]
-    (as_table,) = taken(source, expected.form)[1]
-    assert as_table == as_json.model_copy(update={"provenance": as_table.provenance})
 
 
 def test_every_format_is_tried():

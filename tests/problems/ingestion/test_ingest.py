@@ -48,26 +48,6 @@ def test_a_file_that_is_a_source_or_lies_in_one_is_not_written(out, tmp_path):
     assert source.read_text() == before
 
 
-def test_records_that_do_not_fit_are_counted_and_the_first_are_named(tmp_path):
-    broken = [{"task_id": str(number)} for number in range(5)]
-    source = written(tmp_path / "in.jsonl", SOUND, *broken)
-    found = ingest(source, "problems", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
-    assert found.counts == {"problems": 1, "tests/io": 1, "references/passed": 1, "dropped/bad_record": 5}
-    assert [row.where for row in found.dropped] == [f"{source}:{line}" for line in (2, 3, 4)]
-    assert found.dropped[0].explanation.startswith("no column `prompt`")
-    lines = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
-    assert [row["where"] for row in lines] == [f"{source}:{line}" for line in (2, 3, 4, 5, 6)]
-
-
-def test_reasons_are_written_when_no_row_is_taken(tmp_path):
-    source = written(tmp_path / "in.jsonl", {"task_id": "a"}, {"task_id": "b"})
-    with pytest.raises(InputError, match=r"no problem to ingest \(\d+ bad_record; "):
-        ingest(source, "problems", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
-    lines = [json.loads(line) for line in (tmp_path / "dropped.jsonl").read_text().splitlines()]
-    assert [row["where"] for row in lines] == [f"{source}:1", f"{source}:2"]
-    assert not (tmp_path / "out.jsonl").exists()
-
-
 def test_broken_files_are_named(tmp_path):
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(json.dumps(SOUND).encode())[:-9])
     for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole packed file"}.items():

@@ -106,22 +106,3 @@ def test_what_is_no_program_is_no_attempt(tmp_path):
     assert {name: count for name, count in counts.items() if name.startswith("dropped/")} == {
         "dropped/not_python": 2, "dropped/no_code": 1, "dropped/empty": 1,
     }  # fmt: skip
-
-
-def test_problems_have_the_licenses_of_all_their_programs(tmp_path):
-    row = {"problem": "p", "statement": "Do.", "code": "x = 1\n"}
-    rows = [row | {"status": "WA", "license": "MIT"}, row | {"status": "AC", "license": "GPL-3.0-only"}]
-    read(tmp_path, COLUMNS, *rows)
-    assert [problem.license for problem in read_jsonl(tmp_path / "out", Problem)] == ["MIT AND GPL-3.0-only"]
-
-
-def test_one_name_for_two_statements_is_two_problems(tmp_path):
-    rows = [
-        {"problem": "1", "statement": statement, "code": f"x = {number}\n", "status": "AC"}
-        for number, statement in enumerate(("Split at ','.", "Split at ';'.", "Split at  ','"))
-    ]
-    _, found = read(tmp_path, COLUMNS, *rows)
-    assert {one.task_id: [each.code for each in one.attempts] for one in found} == {
-        "1": ["x = 0\n", "x = 2\n"],
-        "1#2": ["x = 1\n"],
-    }

@@ -53,18 +53,6 @@ def tried(judge, *, problem=PROBLEM, wrong=(), right):
     return found, find_failures(found, wrong, judge, 1)
 
 
-def test_of_three_right_programs_that_run_the_first_that_passes_is_the_reference():
-    right = [f"{RIGHT}# {number}\n" for number in range(8)]
-    judge = Judge({right[0]: ("exception", 0)})
-    found, _ = tried(judge, right=right)
-    assert (found.reference, sum(judge.run.values())) == (right[1], 3)
-
-
-@pytest.mark.parametrize("verdict", ["exception", "timeout", "memory"])
-def test_a_right_program_that_cannot_run_here_is_no_other_answer(verdict):
-    assert tried(Judge({OTHER_RIGHT: (verdict, 0)}), right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
-
-
 def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_decides():
     judge = Judge({OTHER_RIGHT: ("wrong_answer", 1)})
     with pytest.raises(LeftOutError, match="it fails") as left_out:
@@ -78,23 +66,6 @@ def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_dec
         }
     )
     assert tried(judge, problem=checked, right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
-
-
-def test_no_right_program_that_passes_is_a_failing_reference():
-    for verdict, reason in (("wrong_answer", "reference_fails"), ("infra_error", "reference_not_run")):
-        with pytest.raises(LeftOutError, match=f"{verdict}: it fails") as left_out:
-            tried(Judge({RIGHT: (verdict, 0)}), right=(RIGHT,))
-        assert left_out.value.reason == reason
-
-
-def test_the_reading_counts_that_a_right_program_passes():
-    other = PROBLEM.model_copy(update={"tests": (IoTest(call="f(1)", expected="[2]"),)})
-
-    def judge(problem):
-        return lambda _: Outcome("passed" if problem.tests == other.tests else "wrong_answer", "", 0, 2)
-
-    row = PublishedProblem(PROBLEM, iter([other]), right=(RIGHT,))
-    assert find_reference(row, judge).tests == other.tests
 
 
 def test_where_no_reading_fits_all_right_programs_run_in_the_closest_one_alone():
@@ -130,17 +101,6 @@ def test_the_nearest_program_that_fails_becomes_the_rejected_one():
     assert (failed.code, failed.verdict, failed.feedback) == (NEAR, "wrong_answer", "it fails")
     assert (repaired.code, repaired.verdict, repaired.hidden) == (RIGHT, "passed", "passed")
     assert trajectory.tests == problem.tests_digest
-
-
-def test_what_a_hidden_test_says_stays_hidden():
-    _, trajectory = tried(Judge({NEAR: ("wrong_answer", 1)}), right=(RIGHT,), wrong=(NEAR,))
-    assert trajectory is not None
-    assert trajectory.attempts[0].feedback == ""
-
-
-def test_programs_that_cannot_be_judged_or_pass_are_never_rejected():
-    judge = Judge({FAR: ("infra_error", 0)})
-    assert tried(judge, right=(RIGHT,), wrong=(FAR, NEAR))[1] is None
 
 
 @pytest.mark.parametrize("name", ["code_contests", "acecode", "humaneval, HumanEvalPack"])

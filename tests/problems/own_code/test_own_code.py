@@ -1,6 +1,5 @@
 """One's own code as problems: what is taken, what is left out and why, and what the problems demand."""
 
-import ast
 import sys
 import venv
 from types import SimpleNamespace
@@ -217,29 +216,6 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
         "dropped/test_slow": 1.0,
     }
     assert shop.counts["license"] == "MIT"
-
-
-def test_the_environment_that_the_problems_need_is_told(shop):
-    name, _, values = str(shop.counts["environment"]).partition(": ")
-    assert name == "shop-project"
-    assert EnvironmentParams.model_validate_json(values) == shop.own
-
-
-def test_a_problem_tells_signature_docstring_and_what_its_module_has(shop):
-    prompt = shop.problems["total"].prompt
-    assert "def total(prices, tax=0.0):" in prompt
-    assert ">>> total([1, 2], tax=0.5)" in prompt
-    assert "import math" in prompt
-    assert "ROUND_TO = 2" in prompt
-    assert "fsum" not in prompt
-
-
-def test_a_method_is_shown_with_its_class(shop):
-    problem = shop.problems["Basket.add"]
-    assert "class Basket(Counted):" in problem.prompt
-    assert "self.prices = []" in problem.prompt
-    assert "self.prices.append" not in problem.prompt
-    assert problem.reference == ast.unparse(ast.parse(problem.reference)).replace("'''", '"""') + "\n"
 
 
 @pytest.mark.parametrize(

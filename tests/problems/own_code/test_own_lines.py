@@ -34,16 +34,6 @@ def test_a_function_is_whole_whatever_stands_before_it(tmp_path, before, ends):
     assert FUNCTION[: FUNCTION.index("    return")] in prompt_of(function)
 
 
-def test_a_file_in_another_encoding_is_read_by_its_own(tmp_path):
-    path = tmp_path / "m.py"
-    path.write_bytes('# -*- coding: latin-1 -*-\ndef f():\n    """Ä."""\n    return "Ã¤"\n'.encode("latin-1"))
-    module = read_module("m", path)
-    assert module is not None
-    (function,) = find_functions(module)
-    assert isinstance(function, Function)
-    assert function.text() == 'def f():\n    """Ä."""\n    return "Ã¤"\n'
-
-
 def test_all_files_are_read_but_tests_and_what_is_not_the_projects(tmp_path):
     for name in ("a.py", "t_test.py", "test_a.py", "setup.py", "build/b.py", "docs/c.txt", ".venv/d.py", "tests/t.py"):
         path = tmp_path / name

@@ -31,14 +31,6 @@ def kinds(item, *tasks):
     return {name: {kind for kind, count in overlap.kinds.items() if count} for name in overlap.overlapping}
 
 
-def test_runs_must_cover_most_of_a_task():
-    task = BenchmarkTask("b/1", (f"Say {TEN}!",), ())
-    assert kinds(pair("a", f"X {TEN.upper().replace(' ', ', ')}"), task) == {"b/1": {"ngram"}}
-    assert kinds(pair("a", "x", f"# {TEN} y"), task) == {"b/1": {"ngram"}}
-    assert kinds(pair("a", TEN), BenchmarkTask("b/1", (f"{TEN} and quite a lot of other words",), ())) == {}
-    assert kinds(pair("a", TEN.replace("five", "5")), task) == {}
-
-
 def test_a_run_that_many_tasks_share_and_composed_prompts_say_nothing():
     tasks = [BenchmarkTask(f"b/{n}", (f"{n} {TEN}",), ()) for n in range(11)]
     assert kinds(pair("a", TEN), *tasks) == {}

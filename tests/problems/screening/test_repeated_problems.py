@@ -62,14 +62,6 @@ def test_a_problem_that_repeats_one_of_another_file_is_found(tmp_path):
     assert [kept.task_id for kept in read_jsonl(out, Problem)] == ["a", "b", "a#2", "f"]
 
 
-def test_a_problem_of_a_benchmark_is_found(tmp_path):
-    bench = written(tmp_path / "bench.jsonl", {"task_id": "B/1", "prompt": WORDS, "canonical_solution": PROGRAM})
-    problems = written(tmp_path / "a.jsonl", problem("a", WORDS), problem("b", "Print n."))
-    code, found = checked("--problems", problems, "--against", bench)
-    assert (code, found["contaminated"]) == (1, 1)
-    assert found["findings"] == [f"1 problems overlap with {bench}, such as a = B/1"]
-
-
 def test_what_is_left_out_is_written_with_its_partner(tmp_path):
     bench = written(tmp_path / "bench.jsonl", {"task_id": "B/1", "prompt": WORDS})
     first = written(tmp_path / "a.jsonl", problem("a", "Print n."), problem("b", WORDS))

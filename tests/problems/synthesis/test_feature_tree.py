@@ -1,12 +1,10 @@
 """The feature tree: counting, growing, drawing; numbers worked out by hand."""
 
-import math
-from collections import Counter
 from random import Random
 
 import pytest
 
-from iterpref_core.problems.synthesis.feature_tree import FeatureTree, Node, load_tree
+from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.records.errors import InputError
 
 
@@ -27,15 +25,6 @@ def _frequencies(level, above=()):
     return found
 
 
-def test_a_frequency_is_the_number_of_seeds_with_a_feature_or_one_below_it():
-    tree = _tree()
-    assert (tree.seeds, tree.size()) == (3, 4)
-    assert _frequencies(tree.categories) == {
-        ("algorithm",): 3, ("algorithm", "sorting"): 3, ("algorithm", "sorting", "stable"): 2,
-        ("algorithm", "searching"): 1, ("logging",): 1, ("logging", "levels"): 1,
-    }  # fmt: skip
-
-
 def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_are():
     tree = _tree()
     before = _frequencies(tree.categories)
@@ -44,16 +33,6 @@ def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_a
     new = {("algorithm", "hashing"): 2, ("algorithm", "searching", "binary"): 1}
     assert _frequencies(tree.categories) == before | new
     assert tree.seeds == 3
-
-
-def test_features_are_drawn_with_their_probabilities():
-    tree = FeatureTree(categories={"algorithm": Node(9, {"common": Node(8), "rare": Node(1)})})
-    random = Random(5)
-    draws = 4000
-    for temperature, share in [(1.0, 1 / 9), (3.0, 1 / 3)]:
-        found = Counter(tree.sample((1, 1), temperature, random)[0][1] for _ in range(draws))
-        deviation = math.sqrt(share * (1 - share) / draws)
-        assert abs(found["rare"] / draws - share) < 4 * deviation
 
 
 def test_no_more_than_the_breadth_of_each_level_is_drawn_and_nothing_twice():

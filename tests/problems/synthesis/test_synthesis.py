@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from iterpref_core.execution import Executor, Limits, program_of
+from iterpref_core.execution import Executor, Limits
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.problems.synthesis.seed_code import filter_for_others
 from iterpref_core.problems.synthesis.synthesis import SEED_CHARS, make_tree, write_problems
-from iterpref_core.records import Problem, ScriptTest
+from iterpref_core.records import Problem
 from iterpref_core.records.errors import InputError, RecordError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.fake_models import stored
@@ -153,21 +153,6 @@ def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
     assert counts["problems/asked"] == counts["problems/kept"] + dropped
 
 
-def test_a_problem_names_the_file_to_write_and_tells_right_from_wrong(tmp_path, params, executor):
-    out = tmp_path / "written.jsonl"
-    write_problems(_tree(), ScriptedModel(Author()), params, executor, 1, out)
-    (problem,) = read_jsonl(out, Problem)
-    assert problem.prompt.startswith("Write `double(x)`: alpha")
-    assert problem.prompt.endswith("\n\nWrite the file `solution.py`.")
-    assert (problem.entry_point, problem.source, problem.reference) == ("solution", "synthesized", SOLUTION)
-    assert len(problem.features) == 2
-    assert all(re.fullmatch(r"(algorithm|data structures|security) > feature \d", path) for path in problem.features)
-    assert problem.tests == (ScriptTest(module="solution", files={"test.py": TEST}, run="test.py"),)
-    outcome = executor.run_one(program_of(problem, "def double(x):\n    return x ** 2\n"))
-    feedback = "test_numbers: self.assertEqual(double(3), 6) failed: 9 != 6"
-    assert (outcome.verdict, outcome.feedback) == ("wrong_answer", feedback)
-
-
 def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(tmp_path, params, executor):
     source = _seeds(tmp_path / "seeds", "aab")
 
@@ -198,11 +183,3 @@ def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(tmp_path, param
     assert run(last, "killed") == expected
     asked += last.prompts
     assert sorted(asked) == sorted(whole.prompts)
-
-
-def test_asking_for_more_problems_leaves_the_first_ones_as_they_are(tmp_path, params, executor):
-    few, more = tmp_path / "a" / "x.jsonl", tmp_path / "b" / "x.jsonl"
-    write_problems(_tree(), ScriptedModel(Author()), params, executor, 3, few)
-    write_problems(_tree(), ScriptedModel(Author()), params, executor, 6, more)
-    assert more.read_text().startswith(few.read_text())
-    assert len(more.read_text().splitlines()) == 6
