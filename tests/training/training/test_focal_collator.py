@@ -49,13 +49,6 @@ def test_a_token_counts_if_and_only_if_it_has_a_character_of_the_region(name, da
     assert collator.error_region(example | programs) == expected[start:]
 
 
-OTHER_LOSSES = (
-    "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "apo_zero", "apo_down",
-    "discopop",
-)  # fmt: skip
-"""Losses of TRL that no objective has."""
-
-
 def _distance(gradient, expected):
     """Return the length of the difference of two gradients, relative to the second one's."""
     off = sum(float((gradient[name] - values).square().sum()) for name, values in expected.items())
@@ -97,31 +90,6 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(objective, pairs, 
         own_loss, own_gradient = _step(ours, ours.data_collator(pairs_scored))
         assert own_loss == pytest.approx(loss, rel=1e-6)
         assert _distance(own_gradient, gradient) < 1e-5
-
-
-def test_trl_s_other_losses_count_the_error_region_alone(pairs, model_folder, tokenizer, tmp_path):
-    """With the collator the loss equals that of TRL's own batch with a mask limited by hand."""
-    trainer = trl_s(model_folder, pairs, tokenizer, tmp_path, loss_type="robust", label_smoothing=0.1)
-    examples = list(trainer.train_dataset)
-    focal = trainer.data_collator(examples)
-    by_hand = DataCollatorForPreference(tokenizer.pad_token_id)(examples)
-    whole = {name: values.clone() for name, values in by_hand.items()}
-    for number, (pair, example) in enumerate(zip(pairs, examples, strict=True)):
-        text = pair["prompt"] + pair["rejected"]
-        (span,) = pair["rejected_spans"]
-        first, last = (len(pair["prompt"]) + place for place in span)
-        offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
-        marks = [int(start < last and first < end) for start, end in offsets]
-        row = by_hand["completion_mask"][len(examples) + number]
-        row[:] = 0
-        row[: len(marks)] = torch.tensor(marks)
-        assert len(marks) <= len(example["prompt_ids"]) + len(example["rejected_ids"])
-    with torch.no_grad():  # so that the policy differs from its reference
-        trainer.model.get_input_embeddings().weight.mul_(1.1)
-    for trainer.loss_types in ([name] for name in OTHER_LOSSES):
-        losses = [trainer.compute_loss(trainer.model, batch).item() for batch in (focal, by_hand, whole)]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-6), trainer.loss_types
-        assert losses[0] != pytest.approx(losses[2], rel=1e-6), trainer.loss_types
 
 
 @pytest.mark.filterwarnings("ignore:The `'keep_end'` truncation mode")
