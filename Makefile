@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Worktrees of runs with `--set` and of sweeps. In a repository of several projects, the project is a folder of each worktree.
 WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
 
-.PHONY: help demo test test-all test-changed test-ci test-nightly test-slow graph walk pictures check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
+.PHONY: help demo test test-all test-ci test-nightly test-slow graph walk pictures check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
@@ -33,9 +33,6 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -p tests.copies --copi
 
 test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/evaluation/report tests/training" for some of them
 	$(PYTEST) -m "not slow" $(TESTS)
-
-test-changed: $(TOOLS) ## run the quick tests that your changes can affect, by imports; SINCE=COMMIT compares with another commit than HEAD
-	$(PYTEST) -m "not slow" $$($(BIN)/python -m tests.affected $(SINCE))
 
 test-slow: $(TOOLS) ## run the tests that CI runs besides those of `make test`: killed servers, lost nodes, the whole experiment, a real model
 	$(PYTEST) -m "slow and not nightly"
@@ -107,7 +104,7 @@ lock: ## resolve pyproject.toml and config/environments/*.in into their locks; L
 
 # The tests that depend most on versions of libraries: trainers, generation, MLflow, DVC and Prefect.
 RANGE_TESTS = tests/training/library tests/training/training/test_focal_trainer.py \
-	tests/training/training/test_focal_collator.py tests/training/training/test_trl.py tests/models/inference/test_generation.py \
+	tests/training/training/test_focal_collator.py tests/models/inference/test_generation.py \
 	tests/tasks/mlflow tests/tasks/dvc tests/flows/test_experiment.py
 RANGE_TOOLS = 'pytest>=9' 'pytest-timeout>=2.4' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7' \
 	'moto[s3]>=5.1' 'flask-cors>=6'
