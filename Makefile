@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Worktrees of runs with `--set` and of sweeps. In a repository of several projects, the project is a folder of each worktree.
 WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
 
-.PHONY: help demo test test-all test-ci test-nightly test-slow graph walk pictures check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
+.PHONY: help demo test test-all test-slow graph walk pictures check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
@@ -35,13 +35,7 @@ test: $(TOOLS) ## run the tests, as before a commit; TESTS="tests/evaluation/rep
 	$(PYTEST) -m "not slow" $(TESTS)
 
 test-slow: $(TOOLS) ## run the tests that CI runs besides those of `make test`: killed servers, lost nodes, the whole experiment, a real model
-	$(PYTEST) -m "slow and not nightly"
-
-test-ci: $(TOOLS)
-	$(PYTEST) -m "not nightly"
-
-test-nightly: $(TOOLS) ## run the tests that repeat a mechanism on other models or with other hostile programs
-	$(PYTEST) -m nightly
+	$(PYTEST) -m slow
 
 test-all: $(TOOLS) ## run all tests
 	$(PYTEST)

@@ -1,19 +1,15 @@
-"""Make the token ids of a prompt, cut where its answer begins, and find the ends of answers."""
+"""Make the token ids of a prompt, and find the ends of answers."""
 
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import text_engine
 
-_WORDS = ("def", "import", "from", "class", "```", "Here", *string.ascii_letters, *string.digits, *string.punctuation)
-"""Beginnings of answers, to find the place to cut a prompt."""
-_LONGEST_HEALING_PREFIX = 8
-"""Characters that a token may reach back into a prompt."""
+_WORD = "def"
+"""The beginning of an answer, to find the place to cut a prompt."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,15 @@ def encode_prompts(template: ChatTemplate, prompts: Sequence[str]) -> list[Encod
         return [EncodedPrompt(ids) for ids in encode_texts(tokenizer, prompts, special=template.plain)]
     # The two programs of a pair have one prompt.
     different = list(dict.fromkeys(prompts))
-    encoded = encode_texts(tokenizer, different, special=template.plain)
-    # A word shows where the prompt's tokens end once an answer follows.
-    word = _word_that_reaches_back(template)
-    begun = [prompt + word for prompt in different]
-    tried = encode_texts(tokenizer, begun, special=template.plain)
+    begun = [prompt + _WORD for prompt in different]
+    encoded = encode_texts(tokenizer, begun, special=template.plain)
+    encodings = text_engine(tokenizer, continues=False).encode_batch(begun, add_special_tokens=False)
     asked = {}
-    for prompt, ids, ids_with_word in zip(different, encoded, tried, strict=True):
-        asked[prompt] = _cut(tokenizer, word, prompt, ids, ids_with_word)
+    for prompt, ids, encoding in zip(different, encoded, encodings, strict=True):
+        # The last token of "… [/INST] def" begins one character before the end of the prompt.
+        place = next(number for number, (_, end) in enumerate(encoding.offsets) if end > len(prompt))
+        of_answer = len(encoding) - place
+        asked[prompt] = EncodedPrompt(ids[:-of_answer], prompt[encoding.offsets[place][0] :])
     return [asked[prompt] for prompt in prompts]
 
 
@@ -94,37 +91,3 @@ def encode_texts(
         if special and not written and ids and ids[-1] == end and added[-1]:
             ids.pop()
     return rows
-
-
-@lru_cache(maxsize=8)
-def _word_that_reaches_back(template: ChatTemplate) -> str:
-    """Return the word before which a prompt of this template is cut the earliest: of two, a tokenizer may join one."""
-    prompt = template.render_prompt("x")
-    (ids,) = encode_texts(template.tokenizer, [prompt], special=template.plain)
-    begun = encode_texts(template.tokenizer, [prompt + word for word in _WORDS], special=template.plain)
-    lengths: dict[str, int] = {}
-    for word, tried in zip(_WORDS, begun, strict=True):
-        asked = _cut(template.tokenizer, word, prompt, ids, tried)
-        lengths[word] = len(asked.healing_prefix)
-    return max(lengths, key=lengths.__getitem__)
-
-
-def _cut(
-    tokenizer: PreTrainedTokenizerBase,
-    word: str,
-    prompt: str,
-    ids: list[int],
-    tried: list[int],
-) -> EncodedPrompt:
-    """Return a prompt, cut where the first token of the word begins that was tried after it."""
-    if tried[: len(ids)] == ids:
-        return EncodedPrompt(ids)
-    engine = text_engine(tokenizer, continues=True)
-    # With "… [/INST] " and the word "def": the last token of all is " def", which is what " " + "def" is encoded to.
-    # So " " is the healing_prefix, and the tokens before " def" are read by the model.
-    for length in range(min(_LONGEST_HEALING_PREFIX, len(prompt)) + 1):
-        healing_prefix = prompt[len(prompt) - length :]
-        rest = engine.encode(healing_prefix + word, add_special_tokens=False).ids
-        if tried[len(tried) - len(rest) :] == rest:
-            return EncodedPrompt(tried[: len(tried) - len(rest)], healing_prefix)
-    return EncodedPrompt(ids)

@@ -1,4 +1,4 @@
-"""Generation in this process: greedy is an argmax, whoever leaves the batch; and the precision it computes in."""
+"""Generation in this process: greedy is an argmax, whoever is in the batch; and the precision it computes in."""
 
 import json
 
@@ -12,7 +12,7 @@ from transformers import (
 
 from iterpref_core.models.inference.backend import Request, Sampling, before_stop
 from iterpref_core.models.inference.backend_factory import model_identity
-from iterpref_core.models.inference.transformers_model import TransformersModel, leaving_cache
+from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
@@ -132,7 +132,7 @@ def test_a_sample_is_drawn_at_a_temperature_with_random_numbers_of_its_own_and_b
 
         tokens = decoding_loop(model, request.prompt, tokenizer, noisy)
         assert answer.text == spoken(opinionated, tokens, tokenizer)
-    assert len({answer.completion_tokens for answer in answers}) > 3, "rows leave while others go on"
+    assert len({answer.completion_tokens for answer in answers}) > 3
 
 
 @pytest.mark.parametrize("config", ["opinionated", "MistralConfig", "Gemma2Config"])
@@ -148,13 +148,12 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times_whatever_a_che
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
     assert len({len(tokens) for tokens in expected}) > 3, "rows that end together prove nothing"
     assert [answer.text for answer in answers] == [spoken(folder, tokens, tokenizer) for tokens in expected]
-    assert leaving_cache(backend._model) is not None, "rows can leave"
 
 
 @pytest.mark.parametrize("config", ["LlamaConfig", "Qwen3NextConfig"])
 def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(config, tokenizer, tmp_path):
     layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
-    more = {} if config == "LlamaConfig" else layers  # of the latter no row can leave its batch
+    more = {} if config == "LlamaConfig" else layers
     folder = save(tokenizer, tmp_path, config, **more)
     backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     requests = [Request(prompt, 0) for prompt in PROMPTS]

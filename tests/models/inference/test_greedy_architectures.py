@@ -14,10 +14,6 @@ from tests.architectures import build_small
 
 _QUICK = ("bart", "gemma3_text", "gpt2", "llama", "mamba", "mixtral", "opt", "qwen2", "qwen3_next", "rwkv")
 """One of each kind: encoder and decoder, windows, learned positions, states, experts, no positions to shift."""
-_OTHERS = (
-    "bloom", "codegen", "deepseek_v3", "falcon", "gpt_neox", "granite", "mistral", "phi3", "qwen3", "recurrent_gemma",
-    "starcoder2",
-)  # fmt: skip
 _NEW = 8
 _PROMPTS = ["5 17 99 3 64", "8 8 40", "101 77 23 54 90 31 12 66 70 45 38"]  # of different lengths: a batch pads them
 
@@ -52,7 +48,6 @@ def _save(name, folder):
     "name",
     [
         *_QUICK,
-        *(pytest.param(name, marks=[pytest.mark.slow, pytest.mark.nightly]) for name in _OTHERS),
         pytest.param("smollm2", marks=pytest.mark.slow),
     ],
 )

@@ -39,8 +39,8 @@ class Fitted:
     folder: Path
 
 
-LANES = dict.fromkeys(FAMILIES, (pytest.mark.slow, pytest.mark.nightly)) | {"Llama 2": pytest.mark.slow, "ChatML": ()}
-"""The marks of each family: one is quick, and one that puts a blank on either side of an answer is slow."""
+LANES = {"ChatML": (), "Llama 2": pytest.mark.slow}
+"""The marks of two families: a quick one, and one that puts a blank on either side of an answer."""
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=marks) for name, marks in LANES.items()])

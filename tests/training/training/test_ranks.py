@@ -16,7 +16,6 @@ import pytest
 import torch
 from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
-from safetensors.torch import load_file
 
 from iterpref_core.records.config import load_params
 from iterpref_core.records.errors import ConfigError, InputError
@@ -260,43 +259,6 @@ def test_an_error_of_the_only_process_is_the_run_s(tmp_path):
     script.write_text("raise SystemExit(2)")
     with pytest.raises(InputError, match="a process ended with exit code 2"):
         start_processes(str(configuration), [str(script)])
-
-
-@pytest.mark.slow
-@pytest.mark.nightly
-def test_two_machines_train_what_one_process_does(tmp_path, inputs, params, port):
-    """Each is a process of its own script on loopback; they meet by address and port alone, as machines do.
-
-    The objective needs the same order of pairs in both processes.
-    """
-    own = params.model_copy(update={"micro_batch_size": 1})
-    one = _train(tmp_path / "one", inputs, "hybrid-rpo", own)
-    two = _in_two(own, tmp_path, port, distributed_type="MULTI_GPU")
-    assert two.accelerate is not None
-    every = read_yaml(ROOT / "params.yaml")
-    (tmp_path / "params.yaml").write_text(json.dumps(every | {"training": own.model_dump(mode="json")}))
-    names = zip(("pairs", "spans", "model"), inputs, strict=True)
-    options = [part for name, path in names for part in (f"--{name}", str(path))]
-    options += ["--objective", "hybrid-rpo", "--out", str(tmp_path / "two")]
-    where = {
-        "MACHINES": "2", "HOST": "127.0.0.1", "PORT": str(port), "PROCESSES": "1",
-        "CONFIG": two.accelerate, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }  # fmt: skip
-    machines = [
-        subprocess.Popen(
-            ["sh", str(MACHINES), *options, "--json"], cwd=tmp_path, env=os.environ | where | {"RANK": str(rank)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in (1, 0)
-    ]  # fmt: skip
-    said = [machine.communicate(timeout=240) for machine in machines]
-    assert [machine.returncode for machine in machines] == [0, 0], said
-    assert '"steps"' not in said[0][0]
-    assert json.loads(said[1][0]) == pytest.approx(one[0], rel=1e-4, abs=1e-6)
-    weights = load_file(tmp_path / "two" / "model.safetensors")
-    assert weights.keys() == one[2].keys()
-    for name, weight in one[2].items():
-        torch.testing.assert_close(weights[name], weight, atol=1e-5, rtol=1e-4, msg=name)
 
 
 def test_a_machine_that_does_not_know_the_others_says_what_is_missing():
