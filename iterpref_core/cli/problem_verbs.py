@@ -244,7 +244,8 @@ def synthesize(
             if leaves_this_machine(inference):
                 against = filter_for_others(seed_code, license, settings.own_code.licenses)
             written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
-            features, counts = make_tree(seed_code, asked, settings.synthesis, against, written)
+            features, taken = make_tree(seed_code, asked, settings.synthesis, against, written)
+            counts |= taken
             typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
             features = load_tree(tree)

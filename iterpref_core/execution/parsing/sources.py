@@ -1,9 +1,8 @@
-"""Inspect the sources of tests for imports, assertions and errors of syntax."""
+"""Inspect the sources of tests for assertions and errors of syntax."""
 
 import ast
 import re
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from iterpref_core.programs.source_code.syntax_tree import parse
 
@@ -19,34 +18,6 @@ def parsed(source: str) -> ast.Module:
     """
     tree: ast.Module = parse(source.removeprefix("\ufeff"))
     return tree
-
-
-def packages_of(tree: ast.Module, modules: frozenset[str]) -> tuple[str, ...]:
-    r"""Return the packages that a test cannot do without: it imports them, not in a `try` or an `if`.
-
-    >>> test = "import os, numpy.linalg\nfrom solution import f\nif f(1):\n    import pandas"
-    >>> packages_of(parsed(test), frozenset({"solution"}))
-    ('numpy',)
-
-    Args:
-        tree: of the test.
-        modules: names that the solution and the test's own files are imported by.
-    """
-    # A module of the test itself, or of Python, needs no package.
-    own = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
-    return tuple(sorted({name.partition(".")[0] for name in _imported(tree)} - own))
-
-
-def _imported(block: ast.AST) -> Iterator[str]:
-    """Yield the modules that the statements of a block import, but for those in a `try` or an `if`."""
-    for node in ast.iter_child_nodes(block):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield str(node.module)
-        # `try: import numpy` works without numpy.
-        elif isinstance(node, ast.stmt | ast.match_case) and not isinstance(node, ast.Try | ast.If):
-            yield from _imported(node)
 
 
 _ASSERTS = re.compile(

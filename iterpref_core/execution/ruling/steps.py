@@ -11,12 +11,12 @@ from iterpref_core.execution.parsing.sources import (
     asserts_at_once,
     compile_problem,
     may_assert,
-    packages_of,
     parsed,
 )
 from iterpref_core.execution.protocol.programs import Program, ValueTest
 from iterpref_core.execution.protocol.steps import Runner, SandboxStep
 from iterpref_core.execution.ruling.operands import with_kept_operands
+from iterpref_core.programs.source_code.names import packages_of
 from iterpref_core.records import AssertTest, IoTest, ScriptTest, StdinTest
 from iterpref_core.records.errors import RecordError
 
@@ -127,7 +127,7 @@ def _needs(test: Any, program: Program) -> tuple[list[str], str]:
     except UNREADABLE as error:
         # Another Python may compile the script.
         return stated, "" if program.environment is not None else compile_problem(error)
-    return [*stated, *packages_of(tree, frozenset({test.module if is_script else "solution", *own}))], ""
+    return [*stated, *packages_of(tree, {test.module if is_script else "solution", *own})], ""
 
 
 def _call(index: int, test: IoTest, call: Call) -> Step:

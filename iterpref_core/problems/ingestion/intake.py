@@ -63,7 +63,7 @@ class Ingested:
         dropped: the first rows of each reason.
     """
 
-    counts: dict[str, float]
+    counts: dict[str, int]
     dropped: tuple[Dropped, ...]
 
 
@@ -170,8 +170,7 @@ def open_intake(wanted: Wanted, preset: Preset, columns: str | None, dropped: Pa
             raise left_out.nothing_taken(preset.product, wanted.paths)
         files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         every = {**intake.counts, **left_out.counts, **files_left_out}
-        counts = {name: float(count) for name, count in every.items() if count}
-        intake.result = Ingested(counts, left_out.first())
+        intake.result = Ingested({name: count for name, count in every.items() if count}, left_out.first())
 
 
 def write_records(

@@ -39,7 +39,7 @@ def ingest_own_code(
     heldout: float = 0.0,
     dropped: Path | None = None,
     keep: bool = False,
-) -> dict[str, float | str]:
+) -> dict[str, int | str]:
     """Turn functions of a project, tested by its own tests, into `problems.jsonl`.
 
     Args:
@@ -82,10 +82,9 @@ def ingest_own_code(
     counts["problems"] = len(kept)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
-    result: dict[str, float | str] = {name: float(count) for name, count in counts.items()}
-    result |= {name: float(count) for name, count in sorted(left_out.counts.items())}
+    result: dict[str, int | str] = {**counts, **dict(sorted(left_out.counts.items()))}
     if not kept:
-        listed = ", ".join(f"{name} {count:g}" for name, count in result.items())
+        listed = ", ".join(f"{name} {count}" for name, count in result.items())
         raise InputError(
             f"{folder}: no problem to ingest ({listed}; license {stated}); docs/own-code.md has the reasons"
         )

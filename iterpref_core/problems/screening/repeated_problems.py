@@ -31,7 +31,7 @@ class CheckedProblems(NamedTuple):
         findings: sentences about repetitions and overlaps, each with examples.
     """
 
-    counts: dict[str, float]
+    counts: dict[str, int]
     findings: list[str]
 
 
@@ -91,4 +91,4 @@ def check_problems(
             some = ", ".join(overlap.examples)
             findings.append(f"{overlap.pairs} problems overlap with {name}, such as {some}")
     findings += private.findings()
-    return CheckedProblems({name: float(count) for name, count in {**counts, **private.counts}.items()}, findings)
+    return CheckedProblems({**counts, **private.counts}, findings)

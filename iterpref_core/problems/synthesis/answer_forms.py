@@ -1,13 +1,13 @@
 """Define the forms of the answers in synthesis, as pydantic models for prompts and for reading."""
 
 import ast
-import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
 from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, FeaturePath
+from iterpref_core.programs.source_code.names import imported_modules, packages_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 
 # The largest number of levels of a feature, its category included.
@@ -70,9 +70,8 @@ class Draft(BaseModel):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The names of the third-party modules that the problem imports."""
-        imported = _imports(self.solution) | _imports(self.test)
-        return tuple(sorted(imported - {MODULE} - sys.stdlib_module_names))
+        """The packages that the problem cannot do without."""
+        return tuple(packages_of(parse_source(f"{self.solution}\n{self.test}"), [MODULE]))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Draft":
@@ -81,23 +80,11 @@ class Draft(BaseModel):
                 parse_source(source)
             except SyntaxError as error:
                 raise ValueError(f"{name} is not valid Python: {error.msg}, line {error.lineno}") from None
-        if MODULE not in _imports(self.test):
+        if MODULE not in imported_modules(parse_source(self.test)):
             raise ValueError(f"test does not import {MODULE}")
         if not _has_test(self.test):
             raise ValueError("test has no unittest.TestCase with a method named test_...")
         return self
-
-
-def _imports(source: str) -> set[str]:
-    """Return the top-level modules that a program imports."""
-    modules = set[str]()
-    for node in ast.walk(parse_source(source)):
-        if isinstance(node, ast.Import):
-            modules.update(alias.name for alias in node.names)
-        # `from . import x` has a level, and names no module outside.
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules.add(node.module)
-    return {module.partition(".")[0] for module in modules}
 
 
 def _has_test(source: str) -> bool:

@@ -33,7 +33,7 @@ def inject_bugs(
     *,
     mutations: int,
     seed: int,
-) -> dict[str, float]:
+) -> Counter[str]:
     """Write pairs with injected bugs and their true regions; both files appear whole.
 
     Args:
@@ -76,7 +76,7 @@ def inject_bugs(
         if not counts["pairs"]:
             shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
             raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
-    return {name: float(count) for name, count in counts.items()}
+    return counts
 
 
 def _bugs(

@@ -53,7 +53,7 @@ def make_tree(
     params: SynthesisParams,
     reason_against: Callable[[str], str | None] | None,
     out: Path,
-) -> tuple[FeatureTree, dict[str, float]]:
+) -> tuple[FeatureTree, dict[str, int]]:
     """Extract a tree from seed code and evolve it. The tree is saved after the extraction and after every round.
 
     An interrupted run is started again: its answers come from the backend's store.
@@ -105,7 +105,7 @@ def make_tree(
         "evolution/unreadable": grown["unreadable"],
         "asked_again": asked["asked_again"] + grown["asked_again"],
     }
-    return tree, {name: float(count) for name, count in counts.items()}
+    return tree, counts
 
 
 def evolve(
@@ -148,7 +148,7 @@ def write_problems(
     executor: Engine,
     count: int,
     out: Path,
-) -> dict[str, float]:
+) -> dict[str, int]:
     """Ask for problems and write the sound ones.
 
     Args:
@@ -183,7 +183,7 @@ def write_problems(
         judged = (result for _, result in executor.each(drafted, run))
         counts["problems/kept"] = write_jsonl(out, _keep(judged, counts))
     counts["asked_again"] = asked["asked_again"]
-    return {"problems/asked": float(count)} | {name: float(number) for name, number in counts.items()}
+    return {"problems/asked": count, **counts}
 
 
 def _problem_requests(tree: FeatureTree, count: int, offered: list[tuple[FeaturePath, ...]]) -> Iterator[Request]:

@@ -4,6 +4,8 @@ import ast
 import builtins
 import keyword
 import re
+import sys
+from collections.abc import Iterable, Iterator
 
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
@@ -75,6 +77,34 @@ def names_of_module(tree: ast.Module, module: str) -> list[str]:
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in called:
             names.append(node.attr)
     return list(dict.fromkeys(names))
+
+
+def packages_of(tree: ast.Module, modules: Iterable[str]) -> list[str]:
+    r"""Return the packages that code cannot do without: it imports them, not in a `try` or an `if`.
+
+    >>> test = "import os, numpy.linalg\nfrom solution import f\nif f(1):\n    import pandas"
+    >>> packages_of(ast.parse(test), ["solution"])
+    ['numpy']
+
+    Args:
+        tree: of the code.
+        modules: names that the program and its own files are imported by.
+    """
+    # A module of the code itself, or of Python, needs no package.
+    own = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
+    return sorted({name.partition(".")[0] for name in imported_modules(tree)} - own)
+
+
+def imported_modules(block: ast.AST) -> Iterator[str]:
+    """Yield the modules that the statements of a block import, but for those in a `try` or an `if`."""
+    for node in ast.iter_child_nodes(block):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield str(node.module)
+        # `try: import numpy` works without numpy.
+        elif isinstance(node, ast.stmt | ast.match_case) and not isinstance(node, ast.Try | ast.If):
+            yield from imported_modules(node)
 
 
 def bound_names(tree: ast.Module) -> set[str]:
