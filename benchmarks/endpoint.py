@@ -24,7 +24,7 @@ from aiohttp import web
 
 from iterpref_core.models.inference.backend import Request, Sampling, ask_all
 from iterpref_core.models.inference.openai_model import OpenAIModel
-from iterpref_core.records.config import InferenceParams, load_params
+from iterpref_core.records import InferenceParams, load_params
 
 SAMPLING = Sampling(0.0, 128)
 ANSWER = "```python\ndef f(x):\n    return x + 1\n```\n"

@@ -50,10 +50,7 @@ from benchmarks.training import (
     tokenized,
 )
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.records.config import TrainingParams, load_params
-from iterpref_core.records.input_files import read_yaml
-from iterpref_core.records.objective_table import OBJECTIVES
-from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.records import OBJECTIVES, TrainingParams, load_params, prompt_text, read_yaml
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.estimate.estimate import estimate_training

@@ -42,9 +42,7 @@ from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import new_model
-from iterpref_core.records.config import PromptFormat, TrainingParams, load_params
-from iterpref_core.records.objective_table import OBJECTIVES
-from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.records import OBJECTIVES, PromptFormat, TrainingParams, load_params, prompt_text
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset

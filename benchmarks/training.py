@@ -45,10 +45,15 @@ from trl.trainer.utils import FusedCausalLMOutput
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.records.config import PromptFormat, TrainingParams, load_params
-from iterpref_core.records.objective_table import OBJECTIVES
-from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.records import (
+    OBJECTIVES,
+    PreferencePair,
+    Problem,
+    PromptFormat,
+    TrainingParams,
+    load_params,
+    prompt_text,
+)
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator

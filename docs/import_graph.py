@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import HOME, read_yaml
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "edits.md"
@@ -95,7 +95,9 @@ def names_in(tree: ast.Module, package: str) -> set[str]:
             base = package.rsplit(".", node.level - 1)[0] if node.level else ""
             source = ".".join(part for part in (base, node.module or "") if part)
             found.add(source)
-            found.update(f"{source}.{alias.name}" for alias in node.names)
+            # A name of the room of records is imported from the room, and defined in one of its modules.
+            homes = HOME if source == "iterpref_core.records" else {}
+            found.update(f"{source}.{homes.get(alias.name, alias.name)}" for alias in node.names)
     return found
 
 

@@ -83,7 +83,7 @@ def unlike(shown: list[str], printed: str) -> Iterator[str]:
 
 def edit_params(text: str) -> None:
     """Write the values of a YAML text, such as `execution: {environments: {pricing: …}}`, into params.yaml."""
-    from iterpref_core.records.input_files import parse_yaml
+    from iterpref_core.records import parse_yaml
     from tasks.profiles import write_values
 
     for section, values in parse_yaml(text).items():

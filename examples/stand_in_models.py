@@ -15,8 +15,7 @@ from pathlib import Path
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.nanolab.pretrain import Example, pretrain
-from iterpref_core.records import Problem
-from iterpref_core.records.config import load_params
+from iterpref_core.records import Problem, load_params
 from iterpref_core.storage.jsonl import read_jsonl
 
 SHAPE = {"hidden_size": 128, "intermediate_size": 256, "batch_size": 16}

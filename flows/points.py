@@ -17,11 +17,18 @@ from flows.display import Say, Terminal
 from flows.engine import run_graph
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.statistics.seed_comparison import ComparisonRow, compare_rows
-from iterpref_core.records import Record
-from iterpref_core.records.config import Benchmark, Params, load_params, with_values
-from iterpref_core.records.digest import digest_of
-from iterpref_core.records.errors import InputError, IterPrefError
-from iterpref_core.records.results import Measured, Unavailable
+from iterpref_core.records import (
+    Benchmark,
+    InputError,
+    IterPrefError,
+    Measured,
+    Params,
+    Record,
+    Unavailable,
+    digest_of,
+    load_params,
+    with_values,
+)
 from tasks.dvc.graph import load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
 from tasks.git.command import check_identity

@@ -8,8 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from iterpref_core.records.errors import IterPrefError
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import IterPrefError, read_yaml
 from tasks.addresses import without_passwords
 from tasks.local_server import ServerError
 from tasks.paths import CHECKOUT

@@ -12,9 +12,7 @@ from typing import Any
 
 from flows.display import Say, Terminal
 from flows.engine import run_graph
-from iterpref_core.records.config import Params, load_params, with_values
-from iterpref_core.records.digest import digest_of
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, Params, digest_of, load_params, with_values
 from tasks.dvc.graph import Survey, survey
 from tasks.dvc.reproduction import Commands
 from tasks.git.source import observe_source

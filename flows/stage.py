@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from iterpref_core.cli import exit_code
 from iterpref_core.cli.libraries import PrintableFormatter, set_up_libraries
-from iterpref_core.records.errors import InputError, unknown_name
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import InputError, read_yaml, unknown_name
 from iterpref_core.storage.processes import is_launched, is_main_process
 from tasks.cards import own_cards
 from tasks.child import die_with
@@ -75,7 +74,7 @@ def _run(name: str, *arguments: str) -> None:
         raise InputError(unknown_name("stage", name, STAGES))
     # `accelerate launch` starts a process for each GPU, whose parent has the lock and the GPUs.
     if is_launched():
-        from iterpref_core.records.config import load_params
+        from iterpref_core.records import load_params
         from tasks.mlflow.logged import write_metrics
 
         measured = _function_of(name)(load_params(), *arguments)
@@ -91,7 +90,7 @@ def _run(name: str, *arguments: str) -> None:
         # The bytes before and after the reading are equal, so the parameters are the ones that DVC observed.
         text = PARAMS.read_bytes()
         begun = observe_stage(stage)
-        from iterpref_core.records.config import load_params
+        from iterpref_core.records import load_params
         from tasks.mlflow.logged import run_logged
 
         params = load_params()

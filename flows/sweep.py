@@ -10,7 +10,7 @@ from flows.points import SweepResult, run_sweep
 from flows.prefect_display import PrefectPages
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.records.config import Benchmark, ObjectiveName
+from iterpref_core.records import Benchmark, ObjectiveName
 from tasks.dotted_keys import describe_values
 from tasks.grid import trained_objectives
 

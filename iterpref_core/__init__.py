@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from iterpref_core.pairs.localization.localization import localize as localize
     from iterpref_core.pairs.localization.localization import mark_errors as mark_errors
     from iterpref_core.programs.answers.extraction import extract_program as extract_program
-    from iterpref_core.records.objective_table import OBJECTIVES as OBJECTIVES
+    from iterpref_core.records import OBJECTIVES as OBJECTIVES
     from iterpref_core.training.library.focal_collator import FocalCollator as FocalCollator
 
 _MODULES = {

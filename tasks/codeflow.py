@@ -1,8 +1,6 @@
 """Stage `codeflow`."""
 
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import Params
-from iterpref_core.records.stage_results import CodeflowResult
+from iterpref_core.records import BACKENDS, CodeflowResult, Params
 from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES
 
 

@@ -9,10 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.benchmark_table import BENCHMARKS, Published
-from iterpref_core.records.config import InferenceParams, Params, PromptFormat
-from iterpref_core.records.errors import InputError, IterPrefError
+from iterpref_core.records import (
+    BACKENDS,
+    BENCHMARKS,
+    InferenceParams,
+    InputError,
+    IterPrefError,
+    Params,
+    PromptFormat,
+    Published,
+)
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
 from tasks.dvc import GIVEN_SITE_CACHE, OWN_SITE_CACHE

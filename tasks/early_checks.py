@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.errors import InputError, IterPrefError
+from iterpref_core.records import InputError, IterPrefError, Params
 from tasks import codeflow, evaluation, pairs, training
 
 CHECKS = {

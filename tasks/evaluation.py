@@ -2,8 +2,7 @@
 
 import json
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.results import ModelResults, metric_name
+from iterpref_core.records import ModelResults, Params, metric_name
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path
 

@@ -8,9 +8,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iterpref_core.problems.composition.problem_splits import read_ingested
-from iterpref_core.records.config import Params, with_values
-from iterpref_core.records.errors import ConfigError, InputError, unknown_name
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import ConfigError, InputError, Params, read_yaml, unknown_name, with_values
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks import training

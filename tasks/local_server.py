@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from iterpref_core.records.errors import IterPrefError
+from iterpref_core.records import IterPrefError
 from tasks import child
 from tasks.addresses import without_passwords
 from tasks.lock import locks_of_user

@@ -1,7 +1,6 @@
 """Stage `localization`."""
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.stage_results import LocalizationResult
+from iterpref_core.records import LocalizationResult, Params
 from tasks.paths import FOCAL, PAIRS
 
 

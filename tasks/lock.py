@@ -8,7 +8,7 @@ from tempfile import gettempdir
 
 from filelock import FileLock, Timeout
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tasks.paths import STATE
 
 

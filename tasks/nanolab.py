@@ -1,7 +1,6 @@
 """Stage `nanolab`."""
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.stage_results import NanolabResult
+from iterpref_core.records import NanolabResult, Params
 from tasks.paths import MODELS, PROBLEMS
 
 

@@ -1,7 +1,6 @@
 """Stage `pairs`."""
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.stage_results import PairsResult
+from iterpref_core.records import PairsResult, Params
 from tasks.paths import CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 
 

@@ -1,8 +1,6 @@
 """Stage `problems`."""
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.stage_results import ProblemsResult
+from iterpref_core.records import InputError, Params, ProblemsResult
 from tasks.paths import INGESTED, PROBLEMS
 
 

@@ -13,9 +13,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.errors import ConfigError, unknown_name
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import ConfigError, load_params, read_yaml, unknown_name, with_values
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dotted_keys import flatten
 from tasks.paths import PARAMS

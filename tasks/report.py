@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import InputError, Params, read_yaml
 from tasks.paths import (
     CONTAMINATION,
     DROPPED,

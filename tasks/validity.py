@@ -1,7 +1,6 @@
 """Stage `validity`."""
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.stage_results import ValidityResult
+from iterpref_core.records import Params, ValidityResult
 from tasks.paths import PROBLEMS, VALIDITY
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from iterpref_core.records.benchmark_table import PUBLISHED
+from iterpref_core.records import PUBLISHED
 
 
 def hide_benchmarks(monkeypatch):

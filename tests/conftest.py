@@ -125,7 +125,7 @@ def smollm2(tmp_path_factory):
     """SmolLM2-135M-Instruct as a folder; without its package the test is skipped."""
     from iterpref_core.models.pretrained.checkpoints import SMOLLM2
     from iterpref_core.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
-    from iterpref_core.records.errors import ModelError
+    from iterpref_core.records import ModelError
 
     try:
         find_gguf(SMOLLM2)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from iterpref_core.records.config import InferenceParams
+from iterpref_core.records import InferenceParams
 from tests.settings import section
 
 FAULTS = ("rate_limited", "server_error", "timeout", "connection", "malformed")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from iterpref_core.records.config import BudgetParams, ExecutionParams, load_params
+from iterpref_core.records import BudgetParams, ExecutionParams, load_params
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""

@@ -17,11 +17,20 @@ from iterpref_core.models.inference.backend_factory import leaves_this_machine, 
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.pairs.selection.pair_selection import screened_params
 from iterpref_core.problems.screening.contamination import Decontamination
-from iterpref_core.records import IoTest, Problem, config
-from iterpref_core.records.backend_table import BACKENDS, BackendRow
-from iterpref_core.records.benchmark_table import BENCHMARKS, PUBLISHED
-from iterpref_core.records.config import BudgetParams, EvaluationParams, PromptFormat, load_params
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import (
+    BACKENDS,
+    BENCHMARKS,
+    PUBLISHED,
+    BackendRow,
+    BudgetParams,
+    ConfigError,
+    EvaluationParams,
+    IoTest,
+    Problem,
+    PromptFormat,
+    config,
+    load_params,
+)
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import ROOT, section
 

@@ -16,7 +16,7 @@ if __name__ == "__main__":
     sys.modules["iterpref_core.execution"] = package = ModuleType("iterpref_core.execution")
     package.__path__ = [str(ROOT / "iterpref_core/execution")]  # its own __init__ imports what is not installed yet
     from iterpref_core.execution.isolation.tiers import choose
-    from iterpref_core.records.errors import IsolationError
+    from iterpref_core.records import IsolationError
 
     trusted = re.search(r"(?m)^  allow_unsafe: true\b", (ROOT / "params.yaml").read_text(encoding="utf-8"))
     try:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments, read_params
-from iterpref_core.records.config import load_params
+from iterpref_core.records import load_params
 
 _MARKS = {"ok": "✓", "absent": "–", "missing": "✗"}
 """The signs in the doctor's table."""

@@ -13,7 +13,7 @@ import typer
 
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
 from iterpref_core.cli.training_verbs import Objective
-from iterpref_core.records.config import Benchmark, load_params
+from iterpref_core.records import Benchmark, load_params
 from tasks.dvc.graph import check_root, load_graph
 from tasks.paths import SUMMARY
 

@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def _load_app() -> Any:
-    from iterpref_core.cli.app import app
+    from .app import app
 
     return app
 
@@ -31,7 +31,7 @@ def run_verb(load_app: Callable[[], Any]) -> None:
     Args:
         load_app: imports the application; called where a missing library is explained, since Typer may be one.
     """
-    from iterpref_core.cli.libraries import set_up_libraries
+    from .libraries import set_up_libraries
 
     set_up_libraries()
     sys.exit(exit_code(lambda: load_app()(standalone_mode=False, prog_name="iterpref")))
@@ -43,7 +43,7 @@ def exit_code(work: Callable[[], Any]) -> int:
     Args:
         work: returns an exit code, or None.
     """
-    from iterpref_core.records.errors import printable_text
+    from iterpref_core.records import printable_text
     from iterpref_core.storage.processes import leave_error
 
     for stream in (sys.stdout, sys.stderr):
@@ -73,7 +73,7 @@ def _explain(error: Exception) -> tuple[int, str]:
 
     The message is empty if it is already printed, and `_DEFECT` if the error does not come from the user's input.
     """
-    from iterpref_core.records.errors import InputError, IterPrefError, storage_error
+    from iterpref_core.records import InputError, IterPrefError, storage_error
 
     loop = error.__context__
     # pathlib of Python 3.11 turns a link that leads to itself into a RuntimeError.

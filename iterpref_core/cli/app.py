@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from iterpref_core.cli import codeflow_verbs, evaluation_verbs, export_verbs, pair_verbs, problem_verbs, training_verbs
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
+
+from . import codeflow_verbs, evaluation_verbs, export_verbs, pair_verbs, problem_verbs, training_verbs
 
 Panels = Mapping[str, Sequence[Callable[..., None]]]
 """Title of a panel of `iterpref --help` → the verbs in it."""

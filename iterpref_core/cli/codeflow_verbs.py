@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import (
+from .options import (
     BackendOption,
     BaseUrlOption,
     JsonOption,
@@ -16,7 +16,7 @@ from iterpref_core.cli.options import (
     output_file,
     read_params,
 )
-from iterpref_core.cli.printing import show_result
+from .printing import show_result
 
 
 def debug(

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import (
+from iterpref_core.records import BACKENDS, InputError
+
+from .options import (
     BackendOption,
     BaseUrlOption,
     JsonOption,
@@ -18,9 +20,7 @@ from iterpref_core.cli.options import (
     output_folder,
     read_params,
 )
-from iterpref_core.cli.printing import print_text, show_result
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.errors import InputError
+from .printing import print_text, show_result
 
 
 def execute(
@@ -78,12 +78,13 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
-    from iterpref_core.cli.state_folder import ANSWERS, WORK
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
     from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
+
+    from .state_folder import ANSWERS, WORK
 
     values = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
     if backend is not None and BACKENDS[backend].local:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from iterpref_core.cli.options import JsonOption, input_folder, output_folder
-from iterpref_core.cli.printing import show_result
+from .options import JsonOption, input_folder, output_folder
+from .printing import show_result
 
 PROBLEMS = Path("data/problems.jsonl")
 SUMMARY = Path("reports/summary.json")

@@ -12,7 +12,7 @@ class PrintableFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message as a terminal may show it."""
-        from iterpref_core.records.errors import printable_text
+        from iterpref_core.records import printable_text
 
         return printable_text(super().format(record))
 

@@ -7,10 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BackendName, Params, load_params, with_values
-from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.records.input_files import parse_yaml
+from iterpref_core.records import (
+    BACKENDS,
+    BackendName,
+    ConfigError,
+    InputError,
+    Params,
+    load_params,
+    parse_yaml,
+    with_values,
+)
 
 input_file = partial(typer.Option, exists=True, dir_okay=False)
 input_folder = partial(typer.Option, exists=True, file_okay=False)

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import (
+from iterpref_core.records import FocalSpans, InputError, LocalizationMethod, PreferencePair
+from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
+
+from .options import (
     DroppedOption,
     JsonOption,
     PairsOption,
@@ -17,11 +20,7 @@ from iterpref_core.cli.options import (
     output_file,
     read_params,
 )
-from iterpref_core.cli.printing import show_result
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import LocalizationMethod
-from iterpref_core.records.errors import InputError
-from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
+from .printing import show_result
 
 _PAIRS, _SPANS = Path("data/pairs.jsonl"), Path("data/focal.jsonl")
 """The files of a finished experiment, in its checkout."""

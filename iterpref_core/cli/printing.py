@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from iterpref_core.evaluation.report.number_formats import readable
-from iterpref_core.records.errors import printable_text
+from iterpref_core.records import printable_text
 
 _SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
 

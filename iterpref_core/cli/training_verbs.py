@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from iterpref_core.cli.options import (
+from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params, PreferencePair
+
+from .options import (
     DroppedOption,
     JsonOption,
     PairsOption,
@@ -22,13 +24,8 @@ from iterpref_core.cli.options import (
     output_folder,
     read_params,
 )
-from iterpref_core.cli.printing import print_text, show_result
-from iterpref_core.cli.state_folder import WORK
-from iterpref_core.records import PreferencePair
-from iterpref_core.records.benchmark_table import PUBLISHED
-from iterpref_core.records.config import Params
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.objective_table import OBJECTIVES
+from .printing import print_text, show_result
+from .state_folder import WORK
 
 if TYPE_CHECKING:
     from iterpref_core.problems.screening.contamination import Decontamination

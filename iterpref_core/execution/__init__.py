@@ -6,8 +6,8 @@ In: programs as text, the tests of problems, limits. Out: verdicts with feedback
 >>> from iterpref_core.execution import Executor, Limits, Program
 """
 
-from iterpref_core.execution.isolation.tiers import probe_isolation
-from iterpref_core.execution.problem_programs import (
+from .isolation.tiers import probe_isolation
+from .problem_programs import (
     Admission,
     make_program,
     program_of,
@@ -16,7 +16,7 @@ from iterpref_core.execution.problem_programs import (
     tests_inside,
     whole_program,
 )
-from iterpref_core.execution.protocol.programs import (
+from .protocol.programs import (
     REFERENCE_FACTOR,
     UNFIT,
     Comparator,
@@ -28,10 +28,10 @@ from iterpref_core.execution.protocol.programs import (
     shown_input,
     time_limit,
 )
-from iterpref_core.execution.running.engine import ENGINE, Engine
-from iterpref_core.execution.running.engine_factory import limits_of, open_executor
-from iterpref_core.execution.running.executor import Executor
-from iterpref_core.execution.samples import check_tests, execute_samples
+from .running.engine import ENGINE, Engine
+from .running.engine_factory import limits_of, open_executor
+from .running.executor import Executor
+from .samples import check_tests, execute_samples
 
 __all__ = [
     "ENGINE",

@@ -7,13 +7,12 @@ import logging
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from iterpref_core.execution.protocol.programs import Outcome, Program
-from iterpref_core.execution.ruling.steps import plan_of
-from iterpref_core.execution.running.engine import Engine
 from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import Problem, Sample, StdinTest, Test
-from iterpref_core.records.config import Inside
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, Inside, Problem, Sample, StdinTest, Test
+
+from .protocol.programs import Outcome, Program
+from .ruling.steps import plan_of
+from .running.engine import Engine
 
 logger = logging.getLogger(__name__)
 

@@ -5,16 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iterpref_core.execution.comparison.expectations import expect
-from iterpref_core.execution.problem_programs import Admission, program_of, whole_program
-from iterpref_core.execution.protocol.programs import Program
-from iterpref_core.execution.running.engine import Engine
-from iterpref_core.records import IoTest, Problem, Result, Sample, StdinTest
-from iterpref_core.records.config import Inside
-from iterpref_core.records.errors import RecordError
-from iterpref_core.records.prompt_messages import question
+from iterpref_core.records import Inside, IoTest, Problem, RecordError, Result, Sample, StdinTest, question
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import atomic_writer, parse_record, read_jsonl
+
+from .comparison.expectations import expect
+from .problem_programs import Admission, program_of, whole_program
+from .protocol.programs import Program
+from .running.engine import Engine
 
 TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
 

@@ -9,18 +9,26 @@ from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf, name_
 from iterpref_core.models.pretrained.lineage import training_versions, write_lineage
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.nanolab.gguf_checkpoint import write_checkpoint
-from iterpref_core.nanolab.pretrain import SEED, Example, pretrain
-from iterpref_core.nanolab.repairs import make_repairs
-from iterpref_core.records import ModelLineage, Problem
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BackendName, ExecutionParams, ModelParams, NanolabParams
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.prompt_messages import prompt_text
-from iterpref_core.records.stage_results import EmbeddedTraining, NanolabResult
+from iterpref_core.records import (
+    BACKENDS,
+    BackendName,
+    EmbeddedTraining,
+    ExecutionParams,
+    InputError,
+    ModelLineage,
+    ModelParams,
+    NanolabParams,
+    NanolabResult,
+    Problem,
+    prompt_text,
+)
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.new_folder import new_folder
+
+from .byte_bpe import train_tokenizer
+from .gguf_checkpoint import write_checkpoint
+from .pretrain import SEED, Example, pretrain
+from .repairs import make_repairs
 
 _VOCAB_SIZE = 1024
 

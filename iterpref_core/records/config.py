@@ -22,11 +22,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.benchmark_table import BENCHMARKS
-from iterpref_core.records.errors import ConfigError, unknown_name
-from iterpref_core.records.input_files import read_yaml
-from iterpref_core.records.objective_table import OBJECTIVES
+from .backend_table import BACKENDS
+from .benchmark_table import BENCHMARKS
+from .errors import ConfigError, unknown_name
+from .input_files import read_yaml
+from .objective_table import OBJECTIVES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

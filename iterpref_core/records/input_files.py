@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from iterpref_core.records.errors import InputError, RecordError
+from .errors import InputError, RecordError
 
 ABSENT = "check the path or run the stage that writes it"
 # File name endings of packed files, which are unpacked while they are read.

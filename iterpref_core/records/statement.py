@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from iterpref_core.records.prompt_messages import Prompt
+from .prompt_messages import Prompt
 
 # Marks around a word that are removed. `.5`, `>`, `-1`, `*args` and `__len__` keep theirs.
 _QUOTES = "\"'`"

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import parse_yaml
+from iterpref_core.records import InputError, parse_yaml
 
 CARD = "README.md"
 _SPDX = (

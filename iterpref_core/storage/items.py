@@ -12,11 +12,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from iterpref_core.records import SourceRow
-from iterpref_core.records.errors import RecordError
-from iterpref_core.records.input_files import LinePlace, decode_text, open_input
-from iterpref_core.storage.shards import layout_of
-from iterpref_core.storage.tables import TABLES, read_rows
+from iterpref_core.records import LinePlace, RecordError, SourceRow, decode_text, open_input
+
+from .shards import layout_of
+from .tables import TABLES, read_rows
 
 _HEAD = 4096
 _BLANK = " \t\r\n"

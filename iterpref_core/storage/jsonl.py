@@ -11,11 +11,18 @@ from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
-from iterpref_core.records import TEST_EXAMPLES, FocalSpans, PreferencePair, Record
-from iterpref_core.records.errors import RecordError
-from iterpref_core.records.input_files import RepeatedKeyError, unique_keys
-from iterpref_core.storage.items import read_items
-from iterpref_core.storage.new_folder import new_path
+from iterpref_core.records import (
+    TEST_EXAMPLES,
+    FocalSpans,
+    PreferencePair,
+    Record,
+    RecordError,
+    RepeatedKeyError,
+    unique_keys,
+)
+
+from .items import read_items
+from .new_folder import new_path
 
 R = TypeVar("R", bound=Record)
 

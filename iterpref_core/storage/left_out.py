@@ -10,9 +10,10 @@ from typing import IO
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.records.errors import InputError, RecordError
-from iterpref_core.storage.items import read_items
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
+from iterpref_core.records import InputError, RecordError
+
+from .items import read_items
+from .jsonl import atomic_writer, describe_validation_error
 
 BAD_RECORD = "bad_record"
 """The reason for rows that do not fit their format."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from iterpref_core.storage.new_folder import new_path
+from .new_folder import new_path
 
 
 def make_once(path: Path, make: Callable[[Path], object]) -> Path:

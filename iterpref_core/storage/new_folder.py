@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from iterpref_core.records.errors import InputError, StorageError, storage_error
+from iterpref_core.records import InputError, StorageError, storage_error
 
 
 @contextmanager

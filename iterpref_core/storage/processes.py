@@ -7,7 +7,7 @@ from pathlib import Path
 from subprocess import CalledProcessError
 from typing import Any
 
-from iterpref_core.records.errors import ConfigError, InputError, TrainingError
+from iterpref_core.records import ConfigError, InputError, TrainingError
 
 _STARTED_HERE = "ITERPREF_LAUNCHED"
 """Set in a process that `start_processes` has started: its parent reports its error."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
-from iterpref_core.storage.processes import is_main_process
+from .processes import is_main_process
 
 LOG_INTERVAL_S = 10.0
 

@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iterpref_core.records import SourceRow
-from iterpref_core.records.errors import InputError, first_line, unknown_name
-from iterpref_core.records.input_files import PACKED
-from iterpref_core.storage.data_card import CARD, find_license
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.records import PACKED, InputError, SourceRow, first_line, unknown_name
+
+from .data_card import CARD, find_license
+from .file_digest import file_digest
 
 ALL = "all"
 """The name for the files of every split, or of every configuration, together."""

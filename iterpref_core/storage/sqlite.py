@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records.errors import InputError, StorageError, storage_errno, storage_message
+from iterpref_core.records import InputError, StorageError, storage_errno, storage_message
 
 _WAIT_S = 60.0
 """The longest wait, in seconds, for another process that writes to the same file."""

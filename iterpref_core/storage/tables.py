@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from iterpref_core.records.errors import InputError, first_line
-from iterpref_core.records.input_files import decode_text, open_input
-from iterpref_core.storage.shards import layout_of
+from iterpref_core.records import InputError, decode_text, first_line, open_input
+
+from .shards import layout_of
 
 _ROWS_AT_ONCE = 16
 """Rows in memory at a time: a row of CodeContests can have several megabytes of tests."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tasks.dvc.graph import describe_graph, name_of, opened_repo
 
 

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iterpref_core.records.errors import InputError, unknown_name
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import InputError, read_yaml, unknown_name
 from tasks.paths import CHECKOUT, GRAPH
 
 Graph = dict[str, tuple[str, ...]]

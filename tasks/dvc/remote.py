@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tasks.dvc.graph import opened_repo
 from tasks.dvc.reproduction import StageError
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.records.errors import InputError, IterPrefError, storage_error
+from iterpref_core.records import InputError, IterPrefError, storage_error
 from iterpref_core.storage.cores import threads_in
 from tasks import child
 

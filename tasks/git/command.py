@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 
 _SETTINGS = (
     f"core.hooksPath={os.devnull}",

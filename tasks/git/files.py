@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tasks.dvc.graph import opened_repo
 from tasks.git.command import git
 from tasks.paths import LOCK

@@ -8,9 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-from iterpref_core.records.digest import digest_of
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import parse_yaml
+from iterpref_core.records import InputError, digest_of, parse_yaml
 from tasks.dotted_keys import describe_values, flatten
 from tasks.git.command import GitError, git
 from tasks.git.files import check_hidden, new_files

@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import InputError, read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.objectives.objective_settings import parameters_of
 from tasks.dvc.given import check_given_files, check_out

@@ -17,8 +17,7 @@ from typing import Literal
 from psutil import Process, pid_exists
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from iterpref_core.records.config import Params
-from iterpref_core.records.digest import digest_of
+from iterpref_core.records import Params, digest_of
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
 from tasks.dotted_keys import flatten

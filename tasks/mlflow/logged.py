@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from iterpref_core.records.config import Params
+from iterpref_core.records import Params
 from iterpref_core.storage.cores import threads_in
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.observation import Observation, check_unchanged

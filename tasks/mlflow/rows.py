@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records.benchmark_table import BENCHMARKS
+from iterpref_core.records import BENCHMARKS
 from tasks.dvc.observation import Artifact
 from tasks.mlflow.entry import Entry, FinishedStage
 from tasks.mlflow.server import Server

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records.errors import IterPrefError
+from iterpref_core.records import IterPrefError
 from tasks.addresses import database_url, without_passwords
 from tasks.dvc.observation import Artifact
 from tasks.mlflow.entry import Point

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import database_url, without_passwords
 from tasks.local_server import ServerError, served

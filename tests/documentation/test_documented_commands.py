@@ -6,8 +6,7 @@ from functools import cache
 import typer.main
 
 from flows.cli.app import app
-from iterpref_core.records.input_files import read_yaml
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, read_yaml
 from tests.settings import PARAMS, ROOT
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[!.]*/README.md")} - {ROOT / "CHANGELOG.md"})

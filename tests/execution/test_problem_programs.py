@@ -11,8 +11,7 @@ from iterpref_core.execution import (
     run_right_program,
 )
 from iterpref_core.execution import tests_inside as count_inside
-from iterpref_core.records import AssertTest, IoTest, Problem, StdinTest
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import AssertTest, InputError, IoTest, Problem, StdinTest
 from tests.engines import StandInEngine
 
 CALLS = Problem(task_id="calls", prompt="Add 1.", tests=(IoTest(call="f(1)", expected="2"),), reference="def f(x): ...")

@@ -8,8 +8,7 @@ import typer
 
 from iterpref_core.cli import evaluation_verbs
 from iterpref_core.execution import Executor, Limits, execute_samples, reference_outcomes
-from iterpref_core.records import AssertTest, IoTest, Problem, Result, Sample
-from iterpref_core.records.errors import RecordError
+from iterpref_core.records import AssertTest, IoTest, Problem, RecordError, Result, Sample
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 
 DOUBLE = Problem(

@@ -15,8 +15,7 @@ from flows.cli.app import app
 from iterpref_core.cli import exit_code
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
-from iterpref_core.records import PreferencePair, Problem, Trajectory
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError, PreferencePair, Problem, Trajectory
 from tests.settings import ROOT
 from tests.texts import written
 

@@ -6,8 +6,7 @@ import pytest
 
 from flows.display import Terminal
 from flows.reproduction import bring_up_to_date
-from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, load_params, with_values
 from tasks.doctor import examine_settings
 from tasks.early_checks import refusals
 from tests.once import give_mlflow_tables

@@ -14,8 +14,7 @@ import pytest
 from flows import stage
 from flows.display import Terminal
 from flows.reproduction import bring_up_to_date
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import InputError, read_yaml
 from tasks.dvc.observation import check_unchanged, observe_stage
 from tasks.mlflow import logged
 from tests.dvc_repository import reproduce

@@ -12,7 +12,7 @@ import pytest
 
 from flows.display import Terminal
 from flows.reproduction import bring_up_to_date
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tasks.dvc.reproduction import Commands, StageError, explain_failure
 from tests.flows.conftest import on_prefect, run_names
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records import ConfigError, InputError
 from tasks.local_server import ServerError, free_port
 from tasks.prefect.server import PASSWORD, announced, prefect_server, running_prefect
 from tests.http_server import serving

@@ -9,7 +9,7 @@ import pytest
 
 from flows import stage
 from flows.cli import run_verbs
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 from tasks.mlflow.entry import kept_entries
 from tasks.mlflow.server import Server
 from tests.dvc_repository import reproduce

@@ -11,10 +11,7 @@ import pytest
 
 from flows.display import Terminal
 from flows.points import plan_points, run_sweep
-from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_yaml
-from iterpref_core.records.results import Measured
+from iterpref_core.records import InputError, Measured, load_params, read_yaml, with_values
 from tasks.dvc.reproduction import StageError
 from tasks.git.source import observe_source
 from tasks.grid import plan_rows

@@ -25,9 +25,7 @@ from iterpref_core.nanolab.pretrain import (
     single_threads,
 )
 from iterpref_core.nanolab.repairs import make_repairs
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import ModelParams, NanolabParams
-from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.records import InputError, IoTest, ModelError, ModelParams, NanolabParams, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION, section
 

@@ -16,7 +16,7 @@ from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.nanolab import gguf_checkpoint
 from iterpref_core.nanolab.embedded_models import build_models
 from iterpref_core.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import ModelError
 from tests.settings import PARAMS
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 from tests.settings import ROOT
 
 DOCKER = ROOT / "docker"

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 from tests.settings import ROOT
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

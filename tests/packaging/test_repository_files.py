@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 from tests.settings import ROOT
 
 SCHEMAS = {

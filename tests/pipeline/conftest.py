@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from iterpref_core.problems.composition.problem_splits import compose_splits
-from iterpref_core.records.config import load_params
+from iterpref_core.records import load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.profiles import write_params
 from tests.once import give_mlflow_tables, give_prefect_tables

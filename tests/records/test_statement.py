@@ -11,9 +11,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
 from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask
 from iterpref_core.problems.screening.contamination import Decontamination
-from iterpref_core.records import PreferencePair
-from iterpref_core.records.prompt_messages import Message
-from iterpref_core.records.statement import exact_form, statement_digest
+from iterpref_core.records import Message, PreferencePair, exact_form, statement_digest
 
 ASKED = 'Écris `n`: add 1, and say "done".'
 ASSERTION = "assert f(1) == 2"

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.records.input_files import parse_yaml, read_yaml
+from iterpref_core.records import ConfigError, InputError, load_params, parse_yaml, read_yaml, with_values
 from tasks.profiles import write_values
 from tests.settings import ROOT
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records import InputError, RecordError
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.shards import find_shards
 

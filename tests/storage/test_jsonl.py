@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.records.errors import InputError, RecordError, StorageError, storage_error
-from iterpref_core.records.input_files import read_text, read_yaml
+from iterpref_core.records import (
+    InputError,
+    PreferencePair,
+    Problem,
+    RecordError,
+    StorageError,
+    read_text,
+    read_yaml,
+    storage_error,
+)
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, read_pairs, write_jsonl
 from iterpref_core.storage.new_folder import new_folder
 

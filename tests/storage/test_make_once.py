@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.new_folder import new_folder

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.shards import fetch, find_shards
 from tests.texts import written

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from iterpref_core.records.errors import InputError, StorageError
+from iterpref_core.records import InputError, StorageError
 from iterpref_core.storage.sqlite import Database
 
 SCHEMA = ("CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY)",)

@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.errors import IterPrefError
+from iterpref_core.records import IterPrefError, load_params, with_values
 from tasks import doctor
 from tasks.doctor import examine_models
 from tests.dvc_repository import init_dvc

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records import ConfigError, InputError, IoTest, Problem, load_params, with_values
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.grid import check_choice, plan_rows
 from tests.settings import ROOT

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.config import load_params
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, load_params
 from tasks import problems
 from tests.settings import ROOT
 

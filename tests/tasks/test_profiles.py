@@ -5,9 +5,7 @@ import shutil
 
 import pytest
 
-from iterpref_core.records.config import load_params
-from iterpref_core.records.errors import ConfigError
-from iterpref_core.records.input_files import parse_yaml, read_yaml
+from iterpref_core.records import ConfigError, load_params, parse_yaml, read_yaml
 from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks.grid import trained_objectives
 from tasks.profiles import write_params, write_values

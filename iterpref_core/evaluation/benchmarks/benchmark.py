@@ -11,15 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from iterpref_core.evaluation.statistics.pass_at_k import DEFAULT_K
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.programs.answers.reasoning import opened_reasoning
-from iterpref_core.records import Verdict
-from iterpref_core.records.config import Benchmark as BenchmarkName
-from iterpref_core.records.config import ExecutionParams, Params
-from iterpref_core.records.errors import ModelError
-from iterpref_core.records.prompt_messages import Prompt
+from iterpref_core.records import Benchmark as BenchmarkName
+from iterpref_core.records import ExecutionParams, ModelError, Params, Prompt, Verdict
+
+from ..statistics.pass_at_k import DEFAULT_K
 
 T = TypeVar("T")
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.execution import Engine
-from iterpref_core.records import UNDECIDED, Sample
-from iterpref_core.records.digest import digest_of
+from iterpref_core.records import UNDECIDED, Sample, digest_of
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
+
+from .benchmark import Benchmark, ProgramRun
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,9 @@ continue. Wording and form come from `evalplus` 0.3.1 and `bigcodebench` 0.2.5 (
 `provider.utility`).
 """
 
-from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, PromptMode
 from iterpref_core.models.inference.backend import before_stop
+
+from .benchmark import BenchmarkPrompt, PromptMode
 
 INSTRUCTION = (
     "Please provide a self-contained Python script that solves the following problem in a markdown code block:"

@@ -3,9 +3,7 @@
 from typing import TypeVar
 
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
-from iterpref_core.records import Record
-from iterpref_core.records.benchmark_table import Published
-from iterpref_core.records.errors import RecordError
+from iterpref_core.records import Published, Record, RecordError
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import read_jsonl
 

@@ -4,9 +4,10 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting
-from iterpref_core.records.benchmark_table import BENCHMARKS
-from iterpref_core.records.config import Benchmark as BenchmarkName
+from iterpref_core.records import BENCHMARKS
+from iterpref_core.records import Benchmark as BenchmarkName
+
+from .benchmark import Benchmark, EvaluationSetting
 
 
 def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark[Any]:

@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun, PromptMode
-from iterpref_core.evaluation.evaluation.sampler import Answers
-from iterpref_core.evaluation.evaluation.sanitizing import MAX_LINES, sanitize_all
 from iterpref_core.models.inference.backend import QUIET_SHARE, Completion
 from iterpref_core.programs.answers.extraction import (
     before_end_token,
@@ -20,6 +17,10 @@ from iterpref_core.programs.answers.extraction import (
 )
 from iterpref_core.programs.answers.reasoning import without_reasoning
 from iterpref_core.records import Sample
+
+from ..benchmarks.benchmark import Benchmark, ProgramRun, PromptMode
+from .sampler import Answers
+from .sanitizing import MAX_LINES, sanitize_all
 
 logger = logging.getLogger(__name__)
 

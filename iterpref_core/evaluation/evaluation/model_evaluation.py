@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.evaluation.benchmarks.harness import open_harness
-from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.answer_reading import read_programs
-from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
-from iterpref_core.evaluation.evaluation.sampler import Sampler, open_sampler
-from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.models.inference.backend_factory import names_served
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint, served_fingerprint
-from iterpref_core.records.config import PromptFormat
-from iterpref_core.records.results import ModelResults
+from iterpref_core.records import ModelResults, PromptFormat
+
+from ..benchmarks.benchmark import EvaluationSetting
+from ..benchmarks.harness import open_harness
+from ..benchmarks.suites import open_benchmark
+from .answer_reading import read_programs
+from .results_file import ResultsFolder
+from .sampler import Sampler, open_sampler
+from .scores import summarize
 
 
 def evaluate_model(

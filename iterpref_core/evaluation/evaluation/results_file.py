@@ -10,10 +10,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from iterpref_core.records import Sample
-from iterpref_core.records.errors import DataUnavailableError, InputError, UnansweredError
-from iterpref_core.records.input_files import read_text
-from iterpref_core.records.results import Incomplete, Measured, ModelResults, Unavailable
+from iterpref_core.records import (
+    DataUnavailableError,
+    Incomplete,
+    InputError,
+    Measured,
+    ModelResults,
+    Sample,
+    UnansweredError,
+    Unavailable,
+    read_text,
+)
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, write_jsonl
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, PromptMode
 from iterpref_core.models.inference.adaptations import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
 from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
 from iterpref_core.models.inference.backend import QUIET_SHARE, Completion, Request, Sampling, ask_all
@@ -21,12 +20,20 @@ from iterpref_core.models.inference.backend_factory import (
 from iterpref_core.models.inference.ends import check_answered, describe_missing
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import is_served
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BudgetParams, EvaluationParams, InferenceParams, Params, PromptFormat
-from iterpref_core.records.prompt_messages import prompt_text
-from iterpref_core.records.results import TokenCounts
-from iterpref_core.records.seeds import derive_seed
+from iterpref_core.records import (
+    BACKENDS,
+    BudgetParams,
+    EvaluationParams,
+    InferenceParams,
+    Params,
+    PromptFormat,
+    TokenCounts,
+    derive_seed,
+    prompt_text,
+)
 from iterpref_core.storage.progress import show_progress
+
+from ..benchmarks.benchmark import Benchmark, BenchmarkPrompt, PromptMode
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,12 @@ time grows faster than the square of the lines: it takes 0.2 s of CPU for 100 li
 
 from collections.abc import Sequence
 
-from iterpref_core.evaluation.benchmarks.benchmark import Sanitizer
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.records.config import ExecutionParams
+from iterpref_core.records import ExecutionParams
 from iterpref_core.storage.progress import show_progress
+
+from ..benchmarks.benchmark import Sanitizer
 
 MAX_LINES = 300
 """Lines of an answer that is given to a benchmark's `sanitize`."""

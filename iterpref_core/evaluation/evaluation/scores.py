@@ -5,19 +5,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import UNANSWERED, Benchmark, ProgramRun
-from iterpref_core.evaluation.benchmarks.harness import Harness
-from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms, count_without_program
-from iterpref_core.evaluation.statistics.pass_at_k import DEFAULT_K, score_tasks
 from iterpref_core.models.inference.ends import count_reasons, describe_missing
-from iterpref_core.records.errors import ExecutionError
-from iterpref_core.records.results import (
-    DataFile,
-    DifficultyRecord,
-    GroundTruth,
-    Incomplete,
-    Measured,
-)
+from iterpref_core.records import DataFile, DifficultyRecord, ExecutionError, GroundTruth, Incomplete, Measured
+
+from ..benchmarks.benchmark import UNANSWERED, Benchmark, ProgramRun
+from ..benchmarks.harness import Harness
+from ..statistics.pass_at_k import DEFAULT_K, score_tasks
+from .answer_reading import FoundPrograms, count_without_program
 
 logger = logging.getLogger(__name__)
 

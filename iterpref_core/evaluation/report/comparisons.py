@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from iterpref_core.evaluation.report.labels import BASELINES, FOCAL
-from iterpref_core.evaluation.report.summary_record import BenchmarkScores
-from iterpref_core.evaluation.statistics.comparison import Comparison
-from iterpref_core.evaluation.statistics.paired_tests import compare_shares
-from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.results import Measured, ModelResults
+from iterpref_core.records import InputError, Measured, ModelResults
+
+from ..statistics.comparison import Comparison
+from ..statistics.paired_tests import compare_shares
+from ..statistics.pass_at_k import shares_passed
+from .labels import BASELINES, FOCAL
+from .summary_record import BenchmarkScores
 
 CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
 """The fields of two results that may differ and decide about a verdict."""

@@ -15,18 +15,26 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from iterpref_core.evaluation.evaluation.results_file import SAMPLES, load_model_results
-from iterpref_core.evaluation.report.labels import MAIN_BENCHMARK, in_words, model_name
-from iterpref_core.evaluation.report.pair_view import cut_lines, pair_titles, template_text, templates
-from iterpref_core.evaluation.report.summary import ReportFiles
-from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.models.inference.ends import count_reasons
 from iterpref_core.programs.source_code.line_diff import match_lines, split_lines
-from iterpref_core.records import FocalSpans, PreferencePair, Problem, Sample, Span, Trajectory
-from iterpref_core.records.config import CodeflowParams
-from iterpref_core.records.prompt_messages import labeled_text
+from iterpref_core.records import (
+    CodeflowParams,
+    FocalSpans,
+    PreferencePair,
+    Problem,
+    Sample,
+    Span,
+    Trajectory,
+    labeled_text,
+)
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 from iterpref_core.storage.left_out import read_left_out
+
+from ..evaluation.results_file import SAMPLES, load_model_results
+from .labels import MAIN_BENCHMARK, in_words, model_name
+from .pair_view import cut_lines, pair_titles, template_text, templates
+from .summary import ReportFiles
+from .summary_record import Summary
 
 R = TypeVar("R", Problem, PreferencePair, FocalSpans)
 Json = dict[str, Any]

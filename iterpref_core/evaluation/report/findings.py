@@ -1,10 +1,10 @@
 """Compose the findings in sentences from the data, also for a run without a gain."""
 
-from iterpref_core.evaluation.report.labels import BASELINES, COUNTERPARTS, model_name
-from iterpref_core.evaluation.report.number_formats import p_equation, percent, points
-from iterpref_core.evaluation.report.score_rows import ScoreRow, compared, main_rows
-from iterpref_core.evaluation.report.summary_record import Summary
-from iterpref_core.evaluation.statistics.comparison import Comparison
+from ..statistics.comparison import Comparison
+from .labels import BASELINES, COUNTERPARTS, model_name
+from .number_formats import p_equation, percent, points
+from .score_rows import ScoreRow, compared, main_rows
+from .summary_record import Summary
 
 
 def headline(summary: Summary) -> str:

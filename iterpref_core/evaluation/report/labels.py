@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable
 
-from iterpref_core.records.benchmark_table import BENCHMARKS as BENCHMARK_ROWS
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import BENCHMARKS as BENCHMARK_ROWS
+from iterpref_core.records import OBJECTIVES
 
 MODELS = {
     "base": "base",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import floor, isfinite, log10
 
-from iterpref_core.evaluation.statistics.comparison import Comparison
+from ..statistics.comparison import Comparison
 
 
 def percent(share: float) -> str:

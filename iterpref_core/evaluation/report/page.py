@@ -9,9 +9,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from iterpref_core.evaluation.report import number_formats
-from iterpref_core.evaluation.report.findings import findings, headline
-from iterpref_core.evaluation.report.labels import (
+from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.storage.jsonl import atomic_writer
+
+from . import number_formats
+from .findings import findings, headline
+from .labels import (
     BENCHMARKS,
     FOCAL,
     MAIN_BENCHMARK,
@@ -23,12 +26,10 @@ from iterpref_core.evaluation.report.labels import (
     in_words,
     model_name,
 )
-from iterpref_core.evaluation.report.pair_view import pair_context, template_text, templates
-from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows, tables_of, tests_inside
-from iterpref_core.evaluation.report.summary import problem_outcomes
-from iterpref_core.evaluation.report.summary_record import Summary
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.storage.jsonl import atomic_writer
+from .pair_view import pair_context, template_text, templates
+from .score_rows import ScoreRow, score_rows, tables_of, tests_inside
+from .summary import problem_outcomes
+from .summary_record import Summary
 
 
 def write_page(

@@ -15,9 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from iterpref_core.programs.source_code.line_diff import line_spans
-from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.records.errors import printable_text
-from iterpref_core.records.prompt_messages import labeled_text
+from iterpref_core.records import FocalSpans, PreferencePair, Span, labeled_text, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 NO_SPANS = "no spans"

@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.report.explorer import read_chosen, text_hash, write_explorer
-from iterpref_core.evaluation.report.page import write_page
-from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows
-from iterpref_core.evaluation.report.standings import write_csv
-from iterpref_core.evaluation.report.summary import ReportFiles, build_summary, problem_outcomes
-from iterpref_core.evaluation.report.summary_record import Summary, write_summary
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import Params
+from iterpref_core.records import FocalSpans, Params, PreferencePair
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
+
+from .explorer import read_chosen, text_hash, write_explorer
+from .page import write_page
+from .score_rows import ScoreRow, score_rows
+from .standings import write_csv
+from .summary import ReportFiles, build_summary, problem_outcomes
+from .summary_record import Summary, write_summary
 
 
 def build_report(

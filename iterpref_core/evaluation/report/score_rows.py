@@ -3,16 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from iterpref_core.evaluation.report.labels import (
-    BENCHMARKS,
-    DIFFICULTIES,
-    MAIN_BENCHMARK,
-    MODELS,
-    benchmark_name,
-    in_order,
-)
-from iterpref_core.evaluation.report.summary_record import BenchmarkScores, Summary
-from iterpref_core.evaluation.statistics.comparison import Comparison
+from ..statistics.comparison import Comparison
+from .labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, benchmark_name, in_order
+from .summary_record import BenchmarkScores, Summary
 
 
 @dataclass(frozen=True)

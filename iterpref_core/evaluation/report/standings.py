@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.evaluation.report.labels import BENCHMARKS, FOCAL, benchmark_name, in_order, model_name
-from iterpref_core.evaluation.report.number_formats import interval, p_value, points, readable, share
-from iterpref_core.evaluation.report.score_rows import ScoreRow, score_rows, tables_of, tests_inside
-from iterpref_core.evaluation.report.summary_record import Summary
-from iterpref_core.records.errors import printable_text
+from iterpref_core.records import printable_text
 from iterpref_core.storage.jsonl import atomic_writer
+
+from .labels import BENCHMARKS, FOCAL, benchmark_name, in_order, model_name
+from .number_formats import interval, p_value, points, readable, share
+from .score_rows import ScoreRow, score_rows, tables_of, tests_inside
+from .summary_record import Summary
 
 NOTE = (
     "Scores are in percent, differences in points on the same tasks. p: exact McNemar test (several samples: "

@@ -13,28 +13,25 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.evaluation.evaluation.results_file import load_model_results
-from iterpref_core.evaluation.report.comparisons import compare_models, scores_of
-from iterpref_core.evaluation.report.labels import MODELS, in_order
-from iterpref_core.evaluation.report.summary_record import (
-    BenchmarkScores,
-    CodeflowSummary,
-    Contamination,
-    Provenance,
-    Summary,
-)
-from iterpref_core.records.config import Params
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_text, read_yaml
-from iterpref_core.records.results import GroundTruth, ModelResults
-from iterpref_core.records.stage_results import (
+from iterpref_core.records import (
     CodeflowResult,
+    GroundTruth,
+    InputError,
     LocalizationResult,
+    ModelResults,
     PairsResult,
+    Params,
     StageResult,
     ValidityResult,
+    read_text,
+    read_yaml,
 )
 from iterpref_core.storage.jsonl import describe_validation_error
+
+from ..evaluation.results_file import load_model_results
+from .comparisons import compare_models, scores_of
+from .labels import MODELS, in_order
+from .summary_record import BenchmarkScores, CodeflowSummary, Contamination, Provenance, Summary
 
 T = TypeVar("T")
 R = TypeVar("R", bound=StageResult)

@@ -9,12 +9,19 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from iterpref_core.evaluation.statistics.comparison import Comparison
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_text
-from iterpref_core.records.results import GroundTruth, ScoreRecord, TokenCounts, metric_name
-from iterpref_core.records.stage_results import LocalizationResult, ValidityResult
+from iterpref_core.records import (
+    GroundTruth,
+    InputError,
+    LocalizationResult,
+    ScoreRecord,
+    TokenCounts,
+    ValidityResult,
+    metric_name,
+    read_text,
+)
 from iterpref_core.storage.jsonl import atomic_writer
+
+from ..statistics.comparison import Comparison
 
 
 class SummaryRecord(BaseModel, frozen=True):

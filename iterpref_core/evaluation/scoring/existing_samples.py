@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
-from iterpref_core.evaluation.benchmarks.harness import canonical_samples, open_harness
-from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms, read_texts
-from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
-from iterpref_core.evaluation.evaluation.scores import summarize
 from iterpref_core.execution import whole_program
 from iterpref_core.programs.answers.extraction import defines, extract_program, lacks_program, without_first_token
 from iterpref_core.programs.answers.python_text import STATEMENT
-from iterpref_core.records import Sample
-from iterpref_core.records.errors import InputError, UnansweredError
-from iterpref_core.records.results import ModelResults
+from iterpref_core.records import InputError, ModelResults, Sample, UnansweredError
 from iterpref_core.storage.jsonl import read_jsonl
+
+from ..benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
+from ..benchmarks.harness import canonical_samples, open_harness
+from ..benchmarks.suites import open_benchmark
+from ..evaluation.answer_reading import FoundPrograms, read_texts
+from ..evaluation.results_file import ResultsFolder
+from ..evaluation.scores import summarize
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
 from iterpref_core.models.inference.backend_factory import model_at
-from iterpref_core.records.config import load_params, with_values
+from iterpref_core.records import load_params, with_values
+
+from ..benchmarks.benchmark import EvaluationSetting
+from ..evaluation.model_evaluation import evaluate_model
 
 
 def evaluate(

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from iterpref_core.evaluation.evaluation.results_file import load_model_results
-from iterpref_core.evaluation.report.comparisons import compare_results, measured_differently, scores_of
-from iterpref_core.evaluation.report.labels import benchmark_name
-from iterpref_core.evaluation.report.score_rows import ScoreRow
-from iterpref_core.evaluation.report.standings import Standings, inside_notes
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.results import Incomplete, ModelResults
+from iterpref_core.records import Incomplete, InputError, ModelResults
+
+from ..evaluation.results_file import load_model_results
+from ..report.comparisons import compare_results, measured_differently, scores_of
+from ..report.labels import benchmark_name
+from ..report.score_rows import ScoreRow
+from ..report.standings import Standings, inside_notes
 
 
 def make_leaderboard(

@@ -11,13 +11,14 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from iterpref_core.evaluation.report.labels import model_name
-from iterpref_core.evaluation.report.score_rows import score_rows
-from iterpref_core.evaluation.report.standings import Standings, inside_notes
-from iterpref_core.evaluation.report.summary_record import Summary
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
 from iterpref_core.records import ModelLineage
+
+from ..report.labels import model_name
+from ..report.score_rows import score_rows
+from ..report.standings import Standings, inside_notes
+from ..report.summary_record import Summary
 
 _TEMPLATE = Path(__file__).with_name("model_card.md")
 

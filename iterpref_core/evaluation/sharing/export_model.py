@@ -11,8 +11,7 @@ from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_base
-from iterpref_core.records import Problem
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import ModelError, Problem
 from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.new_folder import new_folder

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from iterpref_core.evaluation.evaluation.results_file import load_model_results
-from iterpref_core.evaluation.report.comparisons import compare_results, measured_differently
-from iterpref_core.evaluation.report.labels import benchmark_name
-from iterpref_core.evaluation.report.number_formats import difference, p_equation, percent
-from iterpref_core.evaluation.statistics.comparison import Comparison
-from iterpref_core.evaluation.statistics.paired_tests import holm
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.results import Measured, ModelResults
+from iterpref_core.records import InputError, Measured, ModelResults
+
+from ..evaluation.results_file import load_model_results
+from ..report.comparisons import compare_results, measured_differently
+from ..report.labels import benchmark_name
+from ..report.number_formats import difference, p_equation, percent
+from ..statistics.comparison import Comparison
+from ..statistics.paired_tests import holm
 
 
 class GatedBenchmark(Comparison, frozen=True):

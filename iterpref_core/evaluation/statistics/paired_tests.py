@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from iterpref_core.evaluation.statistics.comparison import SIGNIFICANT, Comparison
-from iterpref_core.evaluation.statistics.pass_at_k import Z95
+from .comparison import SIGNIFICANT, Comparison
+from .pass_at_k import Z95
 
 RESAMPLES = 2000
 """The number of random sign flips."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from iterpref_core.records.results import ScoreRecord
+from iterpref_core.records import ScoreRecord
 
 Verdicts = Mapping[str, Sequence[str]]
 """task_id → the verdict on each of its samples; `infra_error` does not judge a program, and does not count."""

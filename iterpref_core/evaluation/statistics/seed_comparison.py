@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from iterpref_core.evaluation.statistics.paired_tests import RESAMPLES, SEED
-from iterpref_core.evaluation.statistics.pass_at_k import shares_passed
-from iterpref_core.records import Record
-from iterpref_core.records.results import Measured
+from iterpref_core.records import Measured, Record
+
+from .paired_tests import RESAMPLES, SEED
+from .pass_at_k import shares_passed
 
 
 class ComparisonRow(Record):

@@ -5,10 +5,11 @@ import functools
 import math
 from typing import Any
 
-from iterpref_core.execution.codec.canonical import UnencodableError, summarize
-from iterpref_core.execution.parsing.assertions import Expected
-from iterpref_core.execution.parsing.literals import NUMBERS, literal
 from iterpref_core.programs.source_code.syntax_tree import parse
+
+from ..codec.canonical import UnencodableError, summarize
+from ..parsing.assertions import Expected
+from ..parsing.literals import NUMBERS, literal
 
 _RELATIVE = 1e-07
 """The relative tolerance, EvalPlus's. A test's own absolute tolerance comes in addition."""

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.execution.packets import Runtime
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError
+
+from ..packets import Runtime
 
 OLDEST = (3, 11)
 """The first Python that the sandbox code runs on."""

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
-from iterpref_core.execution.isolation.interpreters import own_runtime
-from iterpref_core.execution.packets import Runtime
-from iterpref_core.records.errors import IsolationError
+from iterpref_core.records import IsolationError
+
+from ..packets import Runtime
+from .interpreters import own_runtime
 
 CODE = Path(__file__).resolve().parents[1]
 """The folder of this package: all code of ours that a sandbox sees."""

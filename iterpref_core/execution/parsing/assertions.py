@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from iterpref_core.execution.parsing.literals import is_literal, literal
-from iterpref_core.execution.parsing.sources import UNREADABLE, parsed
+from .literals import is_literal, literal
+from .sources import UNREADABLE, parsed
 
 _AROUND = (
     *("abs", "bytes", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "repr", "round", "set"),

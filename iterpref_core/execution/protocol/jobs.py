@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iterpref_core.execution.protocol.machine_paths import MachinePaths
+from .machine_paths import MachinePaths
 
 HEAD_OF_OUTPUT = 2000
 """Bytes of a program's output that feedback is made of."""

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from iterpref_core.execution.protocol.value_texts import shorten, show
 from iterpref_core.records import ScriptTest, StdinTest, Test, Verdict
+
+from .value_texts import shorten, show
 
 Comparator = Callable[[int, Any], bool]
 """A benchmark's own equality: (index of the test, value the program returned) -> whether that is right.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from iterpref_core.execution.codec.canonical import Digest
+from ..codec.canonical import Digest
 
 _MAX_SHOWN = 65_536
 _MOST_BITS = 10_000

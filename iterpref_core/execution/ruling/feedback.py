@@ -4,10 +4,11 @@ import ast
 from os.path import commonprefix
 from typing import Any
 
-from iterpref_core.execution.protocol.value_texts import clean, shorten
-from iterpref_core.execution.ruling.operands import operands
 from iterpref_core.programs.source_code.lines import whole_lines
 from iterpref_core.programs.source_code.syntax_tree import parse
+
+from ..protocol.value_texts import clean, shorten
+from .operands import operands
 
 MAX_FEEDBACK = 600
 _MAX_CALL = 160

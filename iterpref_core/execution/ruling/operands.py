@@ -9,8 +9,9 @@ line numbers stay the same.
 
 import ast
 
-from iterpref_core.execution.protocol.steps import LEFT, RIGHT
 from iterpref_core.programs.source_code.syntax_tree import parse
+
+from ..protocol.steps import LEFT, RIGHT
 
 _UNFIT = (ast.NamedExpr, ast.Yield, ast.YieldFrom)
 

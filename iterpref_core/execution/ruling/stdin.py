@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from iterpref_core.execution.comparison.token_comparison import Difference, first_difference
-from iterpref_core.execution.protocol.jobs import Answer, Job
-from iterpref_core.execution.protocol.programs import Limits, Outcome, Program, ValueTest, shown_input
-from iterpref_core.execution.protocol.steps import SandboxStep, packed
-from iterpref_core.execution.protocol.value_texts import clean, shorten
-from iterpref_core.execution.ruling import feedback
-from iterpref_core.execution.ruling.steps import Step
-from iterpref_core.execution.ruling.verdicts import MALFORMED, Trial, parse_channel
 from iterpref_core.records import StdinTest, Verdict
+
+from ..comparison.token_comparison import Difference, first_difference
+from ..protocol.jobs import Answer, Job
+from ..protocol.programs import Limits, Outcome, Program, ValueTest, shown_input
+from ..protocol.steps import SandboxStep, packed
+from ..protocol.value_texts import clean, shorten
+from . import feedback
+from .steps import Step
+from .verdicts import MALFORMED, Trial, parse_channel
 
 OUTPUT_FACTOR = 4
 """A program may print this multiple of the expected output, in addition to the allowance of every program."""

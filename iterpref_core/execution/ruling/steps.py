@@ -4,21 +4,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from iterpref_core.execution.comparison.expectations import expect
-from iterpref_core.execution.parsing.assertions import Call, Expected, read_assertion, read_call
-from iterpref_core.execution.parsing.sources import (
-    UNREADABLE,
-    asserts_at_once,
-    compile_problem,
-    may_assert,
-    parsed,
-)
-from iterpref_core.execution.protocol.programs import Program, ValueTest
-from iterpref_core.execution.protocol.steps import Runner, SandboxStep
-from iterpref_core.execution.ruling.operands import with_kept_operands
 from iterpref_core.programs.source_code.names import packages_of
-from iterpref_core.records import AssertTest, IoTest, ScriptTest, StdinTest
-from iterpref_core.records.errors import RecordError
+from iterpref_core.records import AssertTest, IoTest, RecordError, ScriptTest, StdinTest
+
+from ..comparison.expectations import expect
+from ..parsing.assertions import Call, Expected, read_assertion, read_call
+from ..parsing.sources import UNREADABLE, asserts_at_once, compile_problem, may_assert, parsed
+from ..protocol.programs import Program, ValueTest
+from ..protocol.steps import Runner, SandboxStep
+from .operands import with_kept_operands
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.execution.codec.canonical import MAX_TEXT, decode
-from iterpref_core.execution.isolation.process_limits import MAX_PROCESSES, MAX_THREADS
-from iterpref_core.execution.protocol.jobs import HEAD_OF_OUTPUT, Answer
-from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
-from iterpref_core.execution.protocol.value_texts import clean, shown
-from iterpref_core.execution.ruling import feedback
-from iterpref_core.execution.ruling.steps import Step
 from iterpref_core.records import Verdict
+
+from ..codec.canonical import MAX_TEXT, decode
+from ..isolation.process_limits import MAX_PROCESSES, MAX_THREADS
+from ..protocol.jobs import HEAD_OF_OUTPUT, Answer
+from ..protocol.programs import Limits, Outcome, Program
+from ..protocol.value_texts import clean, shown
+from . import feedback
+from .steps import Step
 
 logger = logging.getLogger(__name__)
 

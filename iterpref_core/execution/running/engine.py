@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
-from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
+from ..protocol.programs import Limits, Outcome, Program
 
 ENGINE = "iterpref-execution-19"
 """The name of this engine in results. The number rises with every change that can change a verdict."""

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import fields
 
-from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.execution.protocol.programs import Limits
-from iterpref_core.execution.running.engine import Engine
-from iterpref_core.execution.running.executor import Executor
-from iterpref_core.records.config import ExecutionParams
+from iterpref_core.records import ExecutionParams
+
+from ..isolation.interpreters import Environment
+from ..protocol.programs import Limits
+from .engine import Engine
+from .executor import Executor
 
 
 def limits_of(params: ExecutionParams) -> Limits:
@@ -37,6 +38,6 @@ def open_executor(
         return Executor(
             limits, workers=params.workers, allow_unsafe=params.allow_unsafe, preload=preload, environments=known
         )
-    from iterpref_core.execution.running.ray_executor import RayExecutor  # Ray takes a second to import
+    from .ray_executor import RayExecutor  # Ray takes a second to import
 
     return RayExecutor(limits, allow_unsafe=params.allow_unsafe, preload=preload, environments=known)

@@ -6,19 +6,19 @@ import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from iterpref_core.execution.isolation import tiers
-from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.execution.protocol.jobs import Answer, Job
-from iterpref_core.execution.protocol.programs import UNFIT, Limits, Outcome, Program
-from iterpref_core.execution.protocol.steps import SandboxStep, packed
-from iterpref_core.execution.protocol.value_texts import shorten
-from iterpref_core.execution.ruling.stdin import run_each_test
-from iterpref_core.execution.ruling.steps import TestPlan, plan_of
-from iterpref_core.execution.ruling.verdicts import Trial
-from iterpref_core.execution.running.engine import Engine
-from iterpref_core.execution.running.workers import WorkerDiedError, WorkerPool
-from iterpref_core.records import AssertTest, StdinTest
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import AssertTest, InputError, StdinTest
+
+from ..isolation import tiers
+from ..isolation.interpreters import Environment
+from ..protocol.jobs import Answer, Job
+from ..protocol.programs import UNFIT, Limits, Outcome, Program
+from ..protocol.steps import SandboxStep, packed
+from ..protocol.value_texts import shorten
+from ..ruling.stdin import run_each_test
+from ..ruling.steps import TestPlan, plan_of
+from ..ruling.verdicts import Trial
+from .engine import Engine
+from .workers import WorkerDiedError, WorkerPool
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ asks too early, or writes a report itself: it claims a value that it could also 
 import contextlib
 import os
 
-from iterpref_core.execution.packets import MAX_PACKET, Files, write_all
-from iterpref_core.execution.protocol.jobs import Job
+from ..packets import MAX_PACKET, Files, write_all
+from ..protocol.jobs import Job
 
 MAX_CHANNEL = 64 << 20
 """Bytes of reports that are read; a report that is cut off there is ignored."""

@@ -16,11 +16,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.execution.protocol.programs import Limits, Outcome, Program
-from iterpref_core.execution.running.engine import Engine, T
-from iterpref_core.execution.running.executor import Executor
-from iterpref_core.records.errors import ExecutionError
+from iterpref_core.records import ExecutionError
+
+from ..isolation.interpreters import Environment
+from ..protocol.programs import Limits, Outcome, Program
+from .engine import Engine, T
+from .executor import Executor
 
 NODES_LOST = 5
 """Times that a task is started again because its node or process was lost; after that the cause is not chance."""

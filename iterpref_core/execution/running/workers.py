@@ -20,15 +20,16 @@ from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
 
-from iterpref_core.execution.isolation import tiers
-from iterpref_core.execution.isolation.cleanup import remove_folder
-from iterpref_core.execution.isolation.interpreters import Environment, own_runtime, runtime_of
-from iterpref_core.execution.packets import MAX_PACKET, READY, Runtime, Settings
-from iterpref_core.execution.protocol.jobs import Answer, Job
-from iterpref_core.execution.protocol.machine_paths import MachinePaths
-from iterpref_core.execution.protocol.programs import Limits
-from iterpref_core.execution.running.program_files import ProgramFiles
-from iterpref_core.records.errors import ConfigError, ExecutionError
+from iterpref_core.records import ConfigError, ExecutionError
+
+from ..isolation import tiers
+from ..isolation.cleanup import remove_folder
+from ..isolation.interpreters import Environment, own_runtime, runtime_of
+from ..packets import MAX_PACKET, READY, Runtime, Settings
+from ..protocol.jobs import Answer, Job
+from ..protocol.machine_paths import MachinePaths
+from ..protocol.programs import Limits
+from .program_files import ProgramFiles
 
 START_S = 60.0
 """Seconds of real time that a zygote may take to start and to import the preloaded modules."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from iterpref_core.models.inference.backend import Completion, Request, Sampling
-from iterpref_core.models.inference.ends import CUT, FINISHED
-from iterpref_core.records.config import InferenceParams
-from iterpref_core.records.prompt_messages import chat_messages, labeled_text, whole_characters
+from iterpref_core.records import InferenceParams, chat_messages, labeled_text, whole_characters
 from iterpref_core.storage.sqlite import Database
+
+from .backend import Completion, Request, Sampling
+from .ends import CUT, FINISHED
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS kept_answers (

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.models.inference.ends import CUT, FINISHED
-from iterpref_core.models.inference.event_loop import run_to_end
-from iterpref_core.records.config import InferenceParams, PromptFormat
-from iterpref_core.records.prompt_messages import Prompt
+from iterpref_core.records import InferenceParams, Prompt, PromptFormat
+
+from .ends import CUT, FINISHED
+from .event_loop import run_to_end
 
 QUIET_SHARE = 0.02
 """The share of answers that may be cut at the token limit, or lack a program, without a warning.

@@ -7,13 +7,13 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import BackendSettings
-from iterpref_core.models.inference.stored_model import StoredModel
-from iterpref_core.models.pretrained.checkpoints import read_config, served_name
-from iterpref_core.models.pretrained.fingerprint import model_fingerprint
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BudgetParams, InferenceParams, PromptFormat
+from iterpref_core.records import BACKENDS, BudgetParams, InferenceParams, PromptFormat
+
+from ..pretrained.checkpoints import read_config, served_name
+from ..pretrained.fingerprint import model_fingerprint
+from .answer_store import AnswerStore
+from .backend import BackendSettings
+from .stored_model import StoredModel
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def check_model(
     backend = BACKENDS[inference.backend]
     if not backend.checkpoint:
         return model
-    from iterpref_core.models.pretrained.weights import check_checkpoint  # imports transformers
+    from ..pretrained.weights import check_checkpoint  # imports transformers
 
     return check_checkpoint(model, prompt, loaded=backend.in_process)
 
@@ -157,7 +157,7 @@ def precision_of(model: Path | str, inference: InferenceParams) -> tuple[str, st
     """
     import torch
 
-    from iterpref_core.models.pretrained.weights import generation_dtype
+    from ..pretrained.weights import generation_dtype
 
     saved = read_config(model).dtype or torch.float32
     computed = generation_dtype(inference.bf16, saved)
@@ -168,6 +168,6 @@ def leaves_this_machine(inference: InferenceParams) -> bool:
     """Return True if prompts go to another machine: the backend has no weights here, and its server is not here."""
     if BACKENDS[inference.backend].local:
         return False
-    from iterpref_core.models.inference.endpoint import endpoint_url, is_loopback
+    from .endpoint import endpoint_url, is_loopback
 
     return not is_loopback(endpoint_url(inference))

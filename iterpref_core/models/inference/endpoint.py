@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from iterpref_core.records.config import KEY_VARIABLE, InferenceParams
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import KEY_VARIABLE, ConfigError, InferenceParams
 
 
 def endpoint_url(inference: InferenceParams) -> str:

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from iterpref_core.records.errors import EndpointError, UnansweredError
+from iterpref_core.records import EndpointError, UnansweredError
 
 FINISHED = "finished"
 CUT = "cut"

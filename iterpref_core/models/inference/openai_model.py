@@ -12,22 +12,30 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from iterpref_core.models.inference.adaptations import adapt, notes_of, set_parameter, suggest
-from iterpref_core.models.inference.backend import BackendSettings, Completion, Model, Request, Sampling, before_stop
-from iterpref_core.models.inference.endpoint import address_and_query, connection_options, endpoint_url, read_key
-from iterpref_core.models.inference.ends import FINISHED
-from iterpref_core.models.inference.faults import Fault, fault_of
-from iterpref_core.models.inference.pacing import Pacing, seconds_to_wait
-from iterpref_core.models.inference.replies import Reply, ReplyError, read_reply
-from iterpref_core.models.pretrained.checkpoints import served_name
-from iterpref_core.records.config import KEY_VARIABLE, InferenceParams
-from iterpref_core.records.errors import EndpointError, InputError, first_line
-from iterpref_core.records.prompt_messages import chat_messages, prompt_text, whole_characters
+from iterpref_core.records import (
+    KEY_VARIABLE,
+    EndpointError,
+    InferenceParams,
+    InputError,
+    chat_messages,
+    first_line,
+    prompt_text,
+    whole_characters,
+)
+
+from ..pretrained.checkpoints import served_name
+from .adaptations import adapt, notes_of, set_parameter, suggest
+from .backend import BackendSettings, Completion, Model, Request, Sampling, before_stop
+from .endpoint import address_and_query, connection_options, endpoint_url, read_key
+from .ends import FINISHED
+from .faults import Fault, fault_of
+from .pacing import Pacing, seconds_to_wait
+from .replies import Reply, ReplyError, read_reply
 
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from iterpref_core.models.inference.served_tokens import ServedTokens
+    from .served_tokens import ServedTokens
 
 _REMEDY = (
     "if its reasoning is cut, raise max_new_tokens; else serve it without a reasoning parser (llama.cpp: "

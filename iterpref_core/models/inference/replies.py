@@ -12,9 +12,10 @@ from typing import Any
 
 from openai._streaming import SSEDecoder
 
-from iterpref_core.models.inference.backend import Completion, Request
-from iterpref_core.models.inference.ends import CUT, FINISHED, end_of
-from iterpref_core.records.prompt_messages import prompt_text, whole_characters
+from iterpref_core.records import prompt_text, whole_characters
+
+from .backend import Completion, Request
+from .ends import CUT, FINISHED, end_of
 
 CHARACTERS_PER_TOKEN = 3
 """An estimate, for servers that do not count tokens."""

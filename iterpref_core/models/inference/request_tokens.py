@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from iterpref_core.models.inference.backend import Request
-from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.prompt_tokens import EncodedPrompt, encode_prompts, encode_texts
-from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.records import prompt_text
+
+from ..pretrained.chat_template import ChatTemplate
+from ..pretrained.prompt_tokens import EncodedPrompt, encode_prompts, encode_texts
+from .backend import Request
 
 
 def read_text(template: ChatTemplate, request: Request) -> str:

@@ -5,14 +5,15 @@ from typing import Any
 
 from transformers import GenerationConfig
 
-from iterpref_core.models.inference.backend import Request, Sampling
-from iterpref_core.models.inference.request_tokens import encode_requests
-from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
-from iterpref_core.models.pretrained.generation_config import valid_generation
-from iterpref_core.models.pretrained.prompt_tokens import end_tokens, read_answer
-from iterpref_core.models.pretrained.tokenizers import load_chat_template
-from iterpref_core.records.config import PromptFormat
+from iterpref_core.records import PromptFormat
+
+from ..pretrained.chat_template import ChatTemplate
+from ..pretrained.checkpoints import locate_model, read_config
+from ..pretrained.generation_config import valid_generation
+from ..pretrained.prompt_tokens import end_tokens, read_answer
+from ..pretrained.tokenizers import load_chat_template
+from .backend import Request, Sampling
+from .request_tokens import encode_requests
 
 
 class ServedTokens:

@@ -6,13 +6,11 @@ The model itself is opened when it is first asked for an answer that is not kept
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from iterpref_core.models.inference.answer_store import AnswerStore, Spent, answer_key
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling
-from iterpref_core.models.inference.ends import check_answered
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BudgetParams, InferenceParams
-from iterpref_core.records.errors import BudgetError, ConfigError
-from iterpref_core.records.prompt_messages import prompt_text
+from iterpref_core.records import BACKENDS, BudgetError, BudgetParams, ConfigError, InferenceParams, prompt_text
+
+from .answer_store import AnswerStore, Spent, answer_key
+from .backend import Completion, Model, Request, Sampling
+from .ends import check_answered
 
 MISSING_IN_A_ROW = 20
 """After this many unanswered prompts in a row, the server is at fault, not the prompts."""

@@ -19,24 +19,16 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from iterpref_core.models.inference.backend import (
-    Answered,
-    BackendSettings,
-    BatchModel,
-    Completion,
-    Request,
-    Sampling,
-    before_stop,
-    ignore,
-)
-from iterpref_core.models.inference.ends import CUT, FINISHED
-from iterpref_core.models.inference.request_tokens import encode_requests, read_text
-from iterpref_core.models.pretrained.freed_memory import FreedMemory
-from iterpref_core.models.pretrained.generation_config import plain_generation
-from iterpref_core.models.pretrained.prompt_tokens import EncodedPrompt, end_tokens, read_answer
-from iterpref_core.models.pretrained.tokenizers import load_chat_template
-from iterpref_core.models.pretrained.weights import generation_dtype, load_model
-from iterpref_core.records.config import Bf16, PromptFormat
+from iterpref_core.records import Bf16, PromptFormat
+
+from ..pretrained.freed_memory import FreedMemory
+from ..pretrained.generation_config import plain_generation
+from ..pretrained.prompt_tokens import EncodedPrompt, end_tokens, read_answer
+from ..pretrained.tokenizers import load_chat_template
+from ..pretrained.weights import generation_dtype, load_model
+from .backend import Answered, BackendSettings, BatchModel, Completion, Request, Sampling, before_stop, ignore
+from .ends import CUT, FINISHED
+from .request_tokens import encode_requests, read_text
 
 _STOPS_EVERY = 8
 """Tokens between two searches for end strings."""

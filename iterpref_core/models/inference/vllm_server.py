@@ -13,10 +13,10 @@ from pathlib import Path
 
 import httpx2
 
-from iterpref_core.models.inference.backend import BackendSettings, Model
-from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, read_config
-from iterpref_core.records.config import KEY_VARIABLE
-from iterpref_core.records.errors import EndpointError, ModelError
+from iterpref_core.records import KEY_VARIABLE, EndpointError, ModelError
+
+from ..pretrained.checkpoints import ModelSource, locate_model, read_config
+from .backend import BackendSettings, Model
 
 PYTHON_VARIABLE = "ITERPREF_VLLM_PYTHON"
 ARGUMENTS_VARIABLE = "ITERPREF_VLLM_ARGUMENTS"
@@ -192,8 +192,8 @@ def open_backend(settings: BackendSettings) -> AbstractContextManager[Model]:
 
 @contextmanager
 def _serve_backend(settings: BackendSettings) -> Iterator[Model]:
-    from iterpref_core.models.inference.openai_model import OpenAIModel
-    from iterpref_core.models.inference.served_tokens import ServedTokens
+    from .openai_model import OpenAIModel
+    from .served_tokens import ServedTokens
 
     tokens = ServedTokens(settings.model, settings.prompt)
     with serve(settings.model) as base_url:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
-from iterpref_core.models.pretrained.checkpoints import ADAPTERS, ModelSource
-from iterpref_core.records.errors import ModelError, model_errors
+from iterpref_core.records import ModelError, model_errors
+
+from .checkpoints import ADAPTERS, ModelSource
 
 if TYPE_CHECKING:
     # PEFT takes seconds, and brings bitsandbytes where that is installed, which looks for kernels on a hub and warns if

@@ -18,9 +18,15 @@ from functools import cached_property
 from os.path import commonprefix
 from typing import TYPE_CHECKING
 
-from iterpref_core.records.config import AnswerFormat, PromptFormat
-from iterpref_core.records.errors import ModelError, model_errors
-from iterpref_core.records.prompt_messages import Prompt, chat_messages, prompt_text
+from iterpref_core.records import (
+    AnswerFormat,
+    ModelError,
+    Prompt,
+    PromptFormat,
+    chat_messages,
+    model_errors,
+    prompt_text,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from iterpref_core.records.errors import ModelError, first_line, model_errors
-from iterpref_core.records.input_files import read_text
+from iterpref_core.records import ModelError, first_line, model_errors, read_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 if TYPE_CHECKING:

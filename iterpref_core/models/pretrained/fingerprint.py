@@ -5,10 +5,11 @@ import json
 from functools import cache
 from pathlib import Path
 
-from iterpref_core.models.pretrained.checkpoints import is_served, locate_model, served_name
-from iterpref_core.models.pretrained.lineage import LINEAGE
-from iterpref_core.records.config import PromptFormat
+from iterpref_core.records import PromptFormat
 from iterpref_core.storage.file_digest import file_digest
+
+from .checkpoints import is_served, locate_model, served_name
+from .lineage import LINEAGE
 
 
 def model_fingerprint(path: Path | str, prompt: PromptFormat | None = None) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from transformers import GenerationConfig
 from transformers.utils import cached_file
 
-from iterpref_core.models.pretrained.checkpoints import ModelSource
-from iterpref_core.records.errors import model_errors
+from iterpref_core.records import model_errors
+
+from .checkpoints import ModelSource
 
 NAME = "generation_config.json"
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from iterpref_core.records import ModelLineage
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
 LINEAGE = "lineage.json"

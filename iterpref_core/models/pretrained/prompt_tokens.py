@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.tokenizers import text_engine
+from .chat_template import ChatTemplate
+from .tokenizers import text_engine
 
 _WORD = "def"
 """The beginning of an answer, to find the place to cut a prompt."""

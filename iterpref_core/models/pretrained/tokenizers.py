@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import cached_file
 
-from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.checkpoints import locate_model
-from iterpref_core.records.config import PromptFormat, TemplateUse
-from iterpref_core.records.errors import ModelError, model_errors
+from iterpref_core.records import ModelError, PromptFormat, TemplateUse, model_errors
+
+from .chat_template import ChatTemplate
+from .checkpoints import locate_model
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers replace by their own."""

@@ -8,13 +8,13 @@ import transformers
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, logging
 from transformers.models.auto import modeling_auto
 
-from iterpref_core.models.pretrained.adapters import attach_adapters, check_adapters
-from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model, read_config
-from iterpref_core.models.pretrained.generation_config import valid_generation
-from iterpref_core.models.pretrained.tokenizers import load_chat_template
-from iterpref_core.records.config import Bf16, PromptFormat
-from iterpref_core.records.errors import ModelError, model_errors
+from iterpref_core.records import Bf16, ModelError, PromptFormat, model_errors
+
+from .adapters import attach_adapters, check_adapters
+from .chat_template import ChatTemplate
+from .checkpoints import ModelSource, locate_model, pin_model, read_config
+from .generation_config import valid_generation
+from .tokenizers import load_chat_template
 
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")

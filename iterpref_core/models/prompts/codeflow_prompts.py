@@ -7,9 +7,9 @@ is for models that follow instructions. Neither shows a reference solution.
 
 from pathlib import Path
 
-from iterpref_core.models.prompts.templates import fill
-from iterpref_core.records.config import Wording
-from iterpref_core.records.prompt_messages import Prompt, question, with_question
+from iterpref_core.records import Prompt, Wording, question, with_question
+
+from .templates import fill
 
 _FOLDER = Path(__file__).with_name("codeflow_prompts")
 

@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
-from iterpref_core.models.inference.ends import check_answered, describe_missing
-from iterpref_core.records.prompt_messages import question, with_question
+from iterpref_core.records import question, with_question
 from iterpref_core.storage.jsonl import describe_validation_error
+
+from ..inference.backend import Completion, Model, Request, Sampling, ask_all
+from ..inference.ends import check_answered, describe_missing
 
 logger = logging.getLogger(__name__)
 

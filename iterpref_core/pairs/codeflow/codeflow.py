@@ -15,15 +15,13 @@ from typing import IO
 from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.ends import check_answered
-from iterpref_core.pairs.codeflow.outcome_counts import OutcomeCounts
-from iterpref_core.pairs.codeflow.roles import Models
-from iterpref_core.pairs.codeflow.rollouts import roll_out
-from iterpref_core.records import Problem, Trajectory
-from iterpref_core.records.config import CodeflowParams, ExecutionParams
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.stage_results import CodeflowResult
+from iterpref_core.records import CodeflowParams, CodeflowResult, ExecutionParams, InputError, Problem, Trajectory
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
+
+from .outcome_counts import OutcomeCounts
+from .roles import Models
+from .rollouts import roll_out
 
 logger = logging.getLogger(__name__)
 

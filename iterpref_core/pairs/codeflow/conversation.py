@@ -8,9 +8,7 @@ from iterpref_core.models.inference.backend import Completion, Request
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.programs.source_code.tested_names import tested_names
-from iterpref_core.records import UNDECIDED, Attempt, Problem, Trajectory
-from iterpref_core.records.config import CodeflowParams
-from iterpref_core.records.seeds import derive_seed
+from iterpref_core.records import UNDECIDED, Attempt, CodeflowParams, Problem, Trajectory, derive_seed
 
 
 @dataclass(frozen=True)

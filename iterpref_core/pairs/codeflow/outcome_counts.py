@@ -8,11 +8,10 @@ from iterpref_core.execution import Admission
 from iterpref_core.models.inference.answer_store import cost_usd
 from iterpref_core.models.inference.backend import QUIET_SHARE
 from iterpref_core.models.inference.ends import describe_missing
-from iterpref_core.pairs.codeflow.roles import Prices
 from iterpref_core.programs.answers.extraction import lacks_program
-from iterpref_core.records import UNDECIDED, Trajectory, Verdict
-from iterpref_core.records.config import CodeflowParams
-from iterpref_core.records.stage_results import CodeflowResult
+from iterpref_core.records import UNDECIDED, CodeflowParams, CodeflowResult, Trajectory, Verdict
+
+from .roles import Prices
 
 
 class OutcomeCounts:

@@ -8,8 +8,7 @@ from pathlib import Path
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Model
 from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model
-from iterpref_core.records.backend_table import BACKENDS
-from iterpref_core.records.config import BudgetParams, CodeflowParams, InferenceParams, PromptFormat
+from iterpref_core.records import BACKENDS, BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 
 NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
 

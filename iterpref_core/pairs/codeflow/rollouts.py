@@ -13,9 +13,9 @@ from itertools import chain, islice
 from iterpref_core.execution import Engine
 from iterpref_core.models.inference.backend import Answered, Completion, Model, Sampling, ask_all, ignore
 from iterpref_core.models.inference.event_loop import run_to_end
-from iterpref_core.pairs.codeflow.conversation import Conversation, open_conversations, trajectory_of
-from iterpref_core.records import Problem, Trajectory
-from iterpref_core.records.config import CodeflowParams
+from iterpref_core.records import CodeflowParams, Problem, Trajectory
+
+from .conversation import Conversation, open_conversations, trajectory_of
 
 # Open conversations for each prompt that a model answers at once.
 #

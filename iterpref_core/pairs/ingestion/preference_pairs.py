@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iterpref_core.execution import check_tests
-from iterpref_core.pairs.ingestion.winner import first_is_better
-from iterpref_core.pairs.selection.filters import drop_reason
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Taken, Wanted, open_intake, write_records
 from iterpref_core.problems.ingestion.outcome_store import open_trials
@@ -21,10 +19,10 @@ from iterpref_core.problems.ingestion.prompts import as_prompt, column_turns, re
 from iterpref_core.problems.ingestion.row_tests import RowFacts, read_tests
 from iterpref_core.problems.ingestion.trials import Run, find_failures, find_reference
 from iterpref_core.problems.ingestion.values import Row, read_license
-from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.records.config import ExecutionParams, PairsParams
-from iterpref_core.records.prompt_messages import Message, Prompt
-from iterpref_core.records.statement import statement_name
+from iterpref_core.records import ExecutionParams, Message, PairsParams, PreferencePair, Problem, Prompt, statement_name
+
+from ..selection.filters import drop_reason
+from .winner import first_is_better
 
 # The task of a buggy program without a statement: the program itself.
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"

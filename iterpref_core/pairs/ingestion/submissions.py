@@ -7,16 +7,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iterpref_core.pairs.ingestion.preference_pairs import answer_turns
 from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
 from iterpref_core.problems.ingestion.intake import Ingested, Wanted, open_intake
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.programs import is_no_program, is_program, is_python_2, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
-from iterpref_core.records import Attempt, Problem, Trajectory, Verdict, take_name
-from iterpref_core.records.prompt_messages import prompt_text
-from iterpref_core.records.statement import statement_name
+from iterpref_core.records import Attempt, Problem, Trajectory, Verdict, prompt_text, statement_name, take_name
+
+from .preference_pairs import answer_turns
 
 # The place of a failure after a judge's short word: `TLE on test 3`, `WA 3`.
 _ON_TEST = r"( on .*| \d+)?"

@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from iterpref_core.pairs.localization.token_lcs import split_tokens
 from iterpref_core.programs.source_code.line_diff import (
     ErrorRegion,
     count_lines,
@@ -17,12 +16,20 @@ from iterpref_core.programs.source_code.line_diff import (
     locate_error,
     match_ends,
 )
-from iterpref_core.records import FocalSpans, Span
-from iterpref_core.records.config import LocalizationMethod, LocalizationParams
-from iterpref_core.records.errors import ConfigError, InputError, unknown_name
-from iterpref_core.records.stage_results import LocalizationResult
+from iterpref_core.records import (
+    ConfigError,
+    FocalSpans,
+    InputError,
+    LocalizationMethod,
+    LocalizationParams,
+    LocalizationResult,
+    Span,
+    unknown_name,
+)
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.storage.left_out import Dropped, open_left_out
+
+from .token_lcs import split_tokens
 
 # (failing program, passing program) -> the error region.
 Localizer = Callable[[str, str], ErrorRegion]

@@ -7,8 +7,7 @@ from typing import Literal
 from iterpref_core.programs.source_code.line_diff import diff_lines, split_lines
 from iterpref_core.programs.source_code.lines import lines_in_strings
 from iterpref_core.programs.source_code.normal_form import same_form
-from iterpref_core.records import PreferencePair
-from iterpref_core.records.config import PairsParams
+from iterpref_core.records import PairsParams, PreferencePair
 
 DropReason = Literal["comments_only", "long_error_region", "too_long", "cosmetic"]
 

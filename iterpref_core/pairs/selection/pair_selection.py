@@ -9,17 +9,24 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from iterpref_core.pairs.selection.filters import FILTERS, drop_reason
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination
 from iterpref_core.programs.answers.extraction import lacks_program
-from iterpref_core.records import UNDECIDED, PreferencePair, Problem, Trajectory
-from iterpref_core.records.benchmark_table import BENCHMARKS
-from iterpref_core.records.config import PairsParams, Params
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.seeds import derive_seed
-from iterpref_core.records.stage_results import PairsResult
+from iterpref_core.records import (
+    BENCHMARKS,
+    UNDECIDED,
+    InputError,
+    PairsParams,
+    PairsResult,
+    Params,
+    PreferencePair,
+    Problem,
+    Trajectory,
+    derive_seed,
+)
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+
+from .filters import FILTERS, drop_reason
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from iterpref_core.problems.composition.features import KINDS, Feature, InputKind
 from iterpref_core.records import COMPOSED, IoTest, Problem
+
+from .features import KINDS, Feature, InputKind
 
 ENTRY_POINT = "solve"
 # The share of problems whose map step is a composition of two.

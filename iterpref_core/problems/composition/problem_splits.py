@@ -5,13 +5,19 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from iterpref_core.problems.composition.compose import compose_problem, draw_combinations
-from iterpref_core.records import Problem
-from iterpref_core.records.config import ProblemsParams
-from iterpref_core.records.errors import ConfigError, InputError, RecordError, unknown_name
-from iterpref_core.records.stage_results import ProblemsResult
-from iterpref_core.records.statement import statement_digest
+from iterpref_core.records import (
+    ConfigError,
+    InputError,
+    Problem,
+    ProblemsParams,
+    ProblemsResult,
+    RecordError,
+    statement_digest,
+    unknown_name,
+)
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+
+from .compose import compose_problem, draw_combinations
 
 SPLITS = ("student", "debugger", "codeflow", "validation", "heldout")
 # The splits that a user's own problem may name; a problem that names none joins the first.

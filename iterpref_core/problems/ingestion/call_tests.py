@@ -22,8 +22,7 @@ from itertools import product
 from typing import Any
 
 from iterpref_core.programs.source_code.names import is_name
-from iterpref_core.records import IoTest
-from iterpref_core.records.input_files import parse_json
+from iterpref_core.records import IoTest, parse_json
 
 CONTEST_SETUP = """\
 import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string, sys

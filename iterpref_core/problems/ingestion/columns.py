@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.problems.ingestion.values import Row, read_text_value
 from iterpref_core.programs.source_code.language import is_python_3
-from iterpref_core.records.errors import ConfigError
-from iterpref_core.records.input_files import is_null
+from iterpref_core.records import ConfigError, is_null
 from iterpref_core.storage.shards import other_split
+
+from .values import Row, read_text_value
 
 _OF_EVERY_ROW = ("prompt", "task_id", "language", "license", "split")
 PARTS = {

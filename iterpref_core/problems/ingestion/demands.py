@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable
 
 from iterpref_core.execution import UNFIT
-from iterpref_core.problems.ingestion.columns import LeftOutError
-from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
-from iterpref_core.problems.ingestion.trials import Run
 from iterpref_core.programs.source_code.tested_names import tested_names
 from iterpref_core.records import IoTest, StdinTest, Test
+
+from .columns import LeftOutError
+from .problem_rows import PublishedProblem
+from .trials import Run
 
 DEMANDS_NOTHING = "demands_nothing"
 """The reason for tests that are left out, and for problems without another one."""

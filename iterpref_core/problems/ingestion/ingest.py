@@ -5,13 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.problems.ingestion.demands import DEMANDS_NOTHING, demanding_places
-from iterpref_core.problems.ingestion.intake import Ingested, Taken, Wanted, open_intake, write_records
-from iterpref_core.problems.ingestion.outcome_store import open_trials
-from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
-from iterpref_core.problems.ingestion.trials import find_failures, find_reference
-from iterpref_core.records.config import ExecutionParams
+from iterpref_core.records import ExecutionParams
+
+from .demands import DEMANDS_NOTHING, demanding_places
+from .intake import Ingested, Taken, Wanted, open_intake, write_records
+from .outcome_store import open_trials
+from .presets import PRESETS
+from .problem_rows import Selection, read_problem
+from .trials import find_failures, find_reference
 
 
 def ingest(

@@ -11,17 +11,29 @@ from typing import IO, Any, TypeVar
 from pydantic import ValidationError
 
 from iterpref_core.execution import Engine
-from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, parse_columns
-from iterpref_core.problems.ingestion.presets import Preset
 from iterpref_core.programs.source_code.private_data import find_private_in
-from iterpref_core.records import PreferencePair, Problem, Record, SourceRow, Trajectory, take_name
-from iterpref_core.records.errors import ConfigError, ExecutionError, InputError, RecordError, StorageError
-from iterpref_core.records.input_files import parse_json_at
+from iterpref_core.records import (
+    ConfigError,
+    ExecutionError,
+    InputError,
+    PreferencePair,
+    Problem,
+    Record,
+    RecordError,
+    SourceRow,
+    StorageError,
+    Trajectory,
+    parse_json_at,
+    take_name,
+)
 from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 from iterpref_core.storage.left_out import BAD_RECORD, Dropped, LeftOut, open_left_out
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.storage.shards import ENDINGS, fetch, find_origin, find_shards, layout_of
+
+from .columns import Columns, LeftOutError, parse_columns
+from .presets import Preset
 
 T = TypeVar("T")
 

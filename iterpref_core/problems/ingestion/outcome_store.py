@@ -7,11 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from iterpref_core.execution import ENGINE, Engine, Outcome, open_executor, program_of
-from iterpref_core.problems.ingestion.trials import Run
-from iterpref_core.records import Problem
-from iterpref_core.records.config import ExecutionParams
-from iterpref_core.records.digest import digest_of
+from iterpref_core.records import ExecutionParams, Problem, digest_of
 from iterpref_core.storage.sqlite import Database
+
+from .trials import Run
 
 _SCHEMA = ("CREATE TABLE IF NOT EXISTS outcomes (program TEXT PRIMARY KEY, outcome TEXT NOT NULL) WITHOUT ROWID",)
 

@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.problems.ingestion.columns import LeftOutError
-from iterpref_core.problems.ingestion.prompts import says_something
-from iterpref_core.problems.ingestion.values import Row, as_rows, as_text, read_list
-from iterpref_core.records.statement import ASKED_DECLARATIONS, ASKED_TESTS
+from iterpref_core.records import ASKED_DECLARATIONS, ASKED_TESTS
 from iterpref_core.storage.packed_text import unpack_text
+
+from .columns import LeftOutError
+from .prompts import says_something
+from .values import Row, as_rows, as_text, read_list
 
 _MBPP_PLUS_IDS = Path(__file__).with_name("mbpp_plus_ids.txt")
 _OTHER_LANGUAGES = {"CPP", "Go", "Java", "JavaScript", "Rust"}

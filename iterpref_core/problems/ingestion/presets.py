@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from iterpref_core.problems.ingestion import preparations
-from iterpref_core.problems.ingestion.values import Row
+from . import preparations
+from .values import Row
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,18 @@ from itertools import chain, islice
 from random import Random
 
 from iterpref_core.execution import check_tests
-from iterpref_core.problems.composition.problem_splits import hold_out, own_split
-from iterpref_core.problems.ingestion.code_tests import asked_names
-from iterpref_core.problems.ingestion.columns import Columns, LeftOutError, listed
-from iterpref_core.problems.ingestion.presets import Preset
-from iterpref_core.problems.ingestion.programs import is_checker, is_program, program_in
-from iterpref_core.problems.ingestion.prompts import read_statement
-from iterpref_core.problems.ingestion.row_tests import RowFacts, read_tests
-from iterpref_core.problems.ingestion.values import Row, as_text, read_license, read_text_value, read_time_limit
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.programs.source_code.names import entry_name
-from iterpref_core.records import Problem, StdinTest
-from iterpref_core.records.input_files import is_null
-from iterpref_core.records.statement import ASKED_BEGINNING, ASKED_DEFINITION, ASKED_SCRIPT
+from iterpref_core.records import ASKED_BEGINNING, ASKED_DEFINITION, ASKED_SCRIPT, Problem, StdinTest, is_null
+
+from ..composition.problem_splits import hold_out, own_split
+from .code_tests import asked_names
+from .columns import Columns, LeftOutError, listed
+from .presets import Preset
+from .programs import is_checker, is_program, program_in
+from .prompts import read_statement
+from .row_tests import RowFacts, read_tests
+from .values import Row, as_text, read_license, read_text_value, read_time_limit
 
 MAX_PROBLEM_BYTES = 16 << 20
 """The largest size of a problem in the file. Tests of contests can have hundreds of megabytes, and a run has dozens of

@@ -7,10 +7,11 @@ character, or its row is left out: where a program begins and ends is never gues
 import ast
 import re
 
-from iterpref_core.problems.ingestion.columns import LeftOutError
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
 from iterpref_core.programs.source_code.names import undefined_names
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
+
+from .columns import LeftOutError
 
 _FENCE = re.compile(r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)", re.MULTILINE)
 _TAG = re.compile(r"\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>", re.IGNORECASE)

@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
-from iterpref_core.problems.ingestion.values import Row, read_text_value
-from iterpref_core.records.prompt_messages import Message, Prompt, Role, read_message, read_prompt
+from iterpref_core.records import Message, Prompt, Role, read_message, read_prompt
+
+from .columns import Columns, LeftOutError
+from .values import Row, read_text_value
 
 _MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content|from|value)["']""")
 """The beginning of messages as JSON or as a Python literal, as pandas writes them into CSV."""

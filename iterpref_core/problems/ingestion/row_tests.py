@@ -20,19 +20,13 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from iterpref_core.problems.ingestion.call_tests import (
-    CONTEST_SETUP,
-    as_source,
-    call_readings,
-    is_ambiguous,
-    read_arguments,
-)
-from iterpref_core.problems.ingestion.code_tests import read_code
-from iterpref_core.problems.ingestion.columns import LeftOutError
-from iterpref_core.problems.ingestion.values import as_rows, as_text, read_text_value
 from iterpref_core.programs.source_code.names import is_name
-from iterpref_core.records import Problem, StdinTest, Test
-from iterpref_core.records.input_files import is_null
+from iterpref_core.records import Problem, StdinTest, Test, is_null
+
+from .call_tests import CONTEST_SETUP, as_source, call_readings, is_ambiguous, read_arguments
+from .code_tests import read_code
+from .columns import LeftOutError
+from .values import as_rows, as_text, read_text_value
 
 TOLERANCE = 1e-5
 """The allowed difference of a decimal number from the expected one, absolute or relative. APPS's grader and the rule of

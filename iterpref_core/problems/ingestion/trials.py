@@ -12,10 +12,11 @@ from itertools import chain
 from operator import itemgetter
 
 from iterpref_core.execution import REFERENCE_FACTOR, Outcome, tests_inside, time_limit
-from iterpref_core.problems.ingestion.columns import LeftOutError
-from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.programs.source_code.line_diff import diff_lines
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
+
+from .columns import LeftOutError
+from .problem_rows import PublishedProblem
 
 MOST_TRIED = 3
 """The number of right programs that are run once one has passed."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from iterpref_core.records.input_files import RepeatedKeyError, parse_json
+from iterpref_core.records import RepeatedKeyError, parse_json
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?) ?(ms|milliseconds?|s|secs?|seconds?|)")
 """A number with its unit, or without one: `2`, `2.0 seconds`, `500 ms`."""

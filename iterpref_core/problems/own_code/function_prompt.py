@@ -3,7 +3,7 @@
 import ast
 import copy
 
-from iterpref_core.problems.own_code.functions import Definition, Function
+from .functions import Definition, Function
 
 
 class _Outline(ast.NodeTransformer):

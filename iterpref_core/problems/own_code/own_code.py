@@ -7,18 +7,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
-from iterpref_core.problems.composition.problem_splits import hold_out
-from iterpref_core.problems.own_code.function_prompt import prompt_of
-from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
-from iterpref_core.problems.own_code.survey import Project, open_project, sandboxed_source, survey
 from iterpref_core.programs.source_code.license import is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.privacy import reason_to_withhold
-from iterpref_core.records import OWN_CODE, Problem, ScriptTest, SourceRow
-from iterpref_core.records.config import EnvironmentParams, ExecutionParams, OwnCodeParams
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import (
+    OWN_CODE,
+    EnvironmentParams,
+    ExecutionParams,
+    InputError,
+    OwnCodeParams,
+    Problem,
+    ScriptTest,
+    SourceRow,
+)
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+
+from ..composition.problem_splits import hold_out
+from .function_prompt import prompt_of
+from .functions import Function, find_functions, read_module, source_files
+from .survey import Project, open_project, sandboxed_source, survey
 
 logger = logging.getLogger(__name__)
 

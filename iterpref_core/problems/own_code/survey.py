@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.isolation.interpreters import Environment, runtime_of
-from iterpref_core.problems.own_code.functions import Function
-from iterpref_core.records.config import ExecutionParams
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import ExecutionParams, InputError
 from iterpref_core.storage.left_out import Dropped, LeftOut
 from iterpref_core.storage.progress import show_progress
+
+from .functions import Function
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.records.benchmark_table import Published
-from iterpref_core.records.errors import DataUnavailableError, first_line
-from iterpref_core.records.input_files import parse_json
+from iterpref_core.records import DataUnavailableError, Published, first_line, parse_json
 from iterpref_core.storage.make_once import make_once
 
 # The longest wait for the next bytes of a server.

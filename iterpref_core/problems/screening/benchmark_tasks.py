@@ -9,11 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import COMPOSED
-from iterpref_core.records.benchmark_table import PUBLISHED
-from iterpref_core.records.errors import RecordError
-from iterpref_core.records.input_files import is_null, parse_json_at
-from iterpref_core.records.prompt_messages import prompt_text, read_prompt
+from iterpref_core.records import COMPOSED, PUBLISHED, RecordError, is_null, parse_json_at, prompt_text, read_prompt
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.shards import other_split
 

@@ -26,16 +26,26 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.problems.screening.benchmark_files import find_benchmark
-from iterpref_core.problems.screening.benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark, task_statement
 from iterpref_core.programs.source_code.normal_form import solution_forms
-from iterpref_core.records import PreferencePair, Problem
-from iterpref_core.records.benchmark_table import PUBLISHED
-from iterpref_core.records.errors import ConfigError, DataUnavailableError, InputError, unknown_name
-from iterpref_core.records.prompt_messages import prompt_text, question
-from iterpref_core.records.statement import exact_form, loose_words, word_runs
+from iterpref_core.records import (
+    PUBLISHED,
+    ConfigError,
+    DataUnavailableError,
+    InputError,
+    PreferencePair,
+    Problem,
+    exact_form,
+    loose_words,
+    prompt_text,
+    question,
+    unknown_name,
+    word_runs,
+)
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
+
+from .benchmark_files import find_benchmark
+from .benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark, task_statement
 
 logger = logging.getLogger(__name__)
 

@@ -10,14 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.problems.screening.benchmark_tasks import HELDOUT
-from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination
-from iterpref_core.problems.screening.private_records import PrivateDataCount
-from iterpref_core.records import Problem, take_name
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.statement import statement_digest
+from iterpref_core.records import InputError, Problem, statement_digest, take_name
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.left_out import Dropped, open_left_out
+
+from .benchmark_tasks import HELDOUT
+from .contamination import CONTAMINATED, Decontamination
+from .private_records import PrivateDataCount
 
 _REPEATED = "repeated"
 

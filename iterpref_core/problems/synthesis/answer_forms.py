@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
-from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, FeaturePath
 from iterpref_core.programs.source_code.names import imported_modules, packages_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
+
+from .feature_tree import CATEGORIES, FeaturePath
 
 # The largest number of levels of a feature, its category included.
 MAX_DEPTH = 4

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_text
+from iterpref_core.records import InputError, read_text
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
 # The first level of every tree.

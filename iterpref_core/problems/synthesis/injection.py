@@ -14,8 +14,7 @@ from iterpref_core.execution import Engine, Outcome, Program, program_of, refere
 from iterpref_core.programs.source_code.line_diff import ErrorRegion, locate_error
 from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import FocalSpans, PreferencePair, Problem
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import FocalSpans, InputError, PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
 

@@ -9,8 +9,7 @@ from pydantic import AliasChoices, Field
 
 from iterpref_core.programs.source_code.license import is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.privacy import reason_to_withhold
-from iterpref_core.records import Record
-from iterpref_core.records.input_files import read_text
+from iterpref_core.records import Record, read_text
 from iterpref_core.storage.jsonl import read_jsonl
 
 

@@ -12,15 +12,13 @@ from iterpref_core.execution import Engine, Outcome, run_right_program
 from iterpref_core.models.inference.backend import Model, Request, Sampling
 from iterpref_core.models.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.models.prompts.templates import fill
-from iterpref_core.problems.synthesis.answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
-from iterpref_core.problems.synthesis.feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
-from iterpref_core.problems.synthesis.seed_code import fit_seeds, read_seeds
-from iterpref_core.records import Problem, ScriptTest
-from iterpref_core.records.config import SynthesisParams
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.statement import statement_digest
+from iterpref_core.records import InputError, Problem, ScriptTest, SynthesisParams, statement_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.progress import show_progress
+
+from .answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
+from .feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
+from .seed_code import fit_seeds, read_seeds
 
 PROMPTS = Path(__file__).with_name("prompts")
 _CATEGORIES = ", ".join(CATEGORIES)

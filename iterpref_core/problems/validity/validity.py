@@ -8,13 +8,11 @@ from pathlib import Path
 from statistics import fmean
 
 from iterpref_core.execution import open_executor
-from iterpref_core.problems.validity.mutation_score import PRELOAD, ProblemQuality, measure_tests
-from iterpref_core.records import Problem
-from iterpref_core.records.config import ExecutionParams, ValidityParams
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.stage_results import ValidityResult
+from iterpref_core.records import ExecutionParams, InputError, Problem, ValidityParams, ValidityResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.progress import show_progress
+
+from .mutation_score import PRELOAD, ProblemQuality, measure_tests
 
 SPLIT = "codeflow"
 # The seed of the choice of problems, and of mutants.

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pygments.lexers import find_lexer_class_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
-from iterpref_core.programs.answers.python_text import MAX_PROGRAM, STATEMENT, Excerpt, Parser, is_prose
-from iterpref_core.programs.source_code.lines import whole_lines
+from ..source_code.lines import whole_lines
+from .python_text import MAX_PROGRAM, STATEMENT, Excerpt, Parser, is_prose
 
 _BEGINNING = re.compile(rf"[ \t]*+(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
 """The first line of code: also an assignment, if Python can parse it."""

@@ -10,20 +10,10 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from iterpref_core.programs.answers.code_runs import read_code
-from iterpref_core.programs.answers.python_text import (
-    DEFINING,
-    STATEMENT,
-    Excerpt,
-    Parser,
-    Rank,
-    acts,
-    is_prose,
-    rank,
-    reads_input,
-)
-from iterpref_core.programs.answers.reasoning import without_reasoning
-from iterpref_core.programs.source_code.names import bound_names, unbound_names
+from ..source_code.names import bound_names, unbound_names
+from .code_runs import read_code
+from .python_text import DEFINING, STATEMENT, Excerpt, Parser, Rank, acts, is_prose, rank, reads_input
+from .reasoning import without_reasoning
 
 _WITHOUT_WIDTH = re.compile(r"""("[^"\n]*"|'[^'\n]*')|[\ufeff\u200b\u2060]""")
 """A byte order mark or a character without width, which Python allows only in a string."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from iterpref_core.programs.source_code.names import entry_name
-from iterpref_core.programs.source_code.syntax_tree import parse_source
+from ..source_code.names import entry_name
+from ..source_code.syntax_tree import parse_source
 
 STATEMENT = re.compile(
     r"""(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]

@@ -6,8 +6,8 @@ answer has its end alone.
 
 import re
 
-from iterpref_core.programs.answers.code_runs import read_code
-from iterpref_core.programs.answers.python_text import Parser
+from .code_runs import read_code
+from .python_text import Parser
 
 _NAMES = r"(?:think|thinking|thought|thoughts|reason|reasoning|analysis|scratchpad|reflection|seed:think|longcat_think)"
 _TAG = re.compile(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from iterpref_core.programs.source_code.syntax_tree import parse_source
+from .syntax_tree import parse_source
 
 _SKIPPED = frozenset({"annotation", "returns", "decorator_list", "type_comment", "format_spec", "pattern"})
 """Fields of the tree that no mutant changes: a test of the function cannot see them, or has no reason to."""

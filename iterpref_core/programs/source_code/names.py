@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from iterpref_core.programs.source_code.syntax_tree import shared_tree
+from .syntax_tree import shared_tree
 
 _GIVEN = {*dir(builtins), "__file__"}
 _PATTERNS = ast.MatchAs | ast.MatchStar

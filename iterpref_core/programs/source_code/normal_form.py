@@ -11,7 +11,7 @@ import ast
 import builtins
 from collections.abc import Container, Iterable, Iterator
 
-from iterpref_core.programs.source_code.syntax_tree import shared_tree
+from .syntax_tree import shared_tree
 
 _BUILTINS = frozenset(dir(builtins))
 _NAME_FIELDS = {

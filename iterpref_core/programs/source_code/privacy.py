@@ -10,7 +10,7 @@ from typing import Literal
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import default_settings
 
-from iterpref_core.programs.source_code.private_data import find_email
+from .private_data import find_email
 
 Reason = Literal["secret", "email"]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from iterpref_core.programs.source_code.names import names_of_module, unbound_names
-from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import IoTest, ScriptTest, StdinTest, Test
+
+from .names import names_of_module, unbound_names
+from .syntax_tree import parse_source
 
 
 def tested_names(tests: Iterable[Test]) -> list[str]:

@@ -18,10 +18,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from iterpref_core.records.config import Layout
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.objective_table import OBJECTIVES, Objective
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.records import OBJECTIVES, InputError, Layout, Objective
+
+from .tokenized_pair import TokenizedPair
 
 Batch = dict[str, torch.Tensor]
 Placement = tuple[int, int]

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import InputError
-from iterpref_core.training.data.tokenized_pair import COUNTS, TokenizedPair
+from iterpref_core.records import InputError, TrainingParams
+
+from .tokenized_pair import COUNTS, TokenizedPair
 
 logger = logging.getLogger(__name__)
 

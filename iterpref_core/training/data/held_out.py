@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from random import Random
 
-from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError, TrainingParams
 
 
 def problems_of(problem_ids: Sequence[str], statements: Sequence[str]) -> list[str]:

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records import FocalSpans, InputError, PreferencePair, RecordError
 from iterpref_core.storage.file_digest import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 

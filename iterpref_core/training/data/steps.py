@@ -1,7 +1,6 @@
 """Count the micro-batches of a batch, and the batches of a training."""
 
-from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError, TrainingParams
 
 
 def accumulation_steps(params: TrainingParams, processes: int) -> int:

@@ -21,12 +21,19 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
 from iterpref_core.models.pretrained.tokenizers import text_engine
-from iterpref_core.records import FocalSpans, PreferencePair, Span
-from iterpref_core.records.config import AnswerFormat, TrainingParams
-from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.records.prompt_messages import prompt_text
-from iterpref_core.records.statement import statement_digest
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.records import (
+    AnswerFormat,
+    FocalSpans,
+    InputError,
+    ModelError,
+    PreferencePair,
+    Span,
+    TrainingParams,
+    prompt_text,
+    statement_digest,
+)
+
+from .tokenized_pair import TokenizedPair
 
 _BATCH = 64
 """Pairs tokenized at once: enough for many cores, and some megabytes."""

@@ -15,16 +15,16 @@ from datasets import Dataset, Features, List, Value
 from datasets.arrow_writer import ArrowWriter
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.digest import digest_of
+from iterpref_core.records import TrainingParams, digest_of
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
-from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
-from iterpref_core.training.data.held_out import problems_of
-from iterpref_core.training.data.pairs import PairReader
-from iterpref_core.training.data.tokenization import tokenize_pairs
-from iterpref_core.training.data.tokenized_pair import COUNTS, TokenizedPair
+
+from .checks import COLUMNS, DIGESTS, PairChecks, measure
+from .held_out import problems_of
+from .pairs import PairReader
+from .tokenization import tokenize_pairs
+from .tokenized_pair import COUNTS, TokenizedPair
 
 _ROWS = 64
 """Rows written at once."""

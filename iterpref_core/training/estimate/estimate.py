@@ -25,14 +25,14 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES
 from iterpref_core.models.pretrained.weights import model_class
-from iterpref_core.records.config import Layout, TrainingParams
-from iterpref_core.records.objective_table import Objective
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
-from iterpref_core.training.data.steps import accumulation_steps, training_steps
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.label_head import add_label_head, batch_logps
-from iterpref_core.training.model.policy import freeze_other_parts, lora_config
-from iterpref_core.training.model.unseen import narrow_window
+from iterpref_core.records import Layout, Objective, TrainingParams
+
+from ..data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
+from ..data.steps import accumulation_steps, training_steps
+from ..data.tokenized_pair import TokenizedPair
+from ..model.label_head import add_label_head, batch_logps
+from ..model.policy import freeze_other_parts, lora_config
+from ..model.unseen import narrow_window
 
 MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""

@@ -16,14 +16,12 @@ from trl import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.records import Span
-from iterpref_core.records.config import PromptFormat
-from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.records.prompt_messages import Message
+from iterpref_core.records import InputError, Message, ModelError, PromptFormat, Span
 from iterpref_core.storage.jsonl import describe_validation_error
-from iterpref_core.training.data.tokenization import encode_text, mask_from_spans
-from iterpref_core.training.data.tokenized_pair import count_shared
-from iterpref_core.training.model.policy import report_half_precision
+
+from ..data.tokenization import encode_text, mask_from_spans
+from ..data.tokenized_pair import count_shared
+from ..model.policy import report_half_precision
 
 Example = dict[str, Any]
 _SHOWN = 60

@@ -18,9 +18,10 @@ from torch.nn.functional import linear
 from transformers import PreTrainedConfig, PreTrainedModel
 from trl.kernels import ChunkedLogProbFunction
 
-from iterpref_core.records.errors import ModelError
-from iterpref_core.training.data.batches import Batch
-from iterpref_core.training.model.attention import attention_mask
+from iterpref_core.records import ModelError
+
+from ..data.batches import Batch
+from .attention import attention_mask
 
 CHUNK = 8192
 """Entries of the vocabulary that are scored at once: 5% of Qwen2.5's, and still a matrix product worth its call."""

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
-from iterpref_core.training.data.checks import Finding, PairChecks
-from iterpref_core.training.model.unseen import CHANGING_ROPE
+
+from ..data.checks import Finding, PairChecks
+from .unseen import CHANGING_ROPE
 
 
 def limit_findings(model: Path | str, checks: PairChecks) -> Iterator[Finding]:

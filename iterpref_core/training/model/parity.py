@@ -16,13 +16,12 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from iterpref_core.records.config import Layout
-from iterpref_core.records.errors import ConfigError, ModelError, first_line
-from iterpref_core.records.objective_table import OBJECTIVES
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
-from iterpref_core.training.model.unseen import RANDOM, narrow_window
+from iterpref_core.records import OBJECTIVES, ConfigError, Layout, ModelError, first_line
+
+from ..data.batches import PAD_TO_MULTIPLE_OF, Collator
+from ..data.tokenized_pair import TokenizedPair
+from .label_head import add_label_head, base_of, batch_logps
+from .unseen import RANDOM, narrow_window
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-5}  # the label head adds up in float32
 _ROUNDING = 0.02

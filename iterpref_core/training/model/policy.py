@@ -16,9 +16,9 @@ from iterpref_core.models.pretrained.adapters import (
 )
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.weights import load_base
-from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import ConfigError, first_line
-from iterpref_core.training.model.ranks import is_sharded
+from iterpref_core.records import ConfigError, TrainingParams, first_line
+
+from .ranks import is_sharded
 
 logger = logging.getLogger(__name__)
 

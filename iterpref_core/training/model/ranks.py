@@ -6,7 +6,7 @@ from datetime import timedelta
 import torch
 from accelerate import PartialState
 
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError
 from iterpref_core.storage.processes import is_launched
 
 _PATIENCE = timedelta(hours=2)

@@ -21,16 +21,16 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.lineage import training_versions
-from iterpref_core.records.config import Layout, TrainingParams
-from iterpref_core.records.digest import digest_of
+from iterpref_core.records import Layout, TrainingParams, digest_of
 from iterpref_core.storage.code_digest import code_digest
 from iterpref_core.storage.new_folder import new_path
 from iterpref_core.storage.progress import show_progress
-from iterpref_core.training.data.batches import Batch, Collator
-from iterpref_core.training.data.tokenized_dataset import TokenizedDataset
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.label_head import batch_logps
-from iterpref_core.training.model.parity import silent
+
+from ..data.batches import Batch, Collator
+from ..data.tokenized_dataset import TokenizedDataset
+from ..data.tokenized_pair import TokenizedPair
+from .label_head import batch_logps
+from .parity import silent
 
 Scores = tuple[int, np.ndarray]
 """The number of a pair, and the log-probabilities of the tokens of y+ and then of y-, float32 nats."""

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.records.config import ObjectiveParams, TrainingParams
-from iterpref_core.records.errors import ConfigError, unknown_name
-from iterpref_core.records.objective_table import OBJECTIVES, Objective
+from iterpref_core.records import OBJECTIVES, ConfigError, Objective, ObjectiveParams, TrainingParams, unknown_name
 
 RESOLVED = ("learning_rate", "nll_learning_rate", "alpha", "beta", "objectives")
 """The settings of `training` that `settings_of` resolves for an objective."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from iterpref_core.models.pretrained.lineage import training_versions
-from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.digest import digest_of
+from iterpref_core.records import TrainingParams, digest_of
 from iterpref_core.storage.code_digest import code_digest
-from iterpref_core.training.objectives.objective_settings import RESOLVED, settings_of
+
+from ..objectives.objective_settings import RESOLVED, settings_of
 
 TRAINED_BY = (
     "iterpref_core.models.pretrained",

@@ -27,24 +27,19 @@ from transformers import (
 )
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
-from iterpref_core.records.config import Layout, TrainingParams
-from iterpref_core.records.errors import ConfigError, ModelError
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator, Counts
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, choose_attention
-from iterpref_core.training.model.label_head import add_label_head, base_of, batch_logps
-from iterpref_core.training.model.parity import check_parity, silent
-from iterpref_core.training.model.policy import (
-    check_adapters_of,
-    freeze_other_parts,
-    lora_config,
-    report_half_precision,
-)
-from iterpref_core.training.model.ranks import is_sharded
-from iterpref_core.training.objectives.losses import nll_loss, preference_losses
-from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
-from iterpref_core.training.trainer.checkpoint import mark_whole
-from iterpref_core.training.trainer.early_end import DivergedError, EndedError, is_patience_over
+from iterpref_core.records import ConfigError, Layout, ModelError, TrainingParams
+
+from ..data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator, Counts
+from ..data.tokenized_pair import TokenizedPair
+from ..model.attention import FLEX_IN_AUTOCAST, choose_attention
+from ..model.label_head import add_label_head, base_of, batch_logps
+from ..model.parity import check_parity, silent
+from ..model.policy import check_adapters_of, freeze_other_parts, lora_config, report_half_precision
+from ..model.ranks import is_sharded
+from ..objectives.losses import nll_loss, preference_losses
+from ..objectives.objective_settings import ObjectiveSettings
+from .checkpoint import mark_whole
+from .early_end import DivergedError, EndedError, is_patience_over
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import torch
 
-from iterpref_core.records.config import SaveDtype
+from iterpref_core.records import SaveDtype
 
 logger = logging.getLogger(__name__)
 

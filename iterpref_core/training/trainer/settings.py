@@ -10,12 +10,12 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from transformers import Trainer, TrainingArguments
 
-from iterpref_core.records.config import TrainingParams
-from iterpref_core.records.errors import ConfigError, first_line, unknown_name
-from iterpref_core.training.data.steps import training_steps
-from iterpref_core.training.model.policy import lora_config
-from iterpref_core.training.model.ranks import is_sharded
-from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
+from iterpref_core.records import ConfigError, TrainingParams, first_line, unknown_name
+
+from ..data.steps import training_steps
+from ..model.policy import lora_config
+from ..model.ranks import is_sharded
+from ..objectives.objective_settings import ObjectiveSettings
 
 OURS = (
     "activation_checkpointing",

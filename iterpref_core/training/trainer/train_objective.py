@@ -17,27 +17,34 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import read_lineage, training_versions
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
-from iterpref_core.records import ModelLineage
-from iterpref_core.records.config import PromptFormat, TrainingParams
-from iterpref_core.records.errors import ConfigError, InputError, ModelError, TrainingError
-from iterpref_core.records.stage_results import TrainingResult
+from iterpref_core.records import (
+    ConfigError,
+    InputError,
+    ModelError,
+    ModelLineage,
+    PromptFormat,
+    TrainingError,
+    TrainingParams,
+    TrainingResult,
+)
 from iterpref_core.storage.data_card import find_license
-from iterpref_core.training.data.checks import report_findings
-from iterpref_core.training.data.held_out import held_out
-from iterpref_core.training.data.pairs import PairReader
-from iterpref_core.training.data.steps import accumulation_steps
-from iterpref_core.training.data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
-from iterpref_core.training.model.model_limits import limit_findings
-from iterpref_core.training.model.policy import adapter_options, check_load, load_policy
-from iterpref_core.training.model.ranks import join_processes, launched_precision, sharding
-from iterpref_core.training.model.reference import reference_logps, reference_path
-from iterpref_core.training.objectives.objective_settings import RESOLVED, ObjectiveSettings, settings_of
-from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key, step_of
-from iterpref_core.training.trainer.curve import REWARDS, OnLog, ReportProgress, mean_loss, write_curve
-from iterpref_core.training.trainer.early_end import DivergedError, EndedError, is_patience_over
-from iterpref_core.training.trainer.focal_trainer import FocalTrainer
-from iterpref_core.training.trainer.settings import check_settings, training_arguments
-from iterpref_core.training.trainer.trained_model import check_out, write_model
+
+from ..data.checks import report_findings
+from ..data.held_out import held_out
+from ..data.pairs import PairReader
+from ..data.steps import accumulation_steps
+from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
+from ..model.model_limits import limit_findings
+from ..model.policy import adapter_options, check_load, load_policy
+from ..model.ranks import join_processes, launched_precision, sharding
+from ..model.reference import reference_logps, reference_path
+from ..objectives.objective_settings import RESOLVED, ObjectiveSettings, settings_of
+from .checkpoint import last_checkpoint, run_key, step_of
+from .curve import REWARDS, OnLog, ReportProgress, mean_loss, write_curve
+from .early_end import DivergedError, EndedError, is_patience_over
+from .focal_trainer import FocalTrainer
+from .settings import check_settings, training_arguments
+from .trained_model import check_out, write_model
 
 logger = logging.getLogger(__name__)
 

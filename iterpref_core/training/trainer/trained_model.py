@@ -13,13 +13,12 @@ from transformers.utils import cached_file
 from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.models.pretrained.weights import load_base
-from iterpref_core.records import ModelLineage
-from iterpref_core.records.config import SaveDtype, TrainingParams
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, ModelLineage, SaveDtype, TrainingParams
 from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.new_folder import new_folder
-from iterpref_core.training.model.policy import is_quantized
-from iterpref_core.training.trainer.saved_precision import report_survival, round_weights
+
+from ..model.policy import is_quantized
+from .saved_precision import report_survival, round_weights
 
 
 def check_out(out: Path, objective: str) -> None:

@@ -13,7 +13,7 @@ from iterpref_core.evaluation.benchmarks.evalplus.suite import EvalPlus
 from iterpref_core.evaluation.benchmarks.evalplus.tasks import EvalPlusTask
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.records.benchmark_table import PUBLISHED
+from iterpref_core.records import PUBLISHED
 from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE
 from tests.evaluation.evaluation.conftest import VARIABLES
 

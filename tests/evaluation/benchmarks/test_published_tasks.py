@@ -6,8 +6,7 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBenchTask
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
-from iterpref_core.records.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import BIGCODEBENCH, BIGCODEBENCH_HARD, InputError
 from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.texts import written
 

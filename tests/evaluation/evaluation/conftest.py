@@ -7,8 +7,7 @@ import os
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import LiveCodeBenchParams
+from iterpref_core.records import IoTest, LiveCodeBenchParams, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import PARAMS
 from tests.shared_workers import shared_workers

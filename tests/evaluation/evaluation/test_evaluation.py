@@ -18,11 +18,7 @@ from iterpref_core.models.inference.backend import Completion, ignore
 from iterpref_core.models.inference.ends import CUT
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
-from iterpref_core.records.config import (
-    BudgetParams,
-    EvaluationParams,
-)
-from iterpref_core.records.errors import BudgetError, DataUnavailableError
+from iterpref_core.records import BudgetError, BudgetParams, DataUnavailableError, EvaluationParams
 from tests.evaluation.evaluation.recorded_model import kept
 from tests.evaluation.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
 from tests.evaluation.evaluation.scoring import asked, measuring
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from iterpref_core.evaluation.scoring.leaderboard import make_leaderboard
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tests.evaluation.report.conftest import benchmark
 
 

@@ -5,9 +5,7 @@ import json
 import pytest
 
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
-from iterpref_core.records import Sample
-from iterpref_core.records.errors import DataUnavailableError, InputError
-from iterpref_core.records.results import DataFile, Measured, Unavailable
+from iterpref_core.records import DataFile, DataUnavailableError, InputError, Measured, Sample, Unavailable
 
 MODEL = {"model": "mine", "weights": "abc"}
 

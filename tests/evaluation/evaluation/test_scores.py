@@ -8,8 +8,7 @@ from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, ProgramRun
 from iterpref_core.evaluation.benchmarks.harness import Harness, mark_truncated
 from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms
 from iterpref_core.evaluation.evaluation.scores import summarize
-from iterpref_core.records import Problem
-from iterpref_core.records.errors import ExecutionError
+from iterpref_core.records import ExecutionError, Problem
 from tests.settings import EXECUTION
 
 

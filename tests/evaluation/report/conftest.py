@@ -9,8 +9,15 @@ import pytest
 
 from iterpref_core.evaluation.report.report import build_report
 from iterpref_core.evaluation.report.summary import ReportFiles, build_summary
-from iterpref_core.records import FocalSpans, PreferencePair, Sample
-from iterpref_core.records.stage_results import CodeflowResult, LocalizationResult, PairsResult, ValidityResult
+from iterpref_core.records import (
+    CodeflowResult,
+    FocalSpans,
+    LocalizationResult,
+    PairsResult,
+    PreferencePair,
+    Sample,
+    ValidityResult,
+)
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import PARAMS
 

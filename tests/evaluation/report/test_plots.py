@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 from tests.settings import ROOT
 
 

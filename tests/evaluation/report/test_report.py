@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 
 
 def rows(path):

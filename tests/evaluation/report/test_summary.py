@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from iterpref_core.evaluation.report.summary_record import read_summary, write_summary
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tests.evaluation.report.conftest import change
 
 

@@ -3,8 +3,7 @@
 import json
 
 from iterpref_core.evaluation.sharing.cards import model_card
-from iterpref_core.records import ModelLineage
-from iterpref_core.records.input_files import parse_yaml
+from iterpref_core.records import ModelLineage, parse_yaml
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
 TRAINED = ModelLineage(

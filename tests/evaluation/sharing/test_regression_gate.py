@@ -5,7 +5,7 @@ import json
 import pytest
 
 from iterpref_core.evaluation.sharing.regression_gate import compare_with_baseline
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tests.evaluation.report.conftest import benchmark
 
 

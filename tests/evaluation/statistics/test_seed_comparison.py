@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.evaluation.statistics.seed_comparison import compare_rows
-from iterpref_core.records.results import Measured
+from iterpref_core.records import Measured
 
 
 def training(shares, samples=10):

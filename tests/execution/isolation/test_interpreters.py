@@ -7,8 +7,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.records import IoTest, ScriptTest
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError, IoTest, ScriptTest
 from tests.engines import outcomes_of
 
 LIMITS = Limits(cpu_s=2, wall_s=30, memory_mb=256)

@@ -3,8 +3,7 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, check_tests
-from iterpref_core.records import IoTest, Problem, StdinTest
-from iterpref_core.records.errors import RecordError
+from iterpref_core.records import IoTest, Problem, RecordError, StdinTest
 from tests.execution.tiers import tiers
 
 pytestmark = pytest.mark.named_tier

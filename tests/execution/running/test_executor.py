@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.records import AssertTest, IoTest, ScriptTest
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import AssertTest, InputError, IoTest, ScriptTest
 from tests.engines import outcomes_of
 
 LIMITS = Limits(cpu_s=0.3, wall_s=6, memory_mb=256, output_kb=64, file_mb=4)

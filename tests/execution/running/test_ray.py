@@ -12,9 +12,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import Executor, Limits, Program
-from iterpref_core.records import IoTest, Problem, Sample
-from iterpref_core.records.config import load_params, with_values
-from iterpref_core.records.errors import ExecutionError
+from iterpref_core.records import ExecutionError, IoTest, Problem, Sample, load_params, with_values
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.engines import outcomes_of
 from tests.settings import ROOT

@@ -17,8 +17,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.execution.isolation import deadlines, tiers
 from iterpref_core.execution.running.workers import Worker
-from iterpref_core.records import IoTest
-from iterpref_core.records.errors import ExecutionError, IsolationError
+from iterpref_core.records import ExecutionError, IoTest, IsolationError
 from tests.engines import outcomes_of, worker_pids
 from tests.settings import ROOT
 

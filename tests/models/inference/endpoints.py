@@ -8,8 +8,7 @@ from aiohttp import web
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.openai_model import OpenAIModel
-from iterpref_core.records.config import InferenceParams
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import InferenceParams, read_yaml
 from tests.mock_endpoint import Behavior, MockEndpoint
 from tests.settings import section
 

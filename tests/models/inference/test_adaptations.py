@@ -6,8 +6,7 @@ import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Request, Sampling
-from iterpref_core.records.config import InferenceParams
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records import ConfigError, InferenceParams, InputError
 from tests.fake_models import stored
 from tests.models.inference.endpoints import REPLIES, Refusing, Scripted
 from tests.settings import section

@@ -13,8 +13,7 @@ from iterpref_core.models.inference.backend_factory import (
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
-from iterpref_core.records.config import InferenceParams, PromptFormat
-from iterpref_core.records.errors import ConfigError, ModelError
+from iterpref_core.records import ConfigError, InferenceParams, ModelError, PromptFormat
 from tests.fake_models import ReplayModel
 from tests.settings import FREE, section
 

@@ -10,8 +10,7 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
 from iterpref_core.programs.answers.extraction import extract_program
-from iterpref_core.records.config import PromptFormat
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import ModelError, PromptFormat
 
 
 @pytest.fixture(scope="module")

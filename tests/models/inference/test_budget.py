@@ -7,8 +7,7 @@ import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore, Spent
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
-from iterpref_core.records.config import InferenceParams
-from iterpref_core.records.errors import BudgetError, ConfigError, EndpointError
+from iterpref_core.records import BudgetError, ConfigError, EndpointError, InferenceParams
 from tests.fake_models import stored
 from tests.settings import FREE, section
 

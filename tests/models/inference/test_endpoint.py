@@ -4,7 +4,7 @@ import certifi
 import pytest
 
 from iterpref_core.models.inference.endpoint import connection_options, is_loopback
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.models.inference.endpoints import echo, one, opened
 

@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.ends import CUT
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tests.fake_models import stored
 from tests.models.inference.endpoints import REPLIES, SAMPLING, Scripted, choice, one, piece, refusal, reply
 

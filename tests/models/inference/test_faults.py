@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.faults import fault_of
-from iterpref_core.records.errors import EndpointError, InputError
+from iterpref_core.records import EndpointError, InputError
 from tests.mock_endpoint import serve
 from tests.models.inference.endpoints import REPLIES, Scripted, choice, one, opened, reply, status
 

@@ -16,7 +16,7 @@ from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.records.config import PromptFormat, load_params
+from iterpref_core.records import PromptFormat, load_params
 from tests.settings import ROOT
 
 PROMPTS = (

@@ -9,7 +9,7 @@ from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records.config import PromptFormat
+from iterpref_core.records import PromptFormat
 from tests.architectures import build_small
 
 _QUICK = ("bart", "gemma3_text", "gpt2", "llama", "mamba", "mixtral", "opt", "qwen2", "qwen3_next", "rwkv")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import model_identity, open_model
-from iterpref_core.records.config import InferenceParams, PromptFormat
+from iterpref_core.records import InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import FREE, section
 

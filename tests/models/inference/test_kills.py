@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import open_model
-from iterpref_core.records.config import InferenceParams, PromptFormat
+from iterpref_core.records import InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
 from tests.settings import FREE, section
 

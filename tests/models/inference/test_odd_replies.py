@@ -7,7 +7,7 @@ import pytest
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.replies import ReplyError, read_reply
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tests.models.inference.endpoints import Scripted, one, piece, refusal, reply, status
 
 ASKED = Request("abcdefg", 3)

@@ -10,8 +10,7 @@ from aiohttp import web
 
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.ends import CUT, FINISHED
-from iterpref_core.records.errors import ConfigError, EndpointError, InputError, IterPrefError
-from iterpref_core.records.prompt_messages import read_prompt
+from iterpref_core.records import ConfigError, EndpointError, InputError, IterPrefError, read_prompt
 from tests.fake_models import stored
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.models.inference.endpoints import (

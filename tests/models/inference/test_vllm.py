@@ -23,11 +23,7 @@ from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.inference.vllm_server import _GUARD, SERVED_NAME, find_vllm, serve
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records.config import (
-    InferenceParams,
-    PromptFormat,
-)
-from iterpref_core.records.errors import EndpointError, ModelError
+from iterpref_core.records import EndpointError, InferenceParams, ModelError, PromptFormat
 from tests.settings import section
 
 STAND_IN = Path(__file__).with_name("stand_in_vllm.py")

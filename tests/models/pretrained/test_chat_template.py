@@ -9,8 +9,7 @@ from iterpref_core.models.inference.backend import Request
 from iterpref_core.models.inference.request_tokens import encode_requests
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
-from iterpref_core.records.config import PromptFormat
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import ModelError, PromptFormat
 from tests.chat_templates import EXCHANGES, FAMILIES, OTHERS, TURNS, Family, make_tokenizer, write_exchange
 
 ALL = FAMILIES | OTHERS

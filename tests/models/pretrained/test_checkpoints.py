@@ -15,8 +15,7 @@ from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, pin_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-from iterpref_core.records.config import PromptFormat
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import ModelError, PromptFormat
 from tests.models.inference.hub_cache import commit_of, keep_model
 
 WEIGHTS = "model.safetensors"

@@ -6,7 +6,7 @@ import pytest
 
 from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import ModelError
 
 
 @pytest.fixture

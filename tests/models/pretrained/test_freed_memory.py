@@ -9,7 +9,7 @@ from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained import freed_memory
 from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES, FreedMemory, private_bytes, release_freed_memory
-from iterpref_core.records.config import PromptFormat
+from iterpref_core.records import PromptFormat
 
 BLOCK = 64 * 1024
 """Bytes of a block, small enough for glibc to keep it."""

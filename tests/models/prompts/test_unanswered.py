@@ -7,8 +7,7 @@ import pytest
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.openai_model import OpenAIModel
 from iterpref_core.models.prompts.structured_answers import ask_parsed
-from iterpref_core.records.config import InferenceParams
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InferenceParams, InputError
 from tests.fake_models import stored
 from tests.mock_endpoint import serve
 from tests.models.inference.endpoints import Refusing

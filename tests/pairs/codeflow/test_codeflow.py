@@ -13,10 +13,19 @@ from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.pairs.codeflow.codeflow import run_codeflow
 from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, Prices, choose_models
-from iterpref_core.records import AssertTest, IoTest, Problem, Trajectory
-from iterpref_core.records.config import CodeflowParams, InferenceParams, PromptFormat, SamplingParams
-from iterpref_core.records.errors import InputError, RecordError
-from iterpref_core.records.stage_results import CodeflowResult
+from iterpref_core.records import (
+    AssertTest,
+    CodeflowParams,
+    CodeflowResult,
+    InferenceParams,
+    InputError,
+    IoTest,
+    Problem,
+    PromptFormat,
+    RecordError,
+    SamplingParams,
+    Trajectory,
+)
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel, stored
 from tests.settings import EXECUTION, section

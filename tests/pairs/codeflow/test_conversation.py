@@ -6,8 +6,7 @@ from iterpref_core.execution import Outcome
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.pairs.codeflow.conversation import Conversation
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import CodeflowParams, SamplingParams
+from iterpref_core.records import CodeflowParams, IoTest, Problem, SamplingParams
 from tests.engines import StandInEngine
 from tests.settings import section
 

@@ -7,8 +7,7 @@ import pytest
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.pairs.codeflow.codeflow import run_codeflow
 from iterpref_core.pairs.codeflow.roles import Models
-from iterpref_core.records import IoTest, Problem, Trajectory
-from iterpref_core.records.config import CodeflowParams, InferenceParams
+from iterpref_core.records import CodeflowParams, InferenceParams, IoTest, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import stored
 from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve

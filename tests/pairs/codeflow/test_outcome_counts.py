@@ -5,8 +5,7 @@ import pytest
 from iterpref_core.execution import Admission
 from iterpref_core.pairs.codeflow.outcome_counts import OutcomeCounts
 from iterpref_core.pairs.codeflow.roles import Prices
-from iterpref_core.records import Attempt, Trajectory
-from iterpref_core.records.config import CodeflowParams, SamplingParams
+from iterpref_core.records import Attempt, CodeflowParams, SamplingParams, Trajectory
 from tests.settings import section
 
 PARAMS = section(CodeflowParams, source="debugging")

@@ -12,9 +12,7 @@ from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.pairs.codeflow import rollouts
 from iterpref_core.pairs.codeflow.rollouts import roll_out
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import CodeflowParams, SamplingParams
-from iterpref_core.records.errors import EndpointError
+from iterpref_core.records import CodeflowParams, EndpointError, IoTest, Problem, SamplingParams
 from tests.fake_models import FakeModel, stored
 from tests.settings import section
 

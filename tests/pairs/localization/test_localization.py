@@ -5,9 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.localization.localization import ON_TEXT, localize_pairs
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import LocalizationParams
-from iterpref_core.records.errors import RecordError
+from iterpref_core.records import FocalSpans, LocalizationParams, PreferencePair, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
 from tests.texts import marked

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from iterpref_core.pairs.localization.localization import ON_TEXT
-from iterpref_core.records.config import LocalizationMethod
+from iterpref_core.records import LocalizationMethod
 from tests.texts import marked
 
 

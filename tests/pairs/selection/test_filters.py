@@ -3,8 +3,7 @@
 import pytest
 
 from iterpref_core.pairs.selection.filters import ONLY_COMMENTS, drop_reason
-from iterpref_core.records import PreferencePair
-from iterpref_core.records.config import PairsParams
+from iterpref_core.records import PairsParams, PreferencePair
 from tests.settings import section
 
 

@@ -4,9 +4,17 @@ import pytest
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.selection.pair_selection import DROPPED, PairedProblem, make_pairs, select_pairs
-from iterpref_core.records import Attempt, IoTest, PreferencePair, Problem, Trajectory
-from iterpref_core.records.config import PairsParams
-from iterpref_core.records.errors import InputError, ModelError, RecordError
+from iterpref_core.records import (
+    Attempt,
+    InputError,
+    IoTest,
+    ModelError,
+    PairsParams,
+    PreferencePair,
+    Problem,
+    RecordError,
+    Trajectory,
+)
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.storage.left_out import read_left_out
 from tests.settings import section

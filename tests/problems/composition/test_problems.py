@@ -6,9 +6,7 @@ from iterpref_core.evaluation.benchmarks.heldout.suite import Heldout
 from iterpref_core.execution import Executor, Limits, reference_outcomes
 from iterpref_core.pairs.codeflow.codeflow import selected
 from iterpref_core.problems.composition.problem_splits import build_problems, compose_splits
-from iterpref_core.records import IoTest, Problem
-from iterpref_core.records.config import ProblemsParams
-from iterpref_core.records.errors import ConfigError, RecordError
+from iterpref_core.records import ConfigError, IoTest, Problem, ProblemsParams, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import EXECUTION, section
 

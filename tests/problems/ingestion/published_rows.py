@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tests.texts import PAIR, written
 
 

@@ -6,9 +6,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.records import FocalSpans
-from iterpref_core.records.config import LocalizationParams
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError, FocalSpans, LocalizationParams
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import section
 from tests.texts import marked, written

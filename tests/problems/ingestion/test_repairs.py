@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Wanted, read_row
-from iterpref_core.records import PreferencePair
-from iterpref_core.records.input_files import LinePlace
+from iterpref_core.records import LinePlace, PreferencePair
 from iterpref_core.storage.items import Item
 from iterpref_core.storage.jsonl import read_pairs
 from tests.problems.ingestion.readers import repair_reader

@@ -12,7 +12,7 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 from iterpref_core.storage.items import read_items
 from tests.settings import EXECUTION, PARAMS
 

@@ -15,8 +15,7 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
-from iterpref_core.records import Problem, Trajectory
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import EXECUTION, PARAMS
 from tests.texts import PAIR, written

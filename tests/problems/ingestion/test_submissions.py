@@ -10,8 +10,7 @@ from iterpref_core.pairs.ingestion.submissions import ingest_submissions
 from iterpref_core.pairs.selection.pair_selection import make_pairs, read_paired_problems
 from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.records import Problem, Trajectory
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import PARAMS
 from tests.texts import written

@@ -10,8 +10,7 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
-from iterpref_core.records import IoTest, Problem, StdinTest, Trajectory
-from iterpref_core.records.errors import ExecutionError
+from iterpref_core.records import ExecutionError, IoTest, Problem, StdinTest, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION

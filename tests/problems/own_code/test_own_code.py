@@ -8,9 +8,7 @@ import pytest
 
 from iterpref_core.execution import Program, open_executor
 from iterpref_core.problems.own_code.own_code import ingest_own_code
-from iterpref_core.records import Problem
-from iterpref_core.records.config import EnvironmentParams, OwnCodeParams
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records import ConfigError, EnvironmentParams, InputError, OwnCodeParams, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests import settings
 from tests.settings import section

@@ -10,8 +10,7 @@ import pytest
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
 from iterpref_core.problems.own_code.own_code import ingest_own_code
-from iterpref_core.records import Problem
-from iterpref_core.records.config import OwnCodeParams
+from iterpref_core.records import OwnCodeParams, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.own_code.test_own_code import EXECUTION
 from tests.settings import section

@@ -9,8 +9,7 @@ from iterpref_core.evaluation.benchmarks.evalplus.tasks import EvalPlusTask
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
 from iterpref_core.problems.screening.contamination import Decontamination
-from iterpref_core.records.benchmark_table import HUMANEVAL, LIVECODEBENCH, MBPP, PUBLISHED
-from iterpref_core.records.errors import DataUnavailableError
+from iterpref_core.records import HUMANEVAL, LIVECODEBENCH, MBPP, PUBLISHED, DataUnavailableError
 
 TASK = {
     "task_id": "Mbpp/2",

@@ -11,8 +11,7 @@ import pytest
 from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
 from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask, read_benchmark
 from iterpref_core.problems.screening.contamination import Decontamination
-from iterpref_core.records import PreferencePair
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, PreferencePair
 from iterpref_core.storage.items import read_items
 
 TEN = "one two three four five six seven eight nine ten"

@@ -11,7 +11,7 @@ from iterpref_core.pairs.ingestion.submissions import ingest_submissions
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.screening.repeated_problems import check_problems
 from iterpref_core.programs.source_code.private_data import find_private
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tests.command_line import hide_benchmarks
 from tests.texts import PAIR, written
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from iterpref_core.models.inference.backend import Completion
-from iterpref_core.records.config import SynthesisParams
+from iterpref_core.records import SynthesisParams
 from tests.fake_models import FakeModel
 from tests.settings import section
 

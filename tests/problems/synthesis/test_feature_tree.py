@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 
 
 def _tree():

@@ -4,8 +4,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.problems.synthesis.injection import inject_bugs
-from iterpref_core.records import FocalSpans, IoTest, Problem
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import FocalSpans, InputError, IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from tests.texts import marked
 

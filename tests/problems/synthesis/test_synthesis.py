@@ -10,8 +10,7 @@ from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.problems.synthesis.seed_code import filter_for_others
 from iterpref_core.problems.synthesis.synthesis import SEED_CHARS, make_tree, write_problems
-from iterpref_core.records import Problem
-from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records import InputError, Problem, RecordError
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.fake_models import stored
 

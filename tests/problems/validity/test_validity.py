@@ -4,8 +4,7 @@ import pytest
 
 from iterpref_core.problems.validity.mutation_score import ProblemQuality
 from iterpref_core.problems.validity.validity import measure_validity
-from iterpref_core.records import AssertTest, IoTest, Problem
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import AssertTest, InputError, IoTest, Problem
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import PARAMS
 

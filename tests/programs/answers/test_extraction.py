@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.programs.answers.extraction import defines, extract_program
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 
 PROGRAM = "def f(x):\n    return x + 1\n"
 FIX = f"```python\n{PROGRAM}```\n"

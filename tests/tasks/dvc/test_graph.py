@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from iterpref_core.records.config import load_params
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_yaml
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, InputError, load_params, read_yaml
 from tasks import report
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.observation import read_lock

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import InputError, read_yaml
 from tasks.dvc.observation import Artifact, LockedStage, observe_stage, read_lock
 from tests.dvc_repository import init_dvc, reproduce
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.remote import pull_outputs
 from tasks.dvc.reproduction import StageError

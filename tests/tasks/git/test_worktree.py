@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records.config import load_params
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.input_files import parse_yaml
+from iterpref_core.records import InputError, load_params, parse_yaml
 from tasks.git.worktree import (
     WORKTREES,
     add_objective,

@@ -14,9 +14,7 @@ import pytest
 from filelock import FileLock
 
 from benchmarks.pipeline import stage_intervals
-from iterpref_core.records.config import load_params
-from iterpref_core.records.digest import digest_of
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import digest_of, load_params, read_yaml
 from tasks.doctor import examine_services
 from tasks.dvc.observation import Artifact, LockedStage
 from tasks.dvc.reproduction import Times

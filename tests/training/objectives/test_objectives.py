@@ -5,9 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from iterpref_core.records.config import ObjectiveParams, TrainingParams
-from iterpref_core.records.errors import ConfigError
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, ConfigError, ObjectiveParams, TrainingParams
 from iterpref_core.training.objectives.objective_settings import settings_of
 from tests.settings import section
 

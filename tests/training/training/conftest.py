@@ -16,10 +16,7 @@ from trl import DPOConfig, DPOTrainer
 from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import ObjectiveParams, TrainingParams
-from iterpref_core.records.input_files import read_yaml
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, FocalSpans, ObjectiveParams, PreferencePair, TrainingParams, read_yaml
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure

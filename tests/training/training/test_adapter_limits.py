@@ -11,7 +11,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-from iterpref_core.records.errors import ConfigError, ModelError
+from iterpref_core.records import ConfigError, ModelError
 from iterpref_core.training.model.policy import LORA_OPTIONS
 from iterpref_core.training.trainer import train_objective
 from tests.training.outputs import read_curve

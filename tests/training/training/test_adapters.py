@@ -17,7 +17,7 @@ from iterpref_core.models.pretrained.checkpoints import locate_model, pin_model,
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
-from iterpref_core.records.errors import ConfigError, ModelError
+from iterpref_core.records import ConfigError, ModelError
 from tests.training.outputs import read_curve
 
 WEIGHTS = "adapter_model.safetensors"

@@ -12,8 +12,7 @@ import torch
 from peft import get_peft_model
 from torch.nn.functional import log_softmax
 
-from iterpref_core.records.errors import ConfigError, ModelError
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, ConfigError, ModelError
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps

@@ -7,8 +7,7 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from iterpref_core.records.config import ObjectiveParams
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError, ObjectiveParams
 from iterpref_core.training.trainer.settings import OURS, check_arguments
 from tests.training.outputs import read_validation
 from tests.training.training.conftest import assert_equal_weights

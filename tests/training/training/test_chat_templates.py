@@ -13,9 +13,18 @@ from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.pairs.codeflow.codeflow import run_codeflow
 from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
-from iterpref_core.records import FocalSpans, IoTest, PreferencePair, Problem
-from iterpref_core.records.config import CodeflowParams, EvaluationParams, InferenceParams, PromptFormat, load_params
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import (
+    CodeflowParams,
+    EvaluationParams,
+    FocalSpans,
+    InferenceParams,
+    InputError,
+    IoTest,
+    PreferencePair,
+    Problem,
+    PromptFormat,
+    load_params,
+)
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.model.label_head import add_label_head

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records.errors import TrainingError
+from iterpref_core.records import TrainingError
 from iterpref_core.training.data.held_out import held_out, problems_of
 from tests.training.outputs import read_curve, read_validation
 

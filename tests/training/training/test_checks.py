@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.checks import Finding, report_findings
 from iterpref_core.training.data.tokenized_pair import TokenizedPair

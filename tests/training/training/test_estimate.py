@@ -5,8 +5,7 @@ import gc
 import pytest
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
 
-from iterpref_core.records.errors import ConfigError
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, ConfigError
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.estimate import estimate
 from iterpref_core.training.estimate.estimate import CARDS, estimate_training

@@ -15,9 +15,7 @@ from trl.data_utils import common_prefix_length
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from iterpref_core import FocalCollator, mark_errors
-from iterpref_core.records.config import Layout
-from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, ConfigError, InputError, Layout
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 from .conftest import arguments_in, scored, trainer_of, trl_s

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records.errors import ConfigError, InputError
+from iterpref_core.records import ConfigError, InputError
 from iterpref_core.training.trainer.curve import write_curve
 
 from .conftest import arguments_in, scored, trainer_of

@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from iterpref_core.models.pretrained.weights import check_checkpoint
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import ModelError
 
 
 @pytest.fixture

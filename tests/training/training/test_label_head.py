@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import ModelError
 from iterpref_core.training.model import label_head
 from iterpref_core.training.model.label_head import add_label_head
 

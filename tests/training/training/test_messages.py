@@ -12,10 +12,15 @@ from iterpref_core import mark_errors
 from iterpref_core.evaluation.report.pair_view import render_terminal
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.config import PromptFormat
-from iterpref_core.records.errors import RecordError
-from iterpref_core.records.prompt_messages import Message, chat_messages, prompt_text
+from iterpref_core.records import (
+    FocalSpans,
+    Message,
+    PreferencePair,
+    PromptFormat,
+    RecordError,
+    chat_messages,
+    prompt_text,
+)
 from iterpref_core.storage.jsonl import read_pairs
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from tests.chat_templates import FAMILIES, make_tokenizer

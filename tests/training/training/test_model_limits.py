@@ -5,7 +5,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 from iterpref_core.models.pretrained.weights import check_checkpoint
-from iterpref_core.records.errors import InputError, ModelError
+from iterpref_core.records import InputError, ModelError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.model_limits import limit_findings
 

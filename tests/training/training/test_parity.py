@@ -15,7 +15,7 @@ from transformers import (
     MambaConfig,
 )
 
-from iterpref_core.records.errors import ConfigError, InputError, ModelError
+from iterpref_core.records import ConfigError, InputError, ModelError
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model import parity

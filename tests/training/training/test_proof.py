@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 from .conftest import arguments_in, trainer_of

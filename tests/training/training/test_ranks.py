@@ -17,9 +17,7 @@ import torch
 from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
 
-from iterpref_core.records.config import load_params
-from iterpref_core.records.errors import ConfigError, InputError
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import ConfigError, InputError, load_params, read_yaml
 from iterpref_core.storage.processes import start_processes
 from iterpref_core.training.model.ranks import launched_precision, sharding
 from tasks.mlflow.server import Server

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from iterpref_core.records.errors import ConfigError
+from iterpref_core.records import ConfigError
 
 from .conftest import SETTINGS
 

@@ -6,9 +6,7 @@ import pytest
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_chat_template, load_tokenizer
-from iterpref_core.records import FocalSpans
-from iterpref_core.records.config import PromptFormat, TemplateUse
-from iterpref_core.records.errors import InputError, RecordError
+from iterpref_core.records import FocalSpans, InputError, PromptFormat, RecordError, TemplateUse
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs

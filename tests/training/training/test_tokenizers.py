@@ -11,8 +11,7 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.pairs.localization.localization import ON_TEXT
-from iterpref_core.records import FocalSpans, PreferencePair
-from iterpref_core.records.errors import ModelError
+from iterpref_core.records import FocalSpans, ModelError, PreferencePair
 from iterpref_core.training.data.tokenization import tokenize_pairs
 
 PROMPT = "Add é to x."

@@ -19,12 +19,7 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records.config import (
-    ObjectiveParams,
-    PromptFormat,
-)
-from iterpref_core.records.errors import InputError, ModelError
-from iterpref_core.records.objective_table import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, InputError, ModelError, ObjectiveParams, PromptFormat
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset

@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from iterpref_core.records.errors import DataUnavailableError
+from iterpref_core.records import DataUnavailableError
 
 PYTHON_VARIABLE = "ITERPREF_BIGCODEBENCH_PYTHON"
 

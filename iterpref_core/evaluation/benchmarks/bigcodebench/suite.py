@@ -9,23 +9,23 @@ in tier B tasks that need them fail, and the ground truth names these tasks.
 
 from collections.abc import Iterator
 
-from iterpref_core.evaluation.benchmarks.benchmark import (
-    Benchmark,
-    BenchmarkPrompt,
-    EvaluationSetting,
-    PromptMode,
-    Sanitizer,
-)
-from iterpref_core.evaluation.benchmarks.bigcodebench.environment import contents_of, find_python
-from iterpref_core.evaluation.benchmarks.prefill import INSTRUCTION, STOPS, ask_here, continuation, fenced
-from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.execution import ENGINE, Engine, Program, open_executor
 from iterpref_core.execution.isolation.interpreters import Environment
-from iterpref_core.records import Record, UnittestTest
-from iterpref_core.records.benchmark_table import BIGCODEBENCH, BIGCODEBENCH_HARD
-from iterpref_core.records.config import Benchmark as BenchmarkName
-from iterpref_core.records.config import ExecutionParams
-from iterpref_core.records.errors import DataUnavailableError, InputError
+from iterpref_core.records import (
+    BIGCODEBENCH,
+    BIGCODEBENCH_HARD,
+    DataUnavailableError,
+    ExecutionParams,
+    InputError,
+    Record,
+    UnittestTest,
+)
+from iterpref_core.records import Benchmark as BenchmarkName
+
+from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode, Sanitizer
+from ..prefill import INSTRUCTION, STOPS, ask_here, continuation, fenced
+from ..published_tasks import read_tasks
+from .environment import contents_of, find_python
 
 LIMITS = {
     "cpu_s": 241.0,

@@ -15,23 +15,6 @@ from functools import lru_cache
 from itertools import chain
 from typing import cast
 
-from iterpref_core.evaluation.benchmarks.benchmark import (
-    Benchmark,
-    BenchmarkPrompt,
-    EvaluationSetting,
-    ProgramRun,
-    PromptMode,
-    Sanitizer,
-)
-from iterpref_core.evaluation.benchmarks.evalplus.tasks import (
-    Dataset,
-    EvalPlusTask,
-    TestSet,
-    comparator_of,
-    result_function,
-)
-from iterpref_core.evaluation.benchmarks.prefill import INSTRUCTION, STOPS, ask_here, continuation, fenced
-from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.execution import (
     ENGINE,
     Comparator,
@@ -41,9 +24,13 @@ from iterpref_core.execution import (
     time_limit,
 )
 from iterpref_core.execution.codec.canonical import Digest, decode, encode
-from iterpref_core.records.benchmark_table import PUBLISHED
-from iterpref_core.records.config import Benchmark as BenchmarkName
-from iterpref_core.records.config import ExecutionParams
+from iterpref_core.records import PUBLISHED, ExecutionParams
+from iterpref_core.records import Benchmark as BenchmarkName
+
+from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, ProgramRun, PromptMode, Sanitizer
+from ..prefill import INSTRUCTION, STOPS, ask_here, continuation, fenced
+from ..published_tasks import read_tasks
+from .tasks import Dataset, EvalPlusTask, TestSet, comparator_of, result_function
 
 SYSTEM = "You are a helpful assistant good at coding."
 """The system message of EvalPlus for chat models at an endpoint (`evalplus.gen.util.openai_request`, 0.3.1)."""

@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 from iterpref_core.execution.codec.canonical import Digest
 from iterpref_core.execution.protocol.programs import Comparator
-from iterpref_core.records import Record
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError, Record
 
 Dataset = Literal["humaneval", "mbpp"]
 TestSet = Literal["base", "plus"]

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
 from iterpref_core.execution import (
     REFERENCE_FACTOR,
     Admission,
@@ -17,12 +16,11 @@ from iterpref_core.execution import (
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.programs.answers.extraction import defines, extract_program
 from iterpref_core.programs.source_code.tested_names import tested_names
-from iterpref_core.records import AssertTest, IoTest, Problem
-from iterpref_core.records.config import Benchmark as BenchmarkName
-from iterpref_core.records.config import ExecutionParams
-from iterpref_core.records.errors import InputError
-from iterpref_core.records.prompt_messages import question
+from iterpref_core.records import AssertTest, ExecutionParams, InputError, IoTest, Problem, question
+from iterpref_core.records import Benchmark as BenchmarkName
 from iterpref_core.storage.jsonl import read_jsonl
+
+from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
 
 END_OF_TEXT = "<|endoftext|>"
 MAIN = "\nif __name__"

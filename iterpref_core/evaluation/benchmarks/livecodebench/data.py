@@ -15,11 +15,15 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
-from iterpref_core.records import Record
-from iterpref_core.records.benchmark_table import LIVECODEBENCH
-from iterpref_core.records.config import LiveCodeBenchParams
-from iterpref_core.records.errors import DataUnavailableError, RecordError
-from iterpref_core.records.input_files import LinePlace, decode_text
+from iterpref_core.records import (
+    LIVECODEBENCH,
+    DataUnavailableError,
+    LinePlace,
+    LiveCodeBenchParams,
+    Record,
+    RecordError,
+    decode_text,
+)
 from iterpref_core.storage.jsonl import describe_validation_error, parse_record
 from iterpref_core.storage.packed_text import unpack_text
 

@@ -6,9 +6,10 @@ compared; a family has its name there (`LMStyle`).
 
 from typing import Literal
 
-from iterpref_core.evaluation.benchmarks.benchmark import BenchmarkPrompt, PromptMode
-from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask
-from iterpref_core.records.errors import DataUnavailableError
+from iterpref_core.records import DataUnavailableError
+
+from ..benchmark import BenchmarkPrompt, PromptMode
+from .data import LiveTask
 
 ModelFamily = Literal["OpenAIChat", "LLaMa3", "CodeQwenInstruct", "DeepSeekCodeInstruct"]
 

@@ -11,14 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.evaluation.benchmarks.benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
-from iterpref_core.evaluation.benchmarks.livecodebench.data import LiveTask, find_live_data, read_tests
-from iterpref_core.evaluation.benchmarks.livecodebench.prompts import (
-    STOP,
-    family_of,
-    make_prompt,
-    program_by_family,
-)
 from iterpref_core.execution import (
     ENGINE,
     Comparator,
@@ -27,9 +19,12 @@ from iterpref_core.execution import (
     shown_call,
     shown_input,
 )
-from iterpref_core.records.config import Benchmark as BenchmarkName
-from iterpref_core.records.config import ExecutionParams, LiveCodeBenchParams
-from iterpref_core.records.errors import RecordError
+from iterpref_core.records import Benchmark as BenchmarkName
+from iterpref_core.records import ExecutionParams, LiveCodeBenchParams, RecordError
+
+from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
+from .data import LiveTask, find_live_data, read_tests
+from .prompts import STOP, family_of, make_prompt, program_by_family
 
 LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "file_mb": 64}
 """Limits of each test. The benchmark has 6 seconds of real time; CPU time depends less on the machine's load."""

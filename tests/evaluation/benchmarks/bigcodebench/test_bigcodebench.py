@@ -15,7 +15,7 @@ from iterpref_core.evaluation.benchmarks.bigcodebench.environment import find_py
 from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import ENGINE
-from iterpref_core.records.errors import DataUnavailableError, InputError
+from iterpref_core.records import DataUnavailableError, InputError
 from tests.engines import outcomes_of
 from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.evaluation.evaluation.scoring import measuring

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.evaluation.benchmarks.evalplus.tasks import EvalPlusTask, comparator_of
 from iterpref_core.execution.codec.canonical import Digest, summarize
-from iterpref_core.records.errors import InputError
+from iterpref_core.records import InputError
 
 
 def test_special_equality_is_evalplus_s():

@@ -14,9 +14,7 @@ from iterpref_core.evaluation.benchmarks.livecodebench.prompts import family_of,
 from iterpref_core.evaluation.benchmarks.livecodebench.suite import LiveCodeBench
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.records import Sample
-from iterpref_core.records.config import LiveCodeBenchParams
-from iterpref_core.records.errors import DataUnavailableError, RecordError
+from iterpref_core.records import DataUnavailableError, LiveCodeBenchParams, RecordError, Sample
 from tests.evaluation.evaluation import scoring
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from iterpref_core.evaluation.benchmarks.livecodebench import runner
 from iterpref_core.evaluation.benchmarks.livecodebench.suite import calling_program, reading_program
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.records.input_files import read_yaml
+from iterpref_core.records import read_yaml
 
 
 class Part(NamedTuple):
