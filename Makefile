@@ -41,8 +41,8 @@ test-all: $(TOOLS) ## run all tests
 	$(PYTEST)
 
 graph: $(TOOLS) ## regenerate from the code: the dependencies of each stage (dvc.yaml, docs/edits.md), tables of pages
-	$(BIN)/python -m docs.import_graph
-	$(BIN)/python -m docs.tables
+	$(BIN)/python -m scripts.import_graph
+	$(BIN)/python -m scripts.tables
 
 check: $(TOOLS) ## lint and types
 	$(BIN)/ruff check .
@@ -50,10 +50,10 @@ check: $(TOOLS) ## lint and types
 	$(BIN)/mypy
 
 walk: $(TOOLS) ## run the commands of docs/tutorial.md in a fresh clone (15 minutes), and print lines that differ from the page
-	$(BIN)/python -m docs.walk docs/tutorial.md
+	$(BIN)/python -m scripts.walk docs/tutorial.md
 
 pictures: $(TOOLS) ## after make demo: run it again with another seed, and take the pictures of the pages (docs/pictures); needs chromium
-	$(BIN)/python -m docs.shots
+	$(BIN)/python -m scripts.shots
 
 ui: $(INSTALLED) ## start the Prefect and MLflow UIs on loopback
 	$(BIN)/iterpref ui

@@ -7,7 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from docs.import_graph import (
+from flows.stage import STAGES
+from scripts.import_graph import (
     LAYERS,
     MODULES,
     PAGE,
@@ -19,7 +20,6 @@ from docs.import_graph import (
     stages,
     with_dependencies,
 )
-from flows.stage import STAGES
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.together("sources")  # parsed once

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from docs.import_graph import MODULES, parsed
+from scripts.import_graph import MODULES, parsed
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.together("sources")  # parsed once

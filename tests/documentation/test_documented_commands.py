@@ -50,7 +50,7 @@ def test_verbs_and_options_are_there():
 
 def test_modules_that_are_started_are_there():
     """`python -m NAME` in pages, stages and scripts, and `"-m", "NAME"` where Python starts it."""
-    folders = ("benchmarks", "docs", "flows", "tasks", "iterpref_core")
+    folders = ("benchmarks", "scripts", "flows", "tasks", "iterpref_core")
     paths = [ROOT / "Makefile", *PAGES, *ROOT.glob("*.yaml"), *ROOT.glob("config/*/*"), *ROOT.glob("docker/**/*.y*ml")]
     for folder in folders:
         paths += ROOT.glob(f"{folder}/**/*.py")

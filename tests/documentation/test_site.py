@@ -9,8 +9,8 @@ import typer.main
 from flows.cli.app import app
 from tests.settings import ROOT
 
-_COMMAND_LINE = runpy.run_path(str(ROOT / "docs/command_line.py"))
-_SITE_SIZE = runpy.run_path(str(ROOT / "docs/site_size.py"))
+_COMMAND_LINE = runpy.run_path(str(ROOT / "scripts/command_line.py"))
+_SITE_SIZE = runpy.run_path(str(ROOT / "scripts/site_size.py"))
 
 
 def _verbs():

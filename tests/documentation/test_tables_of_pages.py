@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
-from docs.tables import TABLES
 from iterpref_core.pairs.selection.filters import DropReason
+from scripts.tables import TABLES
 from tests.settings import ROOT
 
 

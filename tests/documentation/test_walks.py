@@ -7,7 +7,7 @@ from string import Template
 
 import pytest
 
-from docs.walk import read_steps, unlike
+from scripts.walk import read_steps, unlike
 from tests.flows.conftest import iterpref
 from tests.settings import ROOT
 
@@ -31,5 +31,5 @@ def test_init_prints_the_line_that_the_page_shows(page, iterpref):
 def test_a_line_of_a_page_that_no_command_prints_is_shown_beside_the_nearest_one():
     page = "```sh\ncount\n```\nIt counts:\n```text\nproblems  27\nheldout   12\n…\n```\n```yaml\nseed: 1\n```\n"
     step, edit = read_steps(page)
-    assert (step.commands, edit.commands) == ("count\n", "python -m docs.walk --edit <<'EOF'\nseed: 1\nEOF\n")
+    assert (step.commands, edit.commands) == ("count\n", "python -m scripts.walk --edit <<'EOF'\nseed: 1\nEOF\n")
     assert list(unlike(step.shown, "\nproblems 27\n\nheldout 11\n")) == ["- heldout   12\n+ heldout 11"]

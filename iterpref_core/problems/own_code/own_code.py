@@ -26,7 +26,7 @@ from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 from ..composition.problem_splits import hold_out
 from .function_prompt import prompt_of
 from .functions import Function, find_functions, read_module, source_files
-from .survey import Project, open_project, sandboxed_source, survey
+from .survey import Project, inside_source, open_project, survey
 
 logger = logging.getLogger(__name__)
 
@@ -163,8 +163,8 @@ def _problem(
     license: str,
 ) -> Problem:
     files = {
-        "own_code_replacement.py": sandboxed_source("replacement.py"),
-        "own_code_tests.py": sandboxed_source("project_tests.py"),
+        "own_code_replacement.py": inside_source("replacement.py"),
+        "own_code_tests.py": inside_source("project_tests.py"),
         _RUN: _script(function, test_ids, project),
     }
     place = SourceRow(

@@ -21,7 +21,7 @@ from .functions import Function
 
 logger = logging.getLogger(__name__)
 
-_SANDBOXED = Path(__file__).with_name("sandboxed")
+_INSIDE = Path(__file__).with_name("inside")
 _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
 """The limits of all tests of one file together."""
 _NAME = "survey"
@@ -82,9 +82,9 @@ class _Run(NamedTuple):
     called: list[str]
 
 
-def sandboxed_source(name: str) -> str:
+def inside_source(name: str) -> str:
     """Return the text of a module that runs in the sandbox."""
-    return (_SANDBOXED / name).read_text(encoding="utf-8")
+    return (_INSIDE / name).read_text(encoding="utf-8")
 
 
 def survey(
@@ -139,7 +139,7 @@ def _collect(executor: Engine, project: Project) -> list[list[str]]:
         InputError: the project's environment has no pytest.
     """
     program = Program(
-        code=sandboxed_source("project_tests.py"),
+        code=inside_source("project_tests.py"),
         tests=(ValueTest("collect_tests", [str(project.folder)]),),
         environment=_NAME,
     )
@@ -159,7 +159,7 @@ def _collect(executor: Engine, project: Project) -> list[list[str]]:
 
 def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> Iterator[tuple[str, _Run | None]]:
     """Run all tests and yield each with its run; a test that did not finish has None."""
-    code = sandboxed_source("project_tests.py")
+    code = inside_source("project_tests.py")
     files = _collect(executor, project)
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:

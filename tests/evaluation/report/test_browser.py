@@ -5,10 +5,10 @@ First the report with everything on it; then the explorer, whose filters and ste
 
 import pytest
 
-from docs.shots import shots_of_report
 from iterpref_core.evaluation.report.explorer import write_explorer
 from iterpref_core.records import FocalSpans, PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
+from scripts.shots import shots_of_report
 from tests.evaluation.report.conftest import HOSTILE, Experiment
 from tests.evaluation.report.test_explorer import attempt, trajectory
 from tests.settings import PARAMS

@@ -19,7 +19,7 @@ OF_MESSAGES = {
     "iterpref_core/records/errors.py",
     "iterpref_core/models/inference/vllm_server.py",
     "iterpref_core/records/input_files.py",
-    "iterpref_core/problems/own_code/sandboxed/project_tests.py",
+    "iterpref_core/problems/own_code/inside/project_tests.py",
 }
 """Files that split messages of libraries, and no programs."""
 OF_MARKDOWN = {"iterpref_core/programs/answers/extraction.py"}

@@ -60,10 +60,3 @@ def test_prompts_of_own_code_are_private(tmp_path):
     heldout = Heldout("heldout", tmp_path / "problems.jsonl", EXECUTION)
     mode = PromptMode(instruct=False)
     assert [heldout.prompt(task, mode).private for task in heldout.tasks.values()] == [True, False]
-
-
-def test_no_engine_is_opened_where_no_reference_has_to_decide(tmp_path, monkeypatch):
-    path = tmp_path / "problems.jsonl"
-    write_jsonl(path, [problem("quick", spin(0)), problem("none", None)])
-    monkeypatch.setattr("iterpref_core.evaluation.benchmarks.heldout.suite.open_executor", None)
-    assert [*Heldout("heldout", path, EXECUTION).tasks] == ["quick", "none"]

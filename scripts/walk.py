@@ -1,6 +1,6 @@
 """Run the commands of a page in a fresh clone, and compare the printed lines with the lines on the page.
 
-`make walk` walks through the tutorial. `python -m docs.walk README.md` compares the README's table with the table
+`make walk` walks through the tutorial. `python -m scripts.walk README.md` compares the README's table with the table
 of this checkout's last `make demo`.
 """
 
@@ -40,7 +40,7 @@ def read_steps(page: str) -> list[Step]:
         if kind == "text":
             steps[-1].shown.extend(block.splitlines())
         elif kind == "yaml":
-            steps.append(Step(f"python -m docs.walk --edit <<'EOF'\n{block}EOF\n", []))
+            steps.append(Step(f"python -m scripts.walk --edit <<'EOF'\n{block}EOF\n", []))
         else:
             steps.append(Step(block, []))
     return steps

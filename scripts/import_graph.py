@@ -49,7 +49,7 @@ def is_contract(module: str) -> bool:
 STARTED_BY = {
     "iterpref_core.execution.isolation.tiers": "iterpref_core.execution.isolation",
     "iterpref_core.execution.running.workers": "iterpref_core.execution.sandbox",
-    "iterpref_core.problems.own_code.survey": "iterpref_core.problems.own_code.sandboxed",
+    "iterpref_core.problems.own_code.survey": "iterpref_core.problems.own_code.inside",
     "iterpref_core.evaluation.benchmarks.suites": "iterpref_core.evaluation.benchmarks",
     "iterpref_core.models.inference.backend_factory": "iterpref_core.models.inference",
 }
