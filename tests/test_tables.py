@@ -11,7 +11,7 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
-from iterpref_core.evaluation.report import labels
+from iterpref_core.evaluation.report import display_names
 from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
@@ -81,7 +81,7 @@ def test_parameters_and_the_report_know_every_benchmark():
     assert get_args(config.Benchmark) == tuple(BENCHMARKS)
     schema = EvaluationParams.model_json_schema()
     assert schema["properties"]["benchmarks"]["items"]["enum"] == list(BENCHMARKS)
-    assert list(labels.BENCHMARKS) == list(BENCHMARKS)
+    assert list(display_names.BENCHMARKS) == list(BENCHMARKS)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

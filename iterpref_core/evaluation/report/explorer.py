@@ -31,7 +31,7 @@ from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 from iterpref_core.storage.left_out import read_left_out
 
 from ..evaluation.results_file import SAMPLES, load_model_results
-from .labels import MAIN_BENCHMARK, in_words, model_name
+from .display_names import MAIN_BENCHMARK, in_words, model_name
 from .pair_view import cut_lines, pair_titles, template_text, templates
 from .summary import ReportFiles
 from .summary_record import Summary

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..statistics.comparison import Comparison
-from .labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, benchmark_name, in_order
+from .display_names import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, benchmark_name, in_order
 from .summary_record import BenchmarkScores, Summary
 
 

@@ -15,7 +15,7 @@ from iterpref_core.models.pretrained.checkpoints import EMBEDDED
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
 from iterpref_core.records import ModelLineage
 
-from ..report.labels import model_name
+from ..report.display_names import model_name
 from ..report.score_rows import score_rows
 from ..report.standings import Standings, inside_notes
 from ..report.summary_record import Summary

@@ -19,7 +19,7 @@ from iterpref_core.records import (
     ScriptTest,
     SourceRow,
 )
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 

@@ -22,7 +22,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records import Layout, TrainingParams, digest_of
-from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.new_folder import new_path
 from iterpref_core.storage.progress import show_progress
 
