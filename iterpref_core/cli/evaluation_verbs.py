@@ -100,10 +100,12 @@ def evaluate(
     if samples is None and (extract or partial):
         raise InputError("--extract and --partial are about a file of samples; give one with --samples")
     if model is not None:
-        asked = settings.inference.backend
-        served = not BACKENDS[asked].local
+        backend_name = settings.inference.backend
+        served = not BACKENDS[backend_name].local
         if base_url and not served:
-            raise InputError(f"--base-url {base_url}: inference.backend {asked} asks no server; add --backend openai")
+            raise InputError(
+                f"--base-url {base_url}: inference.backend {backend_name} asks no server; add --backend openai"
+            )
         results = evaluate_model(
             name=Path(model).name,
             model=model_at(model, served=served and bool(backend or base_url)),

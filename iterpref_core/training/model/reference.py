@@ -176,9 +176,9 @@ def _scores_of(
     pair_of_label, w_chosen, w_rejected = (batch[name].numpy() for name in ("pair", "w_chosen", "w_rejected"))
     for place, (number, pair) in enumerate(zip(numbers, pairs, strict=False)):
         # Labels of a pair lie together, in the order of its tokens.
-        own = pair_of_label == place
-        chosen = _padded(logps[own & (w_chosen > 0)], len(pair.chosen_ids))
-        rejected = _padded(logps[own & (w_rejected > 0)], len(pair.rejected_ids))
+        is_of_pair = pair_of_label == place
+        chosen = _padded(logps[is_of_pair & (w_chosen > 0)], len(pair.chosen_ids))
+        rejected = _padded(logps[is_of_pair & (w_rejected > 0)], len(pair.rejected_ids))
         yield number, np.concatenate([chosen, rejected])
 
 
