@@ -11,12 +11,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from iterpref_core.records import FocalSpans, Params, PreferencePair
+from iterpref_core.records import BENCHMARKS, FocalSpans, Params, PreferencePair
 from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 
 from . import number_formats
 from .display_names import (
-    BENCHMARKS,
     FOCAL,
     MAIN_BENCHMARK,
     PAPER_CALLS_PER_PROBLEM,
