@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params, PreferencePair
+from iterpref_core.storage.state_folder import WORK
 
 from .options import (
     DroppedOption,
@@ -25,7 +26,6 @@ from .options import (
     read_params,
 )
 from .printing import print_text, show_result
-from .state_folder import WORK
 
 if TYPE_CHECKING:
     from iterpref_core.problems.screening.contamination import Decontamination

@@ -17,4 +17,5 @@ __all__ = [
     "progress",
     "shards",
     "sqlite",
+    "state_folder",
 ]
