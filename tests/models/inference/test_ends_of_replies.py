@@ -6,7 +6,7 @@ import re
 import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Request, Sampling, ask_all
+from iterpref_core.models.inference.backend import Request, ask_all
 from iterpref_core.records import InputError
 from tests.fake_models import stored
 from tests.models.inference.endpoints import REPLIES, SAMPLING, Scripted, choice, one, refusal
@@ -15,17 +15,6 @@ from tests.models.inference.endpoints import REPLIES, SAMPLING, Scripted, choice
 @pytest.fixture(autouse=True)
 def _two_attempts(monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 2)
-
-
-def test_an_answer_that_is_cut_behind_its_end_string_is_whole(ask):
-    """A server may ignore `stop`, and run on to the limit of tokens."""
-    text = "    return a - b\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n"
-    mock = Scripted(choice(text=text, finish_reason="length"))
-    backend = ask(mock, api="completions")
-    sampling = Sampling(0.0, 512, stops=("\ndef ", "\nassert"))
-    answer = asyncio.run(backend.answer(Request("def add(a, b):", 3), sampling))
-    assert (answer.text, answer.truncated) == ("    return a - b\n\n", False)
-    assert mock.bodies[0]["stop"] == ["\ndef ", "\nassert"]
 
 
 def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask, tmp_path):
