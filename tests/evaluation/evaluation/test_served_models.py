@@ -1,12 +1,15 @@
 """A model that is served is scored by its name, in a script, on the command line and in a notebook."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from iterpref_core.evaluation.scoring.from_python import evaluate
 from tests.command_line import calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.settings import ROOT
 
 
 def answer(prompt, seed):
@@ -155,6 +158,19 @@ def test_a_model_that_drafts_may_be_at_the_endpoint_too(iterpref, problems):
     assert code == 0, err
     assert json.loads(out)["solved"] == 2
     assert (asked.count("small"), asked.count("large")) == (2, 2)
+
+
+def test_a_served_model_is_scored_where_an_event_loop_runs(problems, tmp_path, monkeypatch):
+    """As in a notebook."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+
+    async def cell(url):
+        values = {"inference.backend": "openai", "inference.base_url": url}
+        return evaluate("big-model", ["heldout"], "results", problems=problems, values=values)
+
+    with serve(MockEndpoint(answer, Behavior())) as url:
+        assert asyncio.run(cell(url))["heldout/pass_at_1"] == 1
 
 
 COMPLETIONS = ("--set", "inference.api=completions")
