@@ -30,12 +30,6 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(pair_records, span_r
     assert tokenizer.decode(prompts["completion"]) == "Sum what is above 0."
 
 
-def test_pairs_without_spans_take_no_part(pairs_file, span_records, tmp_path):
-    write_jsonl(tmp_path / "focal.jsonl", span_records[3::4])
-    joined = list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
-    assert [(pair.task_id, spans.task_id) for pair, spans in joined] == [("p3", "p3"), ("p7", "p7"), ("p11", "p11")]
-
-
 @pytest.mark.parametrize(
     ("task_id", "end", "message"), [("absent", 5, "'absent' is not in"), ("p0", 10_000, "outside of the program")]
 )
