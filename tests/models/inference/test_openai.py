@@ -109,7 +109,7 @@ class TwoPlaces(MockEndpoint):
         return await super()._respond(request, body, digest)
 
 
-@pytest.mark.parametrize("refusal", [503, 429])
+@pytest.mark.parametrize("refusal", [503, pytest.param(429, marks=pytest.mark.slow)])
 def test_a_busy_server_answers_every_prompt_in_its_own_time(ask, refusal):
     mock = TwoPlaces(refusal)
     answers = ask_all(ask(mock, concurrency=64), many(100), SAMPLING)
