@@ -230,14 +230,6 @@ def test_a_character_may_stand_in_two_events_behind_a_mark_of_the_byte_order(ask
     assert one(ask(Scripted(stream))).text == "🎉"
 
 
-def test_a_prompt_that_the_server_has_cut_is_said(ask, caplog):
-    backend = ask(Scripted(*[reply("x") | {"usage": {"prompt_tokens": 99}}] * 3))
-    assert one(backend, "word " * 99).text == "x"
-    assert "tokens of a prompt" not in caplog.text
-    assert [one(backend, "word " * 100 + text).text for text in "ab"] == ["x", "x"]
-    assert caplog.text.count("counts 99 tokens of a prompt of 101 words: it has cut the prompt") == 1
-
-
 @pytest.mark.parametrize(("content", "part"), REPLIES["no answer"])
 def test_a_reply_without_an_answer_names_the_field(ask, content, part):
     missing = one(ask(Scripted(*[content] * 4))).missing
