@@ -96,10 +96,6 @@ def test_the_program_s_own_digit_limit_changes_nothing():
         sys.set_int_max_str_digits(before)
 
 
-def test_nan_comes_back():
-    assert math.isnan(decode(encode(float("nan"))))
-
-
 def test_equal_values_have_equal_texts_and_types_differ():
     assert encode({2: 1, 1: 2}) == encode({1: 2, 2: 1})
     assert encode({0, 8, 16}) == encode({16, 8, 0})

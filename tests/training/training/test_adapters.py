@@ -13,7 +13,6 @@ from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.inference.vllm_server import serve
-from iterpref_core.models.pretrained.checkpoints import locate_model, pin_model, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
@@ -55,13 +54,6 @@ def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(adapters, mo
     assert torch.allclose(load_model(tmp_path / "merged")(tokens()).logits, logits, atol=1e-4)
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
     assert not list(adapters.glob("*.md")), "no empty card"
-
-
-def test_a_stage_points_at_adapters_too(adapters, tmp_path):
-    write_pointer(tmp_path / "student", pin_model(adapters))
-    source = locate_model(tmp_path / "student")
-    assert source.adapters == str(adapters)
-    assert torch.equal(load_model(tmp_path / "student")(tokens()).logits, load_model(adapters)(tokens()).logits)
 
 
 def test_training_goes_on_from_adapters(adapters, model_folder, inputs, train, tmp_path):

@@ -2,7 +2,6 @@
 
 import io
 import json
-from dataclasses import replace
 
 import pytest
 from datasets import Dataset
@@ -16,7 +15,6 @@ from iterpref_core.records import (
     FocalSpans,
     Message,
     PreferencePair,
-    PromptFormat,
     RecordError,
     chat_messages,
     prompt_text,
@@ -68,15 +66,6 @@ def test_tokens_and_masks_are_trl_s(family, prompt, make_model, params, tmp_path
     assert ours.chosen_ids == theirs["chosen_ids"][: len(ours.chosen_ids)]
     assert ours.rejected_ids == theirs["rejected_ids"][: len(ours.rejected_ids)]
     assert ours.focal == collator.error_region(theirs)[: len(ours.focal)]
-
-
-def test_a_model_without_a_template_is_trained_on_the_texts(pair_records, span_records, tokenizer, params):
-    template = ChatTemplate(tokenizer, PromptFormat(template="plain"))
-    for pair, spans in zip(pair_records, span_records, strict=True):
-        chat = pair.model_copy(update={"prompt": (SYSTEM, Message(role="user", content=prompt_text(pair.prompt)))})
-        text = pair.model_copy(update={"prompt": prompt_text(chat.prompt)})
-        (of_chat,), (of_text,) = (tokenize_pairs([(each, spans)], template, params) for each in (chat, text))
-        assert replace(of_chat, statement=of_text.statement) == of_text
 
 
 @pytest.mark.parametrize(

@@ -12,28 +12,6 @@ from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
 
 
-@pytest.fixture
-def tokenized(pair_records, span_records, tokenizer, params):
-    """The first pair, with other settings."""
-    pair = (pair_records[0], span_records[0])
-    return lambda **form: next(tokenize_pairs([pair], ChatTemplate(tokenizer), params.model_copy(update=form)))
-
-
-@pytest.mark.parametrize(("style", "template"), [("bare", "{}"), ("fenced", "```python\n{}```")])
-def test_the_mask_marks_the_wrong_line_and_moves_with_what_stands_around_the_program(
-    style, template, tokenized, pair_records, tokenizer
-):
-    row = tokenized(answer=style)
-    for ids, mask, program, line in (
-        (row.chosen_ids, row.focal_chosen, pair_records[0].chosen, "    kept = [n for n in nums if n > 0]"),
-        (row.rejected_ids, row.focal, pair_records[0].rejected, "    kept = [n for n in nums if n < 0]"),
-    ):
-        assert (ids[-1], mask[-1]) == (tokenizer.eos_token_id, 0)
-        assert tokenizer.decode(ids[:-1]) == template.format(program)
-        marked = [token for token, mark in zip(ids, mask, strict=True) if mark]
-        assert tokenizer.decode(marked).strip("\n") == line
-
-
 def test_a_problem_is_what_a_pair_says_whatever_it_is_called(pair_records, span_records, tokenizer, params):
     named = pair_records[0].model_copy(update={"problem_id": "repo#1"})
     pairs = zip((named, pair_records[1]), span_records, strict=False)
@@ -50,12 +28,6 @@ def test_a_template_that_is_taken_off_leaves_the_raw_prompt(pair_records, span_r
     assert tokenizer.decode(prompts["auto"]) == "Sum what is above 0.\n<|end|>"
     assert tokenizer.decode(prompts["plain"]) == "Sum what is above 0.\n"
     assert tokenizer.decode(prompts["completion"]) == "Sum what is above 0."
-
-
-def test_pairs_without_spans_take_no_part(pairs_file, span_records, tmp_path):
-    write_jsonl(tmp_path / "focal.jsonl", span_records[3::4])
-    joined = list(PairReader(pairs_file, tmp_path / "focal.jsonl"))
-    assert [(pair.task_id, spans.task_id) for pair, spans in joined] == [("p3", "p3"), ("p7", "p7"), ("p11", "p11")]
 
 
 @pytest.mark.parametrize(
