@@ -220,13 +220,9 @@ def with_dependencies(text: str) -> str:
 
 _TITLE = """# What an edit reruns
 
-A stage depends on the code that it executes, and on no other. This page is made from the imports by `make graph`, as
-are the deps of `dvc.yaml`. An edit of a file reruns the stages of its row, and after them the stages whose inputs have
-become other bytes: a comment in `iterpref_core/pairs/localization` runs `localization` again, and no training, since
-the error regions are the same. `dvc status` lists the changed inputs.
-
-Parameters rerun the stages that list them (`params` in `dvc.yaml`). An edit of these files reruns no stage
-([why](decisions.md#structure)):
+A stage depends on the code that it executes: `make graph` writes this page and the deps of `dvc.yaml` by the imports. An
+edit reruns the stages of its row, and after them the stages whose inputs have become other bytes. Edits of these files
+rerun no stage ([why](decisions.md#structure)):
 """
 
 
