@@ -49,7 +49,7 @@ from benchmarks.training import (
     recipe,
     tokenized,
 )
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import OBJECTIVES, TrainingParams, load_params, prompt_text, read_yaml
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair

@@ -40,7 +40,7 @@ from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.records import OBJECTIVES, PromptFormat, TrainingParams, load_params, prompt_text
 from iterpref_core.storage.cores import usable_cores

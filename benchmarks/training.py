@@ -44,7 +44,7 @@ from trl.trainer.utils import FusedCausalLMOutput
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import (
     OBJECTIVES,
     PreferencePair,

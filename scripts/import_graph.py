@@ -36,6 +36,7 @@ CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",
     "iterpref_core.cli",
+    "iterpref_core.training.launch",
     "tasks.paths",
 )
 """What no stage depends on, though all execute it: the value of a knob is a parameter, a field whose meaning changes

@@ -4,7 +4,7 @@ import json
 import os
 
 from iterpref_core.records import Params, TrainingResult
-from iterpref_core.storage.processes import check_configuration, is_launched, start_processes
+from iterpref_core.training.launch import check_configuration, is_launched, start_processes
 from tasks.paths import COMMIT_VARIABLE, FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
 
 

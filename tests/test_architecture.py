@@ -46,6 +46,7 @@ ROOMS = {
     "problems": ("composition", "screening", "validity", "synthesis", "own_code", "ingestion"),
     "pairs": ("codeflow", "localization", "selection", "ingestion"),
     "training": (
+        "launch",
         "objectives",
         "data",
         "model",
@@ -272,7 +273,7 @@ def test_an_edit_reruns_no_stage_that_does_not_execute_it():
     stages_of = {}
     for edited in (
         "models/inference/openai_model.py",
-        "pairs/localization/token_lcs.py",
+        "pairs/localization/localization.py",
         "evaluation/sharing/export_model.py",
     ):
         path = ROOT / "iterpref_core" / edited
@@ -282,6 +283,6 @@ def test_an_edit_reruns_no_stage_that_does_not_execute_it():
         ]
     assert stages_of == {
         "models/inference/openai_model.py": ["codeflow", "evaluation"],
-        "pairs/localization/token_lcs.py": ["localization"],
+        "pairs/localization/localization.py": ["localization"],
         "evaluation/sharing/export_model.py": [],
     }

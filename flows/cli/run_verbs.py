@@ -13,7 +13,7 @@ import typer
 
 from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
 from iterpref_core.cli.training_verbs import Objective
-from iterpref_core.records import Benchmark, load_params
+from iterpref_core.records import BenchmarkName, load_params
 from tasks.dvc.graph import check_root, load_graph
 from tasks.paths import SUMMARY
 
@@ -90,7 +90,7 @@ def sweep(
         list[str] | None,
         typer.Option("--set", metavar="KEY=V1,V2", help="A parameter and its values, in YAML; repeatable."),
     ] = None,
-    benchmark: Annotated[Benchmark, typer.Option(help="Benchmark to score each point on.")] = "validation",
+    benchmark: Annotated[BenchmarkName, typer.Option(help="Benchmark to score each point on.")] = "validation",
     seeds: Annotated[int, typer.Option(min=1, help="Number of trainings for each point.")] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, max=64, help="Number of points at the same time; each has its own GPU.")

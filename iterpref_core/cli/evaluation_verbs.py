@@ -83,8 +83,7 @@ def evaluate(
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
-
-    from .state_folder import ANSWERS, WORK
+    from iterpref_core.storage.state_folder import ANSWERS, WORK
 
     values = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
     if backend is not None and BACKENDS[backend].local:
@@ -100,10 +99,12 @@ def evaluate(
     if samples is None and (extract or partial):
         raise InputError("--extract and --partial are about a file of samples; give one with --samples")
     if model is not None:
-        asked = settings.inference.backend
-        served = not BACKENDS[asked].local
+        backend_name = settings.inference.backend
+        served = not BACKENDS[backend_name].local
         if base_url and not served:
-            raise InputError(f"--base-url {base_url}: inference.backend {asked} asks no server; add --backend openai")
+            raise InputError(
+                f"--base-url {base_url}: inference.backend {backend_name} asks no server; add --backend openai"
+            )
         results = evaluate_model(
             name=Path(model).name,
             model=model_at(model, served=served and bool(backend or base_url)),

@@ -13,10 +13,10 @@ import typer
 
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.records import InputError, PreferencePair, Problem, Record, Trajectory, unknown_name
+from iterpref_core.storage.state_folder import ANSWERS, WORK
 
 from .options import DroppedOption, JsonOption, ProblemsOption, SetOption, input_path, output_file, read_params
 from .printing import print_text, show_result
-from .state_folder import ANSWERS, WORK
 
 FORMATS = sorted([*PRESETS, "folder"])
 _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "keep"}

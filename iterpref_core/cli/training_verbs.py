@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params, PreferencePair
+from iterpref_core.storage.state_folder import WORK
 
 from .options import (
     DroppedOption,
@@ -25,7 +26,6 @@ from .options import (
     read_params,
 )
 from .printing import print_text, show_result
-from .state_folder import WORK
 
 if TYPE_CHECKING:
     from iterpref_core.problems.screening.contamination import Decontamination
@@ -254,7 +254,8 @@ def train(
         return
     if out is None:
         raise InputError("--out is missing: name a folder for the trained model")
-    from iterpref_core.storage.processes import is_launched, is_main_process, start_processes
+    from iterpref_core.storage.progress import is_main_process
+    from iterpref_core.training.launch import is_launched, start_processes
 
     # This command starts itself again in each process, and those come here with is_launched().
     if params.training.accelerate and not is_launched():

@@ -35,7 +35,7 @@ _NAMES = {
     "backend_table": "BACKENDS BackendRow",
     "benchmark_table": "BENCHMARKS BIGCODEBENCH BIGCODEBENCH_HARD HUMANEVAL LIVECODEBENCH MBPP PUBLISHED Published",
     "config": """
-        AnswerFormat BackendName Benchmark Bf16 BudgetParams CodeflowParams EnvironmentParams EvaluationParams
+        AnswerFormat BackendName BenchmarkName Bf16 BudgetParams CodeflowParams EnvironmentParams EvaluationParams
         ExecutionParams InferenceParams Inside KEY_VARIABLE Layout LiveCodeBenchParams LocalizationMethod
         LocalizationParams ModelParams NanolabParams ObjectiveName ObjectiveParams OwnCodeParams PairsParams Params
         ProblemsParams PromptFormat SamplingParams SaveDtype SynthesisParams TemplateUse TrainingParams ValidityParams

@@ -56,13 +56,13 @@ SaveDtype = Literal["auto", "float32", "bfloat16"]
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token"]
 
 if TYPE_CHECKING:
-    Benchmark = str
+    BenchmarkName = str
     BackendName = str
     LocalBackendName = str
     ObjectiveName = str
 else:
     # Names that a table holds, as a type: pydantic, the command line and Prefect's forms list them, in one place.
-    Benchmark = Literal[tuple(BENCHMARKS)]
+    BenchmarkName = Literal[tuple(BENCHMARKS)]
     BackendName = Literal[tuple(BACKENDS)]
     ObjectiveName = Literal[tuple(OBJECTIVES)]
     LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.local)]
@@ -388,7 +388,7 @@ class EvaluationParams(Settings):
     """The benchmarks and the sampling; without a `temperature` one sample is greedy."""
 
     seed: Seed
-    benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
+    benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1)]
     samples: PositiveInt
     k: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     temperature: Annotated[float, Field(gt=0, le=2)] | None

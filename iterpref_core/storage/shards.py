@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from iterpref_core.records import PACKED, InputError, SourceRow, first_line, unknown_name
 
 from .data_card import CARD, find_license
-from .file_digest import file_digest
+from .digests import file_digest
 
 ALL = "all"
 """The name for the files of every split, or of every configuration, together."""

@@ -31,7 +31,7 @@ from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
 from iterpref_core.storage.left_out import read_left_out
 
 from ..evaluation.results_file import SAMPLES, load_model_results
-from .labels import MAIN_BENCHMARK, in_words, model_name
+from .display_names import MAIN_BENCHMARK, in_words, model_name
 from .pair_view import cut_lines, pair_titles, template_text, templates
 from .summary import ReportFiles
 from .summary_record import Summary
@@ -196,10 +196,10 @@ def trajectory_entries(
     for outcome, trajectory in chosen:
         task_id = trajectory.task_id
         pair = pairs.get(task_id)
-        asked = problems.get(task_id) or pair
+        problem = problems.get(task_id) or pair
         entry: Json = {
             "id": task_id,
-            "prompt": cut(labeled_text(asked.prompt), PROMPT) if asked else "",
+            "prompt": cut(labeled_text(problem.prompt), PROMPT) if problem else "",
             "outcome": outcome,
             "attempts": _attempts(trajectory, params),
         }
@@ -273,7 +273,7 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
             shown = heapq.nsmallest(MENDED, tasks, key=text_hash)
             chosen += [(outcome, model, task, word == "mended") for task in shown]
     wanted = {task for _, _, task, _ in chosen}
-    asked = read_chosen(files.problems, Problem, wanted)
+    problems = read_chosen(files.problems, Problem, wanted)
     models = {model for _, model, _, _ in chosen}
     answers = {model: _answers(files.results / model, wanted) for model in ({"base"} | models if models else ())}
     entries = []
@@ -286,7 +286,7 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
             old | before | {"lines": changed_lines([], old["lines"])},
             new | after | {"lines": changed_lines(old["lines"], new["lines"])},
         ]
-        prompt = cut(labeled_text(asked[task].prompt), PROMPT) if task in asked else ""
+        prompt = cut(labeled_text(problems[task].prompt), PROMPT) if task in problems else ""
         # Several models may have mended one problem.
         entries.append({"id": f"{task}, {outcome}", "prompt": prompt, "outcome": outcome, "attempts": attempts})
     return +totals, entries

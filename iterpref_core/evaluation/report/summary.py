@@ -30,7 +30,7 @@ from iterpref_core.storage.jsonl import describe_validation_error
 
 from ..evaluation.results_file import load_model_results
 from .comparisons import compare_models, scores_of
-from .labels import MODELS, in_order
+from .display_names import MODELS, in_order
 from .summary_record import BenchmarkScores, CodeflowSummary, Contamination, Provenance, Summary
 
 T = TypeVar("T")

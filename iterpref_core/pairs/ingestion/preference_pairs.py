@@ -16,7 +16,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.problems.ingestion.programs import check_names, find_programs, is_python_2, states_python
 from iterpref_core.problems.ingestion.prompts import as_prompt, column_turns, read_turns
-from iterpref_core.problems.ingestion.row_tests import RowFacts, read_tests
+from iterpref_core.problems.ingestion.row_tests import ReadingHints, read_tests
 from iterpref_core.problems.ingestion.trials import Run, find_failures, find_reference
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import ExecutionParams, Message, PairsParams, PreferencePair, Problem, Prompt, statement_name
@@ -155,13 +155,13 @@ def judge(
     drop = drop_reason(pair, params, lambda _: 0, entry_point)
     if drop and drop != "cosmetic":
         raise LeftOutError(drop)
-    asked = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
+    untested = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
     # A right program decides between readings: the fixed one is not known to be right yet, but must pass.
-    facts = RowFacts(programs=(pair.chosen,), modules=columns.modules(row))
-    readings, left_out = read_tests(asked, columns.values(row, "tests"), (), facts)
+    hints = ReadingHints(programs=(pair.chosen,), modules=columns.modules(row))
+    readings, left_out = read_tests(untested, columns.values(row, "tests"), (), hints)
     plainest = next(readings, None)
     if plainest is not None:
-        check_tests(plainest, asked.task_id, visible=True)
+        check_tests(plainest, untested.task_id, visible=True)
         try:
             problem = find_reference(PublishedProblem(plainest, readings, (pair.chosen,)), run)
         except LeftOutError as error:
@@ -199,10 +199,10 @@ def _prompt(row: Row, columns: Columns, before: list[Message], otherwise: str) -
         LeftOutError: the prompt is blank.
         ValueError: the row has no prompt.
     """
-    asked = before
+    turns = before
     if not before or "prompt" in columns.stated:
         if otherwise and "prompt" not in columns.stated and not columns.has(row, "prompt"):
             return otherwise
-        asked = column_turns(row, columns, "prompt", "user")
+        turns = column_turns(row, columns, "prompt", "user")
     system = column_turns(row, columns, "system", "system")
-    return as_prompt([*system, *asked])
+    return as_prompt([*system, *turns])

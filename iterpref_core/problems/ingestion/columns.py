@@ -184,8 +184,8 @@ def _look_up(row: Row, column: str) -> Any:
     found = _ABSENT
     for name in column.split("|"):
         value = row[name] if name in row else _at_path(row, name.split("."))
-        held = value.strip() if isinstance(value, str) else value
-        if not (value is _ABSENT or is_null(value) or held in _EMPTY):
+        text = value.strip() if isinstance(value, str) else value
+        if not (value is _ABSENT or is_null(value) or text in _EMPTY):
             return value
         found = value if found is _ABSENT else found
     return found
@@ -232,14 +232,14 @@ def parse_columns(
     stated, optional = _assignments(text, kind) if text is not None else ({}, set())
     # With `prompt=task`, the column `task` is not the kind of task.
     used = _first_names(stated)
-    own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
+    defaults: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
     if not {"chosen", "rejected"} & stated.keys():
         # In columns called `chosen` and `rejected`, the better answer is known already.
-        own.pop("winner", None)
+        defaults.pop("winner", None)
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
-        own = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)[0]}
-    names = {_SAME_PARTS.get(part, part): columns for part, columns in {**own, **stated}.items()}
+        defaults = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)[0]}
+    names = {_SAME_PARTS.get(part, part): columns for part, columns in {**defaults, **stated}.items()}
     return Columns(names, EXAMPLES[kind], frozenset(stated) - optional, split)
 
 

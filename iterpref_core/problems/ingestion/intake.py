@@ -204,11 +204,11 @@ def write_records(
         name = take_name(record.task_id or f"pair-{item.place}", names)
         # A record that this project has written before keeps its provenance, also if it has none.
         rows = intake.rows_of(item, record.license) if record.provenance is None else record.provenance
-        own = {"task_id": name, "provenance": rows or None}
-        written = record.model_copy(update=own | {"license": record.license or intake.license})
+        origin = {"task_id": name, "provenance": rows or None}
+        written = record.model_copy(update=origin | {"license": record.license or intake.license})
         file.write(written.to_json() + "\n")
         if trajectory is not None and trajectory_file is not None:
-            trajectory_file.write(trajectory.model_copy(update=own).to_json() + "\n")
+            trajectory_file.write(trajectory.model_copy(update=origin).to_json() + "\n")
         intake.counts.update(counts)
 
 

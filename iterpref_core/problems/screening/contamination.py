@@ -41,7 +41,7 @@ from iterpref_core.records import (
     unknown_name,
     word_runs,
 )
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
 
 from .benchmark_files import find_benchmark

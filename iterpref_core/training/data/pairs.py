@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from iterpref_core.records import FocalSpans, InputError, PreferencePair, RecordError
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import check_spans, read_jsonl, read_pairs
 
 

@@ -16,7 +16,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import TrainingParams, digest_of
-from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
 

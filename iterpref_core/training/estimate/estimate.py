@@ -188,9 +188,9 @@ def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:
     head = plain.get_output_embeddings()
     matrices = [layer.weight for layer in plain.modules() if type(layer) is torch.nn.Linear and layer is not head]
     # Each matrix is held in `load` bits, and was counted in its plain precision.
-    held = sum(round(weight.numel() * BYTES_PER_WEIGHT[load]) for weight in matrices)
+    loaded = sum(round(weight.numel() * BYTES_PER_WEIGHT[load]) for weight in matrices)
     sizes = [weight.nbytes for weight in matrices]
-    return sum(sizes) - held, max(sizes)
+    return sum(sizes) - loaded, max(sizes)
 
 
 def _largest_gathered_bytes(plain: PreTrainedModel) -> int:

@@ -8,7 +8,7 @@ from iterpref_core.models.pretrained.chat_template import render_answer
 from iterpref_core.models.pretrained.checkpoints import locate_model, pin_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records import ModelError, PromptFormat
 

@@ -15,7 +15,7 @@ from trl import DPOConfig, DPOTrainer
 
 from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import OBJECTIVES, FocalSpans, ObjectiveParams, PreferencePair, TrainingParams, read_yaml
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator

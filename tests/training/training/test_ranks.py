@@ -18,7 +18,7 @@ from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
 
 from iterpref_core.records import ConfigError, InputError, load_params, read_yaml
-from iterpref_core.storage.processes import start_processes
+from iterpref_core.training.launch import start_processes
 from iterpref_core.training.model.ranks import launched_precision, sharding
 from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
