@@ -266,7 +266,7 @@ def test_the_page_of_edits_has_each_stage_and_the_code_that_reruns_none():
     table = edits_table()
     assert "| `iterpref_core/nanolab` `tasks/nanolab.py` | nanolab |" in table
     assert [stage for stage in stages() if not re.search(rf"[ ,]{stage}[ ,]", table)] == []
-    assert "`iterpref_core/storage` `tasks/paths` | no stage |" in table
+    assert re.search(r"(?m)^\| .*`iterpref_core/storage` .*`tasks/paths` \| no stage \|$", table)
 
 
 def test_an_edit_reruns_no_stage_that_does_not_execute_it():
