@@ -70,7 +70,9 @@ ColumnsOption = Annotated[
         "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
     ),
 ]
-SpansOption = Annotated[Path | None, output_file(help="Format pairs: JSONL to write the error regions to.")]
+SpansOption = Annotated[
+    Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
+]
 PythonOption = Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")]
 
 
@@ -251,8 +253,10 @@ def synthesize(
 
 def inject(
     problems: ProblemsOption,
-    out: Annotated[Path, output_file(help="JSONL to write pairs to: a reference, and a mutant that its tests catch.")],
-    spans: Annotated[Path, output_file(help="JSONL to write their true error regions to.")],
+    out: Annotated[
+        Path,
+        output_file(help="JSONL to write pairs to: a reference, a mutant that its tests catch, and the changed lines."),
+    ],
     mutations_per_problem: Annotated[int, typer.Option(min=1, help="Mutants to try for each reference, at most.")] = 4,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -262,7 +266,7 @@ def inject(
     from iterpref_core.problems.synthesis.injection import inject_bugs
 
     with open_executor(read_params(set_).execution) as executor:
-        counts = inject_bugs(problems, out, spans, executor, mutations=mutations_per_problem, seed=0)
+        counts = inject_bugs(problems, out, executor, mutations=mutations_per_problem, seed=0)
     show_result(counts, json_)
 
 

@@ -1,7 +1,7 @@
 """Define the texts, settings and messages that rooms exchange.
 
-In: JSON lines, params.yaml, prompts. Out: typed records (`Problem`, `Trajectory`, `PreferencePair`, `FocalSpans`),
-every parameter (`Params`), the errors that users read, and the tables of backends, benchmarks and objectives. Other
+In: JSON lines, params.yaml, prompts. Out: typed records (`Problem`, `Trajectory`, `PreferencePair`), every
+parameter (`Params`), the errors that users read, and the tables of backends, benchmarks and objectives. Other
 rooms import the names below from here.
 
 A module is loaded when one of its names is first used: `make demo` looks at the machine's isolation before anything is
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "artifacts": """
-        COMPOSED OWN_CODE TEST_EXAMPLES UNDECIDED AssertTest Attempt FocalSpans IoTest ModelLineage PreferencePair
+        COMPOSED OWN_CODE TEST_EXAMPLES UNDECIDED AssertTest Attempt IoTest ModelLineage PreferencePair
         Problem PytestTest Record Result Sample ScriptTest SourceRow Span StdinTest Test Trajectory UnittestTest Verdict
         take_name unnumbered
     """,

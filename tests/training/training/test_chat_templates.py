@@ -16,7 +16,6 @@ from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.records import (
     CodeflowParams,
     EvaluationParams,
-    FocalSpans,
     InferenceParams,
     InputError,
     IoTest,
@@ -86,8 +85,7 @@ def pairs():
 def test_training_sees_what_the_template_writes(fitted, params):
     template = ChatTemplate(fitted.tokenizer, fitted.family.prompt_format)
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
-    unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
-    rows = list(tokenize_pairs([(pair, unmarked) for pair in pairs()], template, form))
+    rows = list(tokenize_pairs(pairs(), template, form))
     add_label_head(fitted.model)
     seen = [-logp for row in scored(fitted.model, rows, 4) for logp in row.ref_chosen]
     own = own_losses(fitted)
@@ -129,13 +127,12 @@ def test_it_is_evaluated_and_debugged_with(fitted, tmp_path):
 def test_prompts_that_are_in_the_template_already_are_refused(family, params):
     """As alignment-handbook has them: they would be put into the template once more."""
     template = ChatTemplate(make_tokenizer(FAMILIES[family]))
-    nothing = FocalSpans(task_id="", method="", rejected=(), chosen=())
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
     bare = PreferencePair(task_id="p", prompt="User: add one.", chosen="x = 1", rejected="x = 2")
     written = bare.model_copy(update={"prompt": template.render_prompt(bare.prompt)})
-    assert list(tokenize_pairs([(bare, nothing)], template, form))
+    assert list(tokenize_pairs([bare], template, form))
     if template.opening:
         with pytest.raises(InputError, match="pair 'p': its prompt is in the chat template already"):
-            list(tokenize_pairs([(written, nothing)], template, form))
+            list(tokenize_pairs([written], template, form))
     as_it_is = ChatTemplate(template.tokenizer, PromptFormat(template="completion"))
-    assert list(tokenize_pairs([(written, nothing)], as_it_is, form))
+    assert list(tokenize_pairs([written], as_it_is, form))
