@@ -13,6 +13,7 @@ from .options import (
     DroppedOption,
     JsonOption,
     PairsOption,
+    ParamsOption,
     ProblemsOption,
     SetOption,
     input_file,
@@ -35,13 +36,14 @@ def pair(
     ] = None,
     dropped: DroppedOption = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Choose preference pairs from trajectories, and filter them."""
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.selection.pair_selection import screened_params, select_pairs
 
-    settings = read_params(set_)
+    settings = read_params(set_, params_file)
     student = model
     if not student:
         student = settings.model.student
@@ -60,12 +62,13 @@ def localize(
     ] = None,
     dropped: DroppedOption = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair that has none yet."""
     from iterpref_core.pairs.localization.localization import localize_pairs
 
-    settings = read_params(set_, {"localization.method": method})
+    settings = read_params(set_, params_file, {"localization.method": method})
     result = localize_pairs(pairs, settings.localization, out, dropped)
     show_result(result.metrics(), json_)
 

@@ -19,11 +19,13 @@ from .options import (
     DroppedOption,
     JsonOption,
     PairsOption,
+    ParamsOption,
     SetOption,
     input_file,
     output_file,
     output_folder,
     read_params,
+    warn_of_demo_values,
 )
 from .printing import print_text, show_result
 
@@ -58,6 +60,7 @@ def check(
     ] = None,
     dropped: DroppedOption = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Check pairs, or problems: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
@@ -75,7 +78,7 @@ def check(
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     # With --pairs, problems are only needed to compare with the split heldout.
     heldout = problems or Path("data/problems.jsonl")
-    _check_pair_file(pairs, model, benchmarks, out, dropped, heldout, read_params(set_), as_json=json_)
+    _check_pair_file(pairs, model, benchmarks, out, dropped, heldout, read_params(set_, params_file), as_json=json_)
 
 
 def _check_pair_file(
@@ -255,6 +258,7 @@ def train(
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours without training.")] = False,
     gpus: Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")] = 1,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Train a model on pairs; after a kill, it continues from its last checkpoint.
@@ -262,7 +266,7 @@ def train(
     Objectives that need error regions mark the pairs that have none, as localization says.
     """
     name = objective.value
-    params = read_params(set_, {"training.seed": seed})
+    params = read_params(set_, params_file, {"training.seed": seed})
     if estimate:
         _show_estimate(name, model, pairs, params, gpus, as_json=json_)
         return
@@ -280,6 +284,7 @@ def train(
     curve = curve or out.with_name(f"{out.name}.curve.csv")
     from iterpref_core.training.trainer.train_objective import train_objective
 
+    warn_of_demo_values(params, model, "training.alpha", "training.nll_learning_rate", "training.answer")
     with TemporaryDirectory() as folder:
         result = train_objective(
             pairs=_with_regions(pairs, params, Path(folder)) if OBJECTIVES[name].regional else pairs,

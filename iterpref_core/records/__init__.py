@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import *  # noqa: F403
     from .input_files import *  # noqa: F403
     from .objective_table import *  # noqa: F403
+    from .profiles import *  # noqa: F403
     from .prompt_messages import *  # noqa: F403
     from .results import *  # noqa: F403
     from .seeds import *  # noqa: F403
@@ -52,6 +53,7 @@ _NAMES = {
         read_yaml unique_keys
     """,
     "objective_table": "OBJECTIVES Objective",
+    "profiles": "PROFILES flatten profile_values",
     "prompt_messages": """
         Message Prompt Role chat_messages labeled_text prompt_text question read_message read_prompt whole_characters
         with_question
