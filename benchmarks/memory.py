@@ -115,7 +115,7 @@ def estimate(folder: Path, size: int) -> Told:
     """Return the figures of `iterpref train --estimate` for batches of a size, and the mean tokens of a pair."""
     params = settings(size)
     model = folder / "model"
-    files = PairReader(folder / "pairs.jsonl", folder / "focal.jsonl")
+    files = PairReader(folder / "focal.jsonl")
     with tempfile.TemporaryDirectory() as scratch:
         rows = open_tokenized_dataset(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
@@ -142,7 +142,7 @@ def train(folder: Path, size: int, steps: int | None) -> Told:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         train_objective(
-            files={"pairs": folder / "pairs.jsonl", "spans": folder / "focal.jsonl"},
+            pairs=folder / "focal.jsonl",
             model=folder / "model",
             objective=OBJECTIVE,
             params=settings(size, steps),

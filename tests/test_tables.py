@@ -168,7 +168,7 @@ def assert_guarded_and_capped(name):
     ("key", "message"),
     [
         ("target_dpo.beta", "training.objectives: no objective 'target_dpo'; did you mean 'target-dpo'?"),
-        ("dpo.bta", "training.objectives.dpo.bta: no parameter 'bta'; did you mean 'beta'?"),
+        ("dpo.bta", "training.objectives.dpo.bta: no parameter 'bta'; did you mean 'training.objectives.dpo.beta'?"),
         ("dpo.qqq", "training.objectives.dpo.qqq: no parameter 'qqq'; there are learning_rate, alpha, beta"),
     ],
 )

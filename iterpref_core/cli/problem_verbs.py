@@ -15,7 +15,16 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.records import InputError, PreferencePair, Problem, Record, Trajectory, unknown_name
 from iterpref_core.storage.state_folder import ANSWERS, WORK
 
-from .options import DroppedOption, JsonOption, ProblemsOption, SetOption, input_path, output_file, read_params
+from .options import (
+    DroppedOption,
+    JsonOption,
+    ParamsOption,
+    ProblemsOption,
+    SetOption,
+    input_path,
+    output_file,
+    read_params,
+)
 from .printing import print_text, show_result
 
 FORMATS = sorted([*PRESETS, "folder"])
@@ -70,7 +79,9 @@ ColumnsOption = Annotated[
         "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
     ),
 ]
-SpansOption = Annotated[Path | None, output_file(help="Format pairs: JSONL to write the error regions to.")]
+SpansOption = Annotated[
+    Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
+]
 PythonOption = Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")]
 
 
@@ -94,6 +105,7 @@ def ingest(
     python: PythonOption = None,
     keep: KeepOption = False,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Turn published sets, or your own code, into problems whose references pass; or preference sets into pairs.
@@ -102,7 +114,7 @@ def ingest(
     """
     if form not in FORMATS:
         raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
-    settings = read_params(set_)
+    settings = read_params(set_, params_file)
     parts = PRESETS[form].parts if form in PRESETS else form
     # Without trajectories no wrong programs are kept.
     _refuse(ctx, form, _OPTIONS[parts] - (set() if trajectories else {"pairs_per_problem"}))
@@ -204,6 +216,7 @@ def synthesize(
     license: SeedLicenseOption = None,
     tree: TreeOption = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
@@ -214,7 +227,7 @@ def synthesize(
     from iterpref_core.problems.synthesis.seed_code import filter_for_others
     from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
 
-    settings = read_params(set_)
+    settings = read_params(set_, params_file)
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference = settings.inference
@@ -251,18 +264,21 @@ def synthesize(
 
 def inject(
     problems: ProblemsOption,
-    out: Annotated[Path, output_file(help="JSONL to write pairs to: a reference, and a mutant that its tests catch.")],
-    spans: Annotated[Path, output_file(help="JSONL to write their true error regions to.")],
+    out: Annotated[
+        Path,
+        output_file(help="JSONL to write pairs to: a reference, a mutant that its tests catch, and the changed lines."),
+    ],
     mutations_per_problem: Annotated[int, typer.Option(min=1, help="Mutants to try for each reference, at most.")] = 4,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Put bugs into references, to make pairs with known error regions."""
     from iterpref_core.execution import open_executor
     from iterpref_core.problems.synthesis.injection import inject_bugs
 
-    with open_executor(read_params(set_).execution) as executor:
-        counts = inject_bugs(problems, out, spans, executor, mutations=mutations_per_problem, seed=0)
+    with open_executor(read_params(set_, params_file).execution) as executor:
+        counts = inject_bugs(problems, out, executor, mutations=mutations_per_problem, seed=0)
     show_result(counts, json_)
 
 
@@ -270,13 +286,14 @@ def quality(
     problems: ProblemsOption,
     scores: Annotated[Path | None, output_file(help="JSONL to write the scores of each problem to.")] = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Measure how good the tests are: coverage of the references, and mutation score."""
     from iterpref_core.execution.samples import read_problems
     from iterpref_core.problems.validity.validity import assess_tests
 
-    result = assess_tests(list(read_problems(problems).values()), read_params(set_).execution, scores)
+    result = assess_tests(list(read_problems(problems).values()), read_params(set_, params_file).execution, scores)
     show_result(result.metrics(), json_)
 
 

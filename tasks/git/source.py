@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-from iterpref_core.records import InputError, digest_of, parse_yaml
-from tasks.dotted_keys import describe_values, flatten
+from iterpref_core.records import InputError, digest_of, flatten, parse_yaml
+from tasks.dotted_keys import describe_values
 from tasks.git.command import GitError, git
 from tasks.git.files import check_hidden, new_files
 from tasks.paths import LOCK, PARAMS

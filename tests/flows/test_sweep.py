@@ -245,7 +245,7 @@ def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")
     for arguments, message in (
-        (("--set", "training.betta=1"), "did you mean 'beta'"),
+        (("--set", "training.betta=1"), "did you mean 'training.beta'"),
         (("nonsense",), "no preset 'nonsense'"),
         (("rates", "--benchmark", "heldout"), "rates chooses settings"),
         (("--set", "evaluation.benchmarks=[heldout]"), "use --benchmark"),

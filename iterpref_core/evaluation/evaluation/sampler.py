@@ -22,6 +22,7 @@ from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import is_served
 from iterpref_core.records import (
     BACKENDS,
+    BENCHMARKS,
     BudgetParams,
     EvaluationParams,
     InferenceParams,
@@ -85,11 +86,11 @@ class Sampler:
             return self.params.temperature
         return 0.0 if self.params.samples == 1 else SEVERAL_TEMPERATURE
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self, max_new_tokens: int) -> dict[str, Any]:
         """Return the sampling as results.json has it."""
         described: dict[str, Any] = {
             "temperature": self.temperature,
-            "max_new_tokens": self.params.max_new_tokens,
+            "max_new_tokens": max_new_tokens,
             "seed": self.params.seed,
             "samples": self.params.samples,
         }
@@ -125,7 +126,8 @@ class Sampler:
         # A chat model at an endpoint ends its answer by itself.
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         stops = () if is_chat_endpoint else benchmark.stops(self.mode)
-        sampling = Sampling(self.temperature, self.params.max_new_tokens, stops=stops)
+        limit = self.params.max_new_tokens or BENCHMARKS[benchmark.name].max_new_tokens
+        sampling = Sampling(self.temperature, limit, stops=stops)
         answered = self._ask(benchmark.name, [request for _, _, request in requests], sampling)
         by_task = []
         for (task, prompt, _), answer in zip(requests, answered, strict=True):
@@ -136,7 +138,7 @@ class Sampler:
         tokens = TokenCounts(
             prompt=prompt_tokens, completion=completion_tokens, per_answer=completion_tokens / len(answered)
         )
-        about = {"sampling": self._describe(), "tokens": tokens}
+        about = {"sampling": self._describe(limit), "tokens": tokens}
         prices = self.endpoint
         if prices is not None and (prices.price_prompt or prices.price_completion):
             about["cost_usd"] = cost_usd(prompt_tokens, completion_tokens, prices.price_prompt, prices.price_completion)

@@ -11,8 +11,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from iterpref_core.records import BENCHMARKS, FocalSpans, Params, PreferencePair
-from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
+from iterpref_core.records import BENCHMARKS, Params, PreferencePair
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
 from . import number_formats
 from .display_names import (
@@ -26,7 +26,7 @@ from .display_names import (
     in_words,
     model_name,
 )
-from .explorer import read_chosen, text_hash, write_explorer
+from .explorer import text_hash, write_explorer
 from .findings import findings, headline
 from .pair_view import pair_context, template_text, templates
 from .score_rows import ScoreRow, score_rows, tables_of, tests_inside
@@ -37,7 +37,7 @@ from .summary_record import Summary, write_summary
 
 def write_page(
     summary: Summary,
-    pairs: Iterable[tuple[PreferencePair, FocalSpans]],
+    pairs: Iterable[PreferencePair],
     out: Path,
 ) -> None:
     """Write the page.
@@ -71,7 +71,7 @@ def write_page(
         outcomes=[outcome for outcome in problem_outcomes(summary) if outcome[1]],
         paper_coverage=PAPER_COVERAGE,
         kinds=_kinds,
-        pairs=[pair_context(*item) for item in pairs],
+        pairs=[pair_context(pair) for pair in pairs],
         params=_as_yaml(summary.provenance.params),
         style=template_text("style.css"),
         figures=number_formats,
@@ -153,24 +153,15 @@ def build_report(
     return summary
 
 
-def choose_pairs(files: ReportFiles, count: int) -> list[tuple[PreferencePair, FocalSpans]]:
-    """Return the pairs with the smallest hashes of their task_ids, so that no person picks them, and their regions.
+def choose_pairs(files: ReportFiles, count: int) -> list[PreferencePair]:
+    """Return the pairs with the smallest hashes of their task_ids, so that no person picks them.
 
-    Both files are streamed; only the chosen pairs are held in memory.
+    The file is streamed; only the chosen pairs are held in memory.
 
     Raises:
-        RecordError: a line of either file is broken, or a span lies outside of its program.
+        RecordError: a line is broken, or a span lies outside of its program.
     """
-    drawn = heapq.nsmallest(
-        count,
-        read_jsonl(files.spans, FocalSpans),
-        key=lambda item: text_hash(item.task_id),
-    )
-    pairs = read_chosen(files.pairs, PreferencePair, [item.task_id for item in drawn])
-    chosen = [(pairs[region.task_id], region) for region in drawn if region.task_id in pairs]
-    for pair, region in chosen:
-        check_spans(region, pair, files.spans)
-    return chosen
+    return heapq.nsmallest(count, read_jsonl(files.marked, PreferencePair), key=lambda pair: text_hash(pair.task_id))
 
 
 def write_tables(summary: Summary, out: Path) -> None:

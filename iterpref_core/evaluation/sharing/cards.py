@@ -71,12 +71,10 @@ def model_card(
 
 
 def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> bool:
-    """Return True if a model was trained on the pairs and spans of the summary."""
+    """Return True if a model was trained on the pairs of the summary."""
     if lineage is None or not lineage.data:
         return False
-    inputs = summary.provenance.inputs
-    files = {"pairs": "data/pairs.jsonl", "spans": "data/focal.jsonl"}
-    return all(lineage.data.get(name) == inputs.get(file) for name, file in files.items())
+    return lineage.data.get("pairs") == summary.provenance.inputs.get("data/focal.jsonl")
 
 
 def _training(steps: list[ModelLineage]) -> str:

@@ -20,7 +20,10 @@ from .values import Row, read_text_value
 
 _OF_EVERY_ROW = ("prompt", "task_id", "language", "license", "split")
 PARTS = {
-    "answers": (*_OF_EVERY_ROW, "chosen", "rejected", "winner", "system", "problem_id", "tested"),
+    "answers": (
+        *(*_OF_EVERY_ROW, "chosen", "rejected", "winner", "system", "problem_id", "tested"),
+        *("chosen_spans", "rejected_spans", "localization"),
+    ),
     "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point", "module"),
     "problems": (
         *_OF_EVERY_ROW,

@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 
 def train_objective(
-    files: Mapping[str, Path],
+    pairs: Path,
     model: Path | str,
     objective: str,
     params: TrainingParams,
@@ -66,7 +66,7 @@ def train_objective(
     Training runs in this process. Called in every process of `accelerate launch`, it runs in all of them together.
 
     Args:
-        files: `pairs` and their error regions, `spans`: pairs without a record there take no part.
+        pairs: JSONL of pairs, with their error regions if the objective needs D-.
         model: the model to start from, which is also the reference; a folder or hub id.
         objective: a row of `OBJECTIVES`.
         params: settings; with `accelerate` several processes have to run this.
@@ -86,7 +86,7 @@ def train_objective(
     """
     prompt = prompt or PromptFormat()
     resolved = settings_of(objective, params)
-    _check_places(dict(files) | {"curve": curve, "scratch": scratch}, out)
+    _check_places({"pairs": pairs, "curve": curve, "scratch": scratch}, out)
     check_out(out, objective)
     bf16 = uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")
     params = params.model_copy(update={"bf16": launched_precision(bf16=bf16)})
@@ -99,7 +99,7 @@ def train_objective(
     accumulation = accumulation_steps(params, processes.num_processes)
 
     template = load_chat_template(model, prompt)
-    reader = PairReader(files["pairs"], files["spans"])
+    reader = PairReader(pairs)
     fingerprint = model_fingerprint(model, prompt)
     rows = open_tokenized_dataset(reader, template, fingerprint, params, scratch / "pairs")
     is_held_out = np.array(held_out(rows.problems, params, processes.num_processes))

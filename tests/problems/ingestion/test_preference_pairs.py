@@ -6,7 +6,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.records import ConfigError, FocalSpans, LocalizationParams
+from iterpref_core.records import ConfigError, LocalizationParams, PreferencePair
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import section
 from tests.texts import marked, written
@@ -21,7 +21,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path):
     ingest_pairs(Wanted([written(tmp_path / "in.json", PAIR)]), out)
     focal = section(LocalizationParams, method="line_lcs", empty="anchor", widen_lines=0)
     assert localize_pairs(out, focal, spans).pairs == 1
-    assert marked(REJECTED, next(read_jsonl(spans, FocalSpans)).rejected) == ["    return x"]
+    assert marked(REJECTED, next(read_jsonl(spans, PreferencePair)).rejected_spans) == ["    return x"]
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ PAIR = {"task_id": "one", "prompt": "Add.", "chosen": "x = 1\n", "rejected": "x 
         ("check --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
         ("check --pairs pairs.jsonl --against other.jsonl --out other.jsonl", "--out and --against"),
         ("check --problems pairs.jsonl other.jsonl --out other.jsonl", "--out and further"),
-        ("inject --problems pairs.jsonl --out out.jsonl --spans pairs.jsonl", "--spans and --problems"),
+        ("inject --problems pairs.jsonl --out pairs.jsonl", "--out and --problems"),
     ],
 )
 def test_no_verb_writes_over_a_file_that_it_reads(tmp_path, monkeypatch, words, places):

@@ -57,7 +57,7 @@ def test_a_folder_of_adapters_is_read_as_the_model_that_was_trained(adapters, mo
 
 
 def test_training_goes_on_from_adapters(adapters, model_folder, inputs, train, tmp_path):
-    more = (*inputs[:2], adapters)
+    more = (inputs[0], adapters)
     train("more", "target-rpo", more, lora={}, merge=False, epochs=1)
     first = read_curve(tmp_path / "more")[0]
     assert float(first["rewards/margins"]) == pytest.approx(0.0, abs=1e-6), "the reference has the adapters"
@@ -80,7 +80,7 @@ def test_training_goes_on_from_adapters(adapters, model_folder, inputs, train, t
 
 
 def test_other_options_than_the_adapters_have_are_refused(adapters, inputs, train):
-    more = (*inputs[:2], adapters)
+    more = (inputs[0], adapters)
     with pytest.raises(ConfigError, match=r"these adapters are trained further with training.lora: {}"):
         train("none", "dpo", more)
     with pytest.raises(ConfigError, match=r"training.lora.r: is 8, and the adapters in .* have 4; remove it"):

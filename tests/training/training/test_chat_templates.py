@@ -11,7 +11,6 @@ from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.records import (
     CodeflowParams,
     EvaluationParams,
-    FocalSpans,
     InferenceParams,
     InputError,
     IoTest,
@@ -73,13 +72,12 @@ def test_it_is_evaluated_and_debugged_with(fitted, tmp_path):
 def test_prompts_that_are_in_the_template_already_are_refused(family, params):
     """As alignment-handbook has them: they would be put into the template once more."""
     template = ChatTemplate(make_tokenizer(FAMILIES[family]))
-    nothing = FocalSpans(task_id="", method="", rejected=(), chosen=())
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
     bare = PreferencePair(task_id="p", prompt="User: add one.", chosen="x = 1", rejected="x = 2")
     written = bare.model_copy(update={"prompt": template.render_prompt(bare.prompt)})
-    assert list(tokenize_pairs([(bare, nothing)], template, form))
+    assert list(tokenize_pairs([bare], template, form))
     if template.opening:
         with pytest.raises(InputError, match="pair 'p': its prompt is in the chat template already"):
-            list(tokenize_pairs([(written, nothing)], template, form))
+            list(tokenize_pairs([written], template, form))
     as_it_is = ChatTemplate(template.tokenizer, PromptFormat(template="completion"))
-    assert list(tokenize_pairs([(written, nothing)], as_it_is, form))
+    assert list(tokenize_pairs([written], as_it_is, form))
