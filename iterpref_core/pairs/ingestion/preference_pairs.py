@@ -22,7 +22,7 @@ from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import ExecutionParams, Message, PairsParams, PreferencePair, Problem, Prompt, statement_name
 
 from ..selection.filters import drop_reason
-from .winner import first_is_better
+from .winner import first_is_better, short_unread
 
 # The task of a buggy program without a statement: the program itself.
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
@@ -88,6 +88,7 @@ def ingest_pairs(
             # JSON can escape half of a surrogate pair, which UTF-8 cannot encode: the row is at fault, not the file.
             pair.to_json()
             counts += intake.screen(pair)
+            intake.unread.update(dict.fromkeys(short_unread(prepared, intake.columns)))
             return pair, None, counts
 
         write_records(intake, intake.take(take, executor), out)
