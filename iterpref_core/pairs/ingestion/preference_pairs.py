@@ -136,6 +136,8 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         problem_id=columns.name(row, "problem_id") or of_statement,
         license=read_license(columns.one(row, "license")),
         tested=tested,
+        # A pair that this project has written keeps its source.
+        provenance=row.get("provenance"),
     )
 
 
