@@ -46,7 +46,7 @@ data/a.jsonl clean/a-0.jsonl clean/b-0.jsonl | --config all | data/a.jsonl clean
 data/train-0.jsonl data/test-0.jsonl README.md | | data/train-0.jsonl | test=1
 test.jsonl | | error: no split train, but test (1 files) |
 train.jsonl | --split test | error: no split test, but train (1 files) |
-train-00000-of-00003.csv train-00002-of-00003.csv | | error: train-00001-of-00003.csv: is missing beside train-00000-of-00003.csv |
+a-0-of-3.csv a-2-of-3.csv | | error: a-1-of-3.csv: is missing beside a-0-of-3.csv |
 part-1-of-2.csv part-2-of-2.csv | | part-1-of-2.csv part-2-of-2.csv |
 a.xyz | | error: finds no files by its README |
 data/a.jsonl clean/a-0.jsonl | --config claen | error: no configuration 'claen'; did you mean 'clean'? |
