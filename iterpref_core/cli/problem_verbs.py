@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from .options import (
     read_params,
 )
 from .printing import print_text, show_result
+
+if TYPE_CHECKING:
+    from iterpref_core.problems.ingestion.intake import Ingested
 
 FORMATS = sorted([*PRESETS, "folder"])
 _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "keep"}
@@ -174,14 +177,26 @@ def ingest(
         if spans is not None:
             regions = localize_pairs(out, settings.localization, spans)
             taken = replace(taken, counts=taken.counts | {"spans": regions.pairs})
+    _show_ingested(taken, json_)
+
+
+def _show_ingested(taken: "Ingested", json_: bool) -> None:
+    """Print the counts, the first rows that are left out, and columns that may name the better answer."""
     if json_:
-        show_result(taken.counts | {"dropped_rows": list(map(asdict, taken.dropped))}, json_)
+        rest = {"dropped_rows": list(map(asdict, taken.dropped)), "columns_not_read": taken.unread}
+        show_result(taken.counts | rest, json_)
         return
     show_result(taken.counts, json_)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))
         print_text(f"dropped: {row.where}{name}: {reason}", err=True)
+    if taken.unread:
+        print_text(
+            f"not read: {', '.join(taken.unread)}; if one says which answer is better, add --columns "
+            f"winner={taken.unread[0]}",
+            err=True,
+        )
 
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:

@@ -69,7 +69,7 @@ _NAMES = {
     """,
     "statement": """
         ASKED_BEGINNING ASKED_DECLARATIONS ASKED_DEFINITION ASKED_SCRIPT ASKED_TESTS exact_form loose_words
-        statement_digest statement_name word_runs
+        merged_form statement_digest statement_name word_runs
     """,
 }
 """Each module with its names."""

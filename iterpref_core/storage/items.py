@@ -101,8 +101,10 @@ def _csv_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
     rows = csv.DictReader(lines, strict=True)
     _check_columns(rows.fieldnames or (), path)
     for row in rows:
-        if None in row:
-            raise InputError(f"{path}: line {rows.line_num} has more cells than there are columns; correct it")
+        # Without its last cells, a row would lose its split or license, and a file that was cut its last row.
+        if None in row or None in row.values():
+            number = "more" if None in row else "fewer"
+            raise InputError(f"{path}: line {rows.line_num} has {number} cells than there are columns; correct it")
         yield row
 
 

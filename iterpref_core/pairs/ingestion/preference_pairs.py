@@ -31,7 +31,7 @@ from iterpref_core.records import (
 )
 
 from ..selection.filters import drop_reason
-from .winner import first_is_better
+from .winner import first_is_better, short_unread
 
 # The task of a buggy program without a statement: the program itself.
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
@@ -100,6 +100,7 @@ def ingest_pairs(
             # JSON can escape half of a surrogate pair, which UTF-8 cannot encode: the row is at fault, not the file.
             pair.to_json()
             counts += intake.screen(pair)
+            intake.unread.update(dict.fromkeys(short_unread(prepared, intake.columns)))
             return pair, None, counts
 
         write_records(intake, intake.take(take, executor), out)
@@ -152,6 +153,8 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         rejected_spans=_region(columns.one(row, of_rejected), rejected.content, wrong),
         chosen_spans=_region(columns.one(row, of_chosen), chosen.content, right),
         localization=columns.one(row, "localization"),
+        # A pair that this project has written keeps its source.
+        provenance=row.get("provenance"),
     )
 
 

@@ -14,7 +14,7 @@ import ast
 import doctest
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from iterpref_core.programs.source_code.names import bound_names, names_of_module, unbound_names
 from iterpref_core.programs.source_code.normal_form import does_nothing
@@ -171,7 +171,7 @@ def _tests_of_doctest(text: str) -> tuple[Test, ...]:
 
 
 def required_names(tests: Sequence[Test], program: str) -> list[str]:
-    """Return the names that the first test with some asks of a program: those it imports, else the one it calls.
+    """Return the names that tests ask of a program: those that the first imports, or else calls, and others it defines.
 
     Raises:
         ValueError: no test calls a function by name, and the first one is assertions.
@@ -181,16 +181,20 @@ def required_names(tests: Sequence[Test], program: str) -> list[str]:
     ['similar']
     """
     first = tests[0]
-    names = next(filter(None, (_names_in(test, program) for test in tests)), [])
+    defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
+    found = [_names_in(test, defined) for test in tests]
+    names = next(filter(None, found), [])
     if not names and isinstance(first, AssertTest):
         raise ValueError(
             f"the test {first.code.strip()!r} calls no function by name; name it with --columns entry_point="
         )
-    return names
+    # `assert decode(encode("a")) == "a"` asks for two functions.
+    others = [name for each in found for name in each if name in defined]
+    return list(dict.fromkeys([*names, *others]))
 
 
-def _names_in(test: Test, program: str) -> list[str]:
-    """Return the names that a test asks of a program; see `required_names`."""
+def _names_in(test: Test, defined: Collection[str]) -> list[str]:
+    """Return the names that a test asks of a program, which defines some; see `required_names`."""
     if not isinstance(test, AssertTest | UnittestTest | PytestTest | IoTest):
         return []
     tree = parse_source(test.call if isinstance(test, IoTest) else test.code)
@@ -201,7 +205,7 @@ def _names_in(test: Test, program: str) -> list[str]:
     parts = [*(node for node in tree.body if isinstance(node, ast.Assert)), *tree.body]
     calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
     names = [called.id for called in calls if isinstance(called, ast.Name)]
-    defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
     # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: Python or the test defines it, not the program.
     known = bound_names(tree)
-    return [name for name in names if name in defined or name not in known][:1]
+    asked = [name for name in names if name in defined or name not in known]
+    return [*asked[:1], *(name for name in asked if name in defined)]

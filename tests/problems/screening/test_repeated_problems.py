@@ -39,7 +39,7 @@ def test_a_problem_that_repeats_one_of_another_file_is_found(tmp_path):
     first = written(tmp_path / "a.jsonl", problem("a", WORDS, license="MIT"), problem("b", "Sum."))
     second = written(
         tmp_path / "b.jsonl",
-        problem("c", WORDS.upper() + "!"),
+        problem("c", WORDS.replace(" ", "\n ")),
         problem("a", "A third."),
         problem("f", "Print the digits of n."),
     )
@@ -65,7 +65,7 @@ def test_a_problem_that_repeats_one_of_another_file_is_found(tmp_path):
 def test_what_is_left_out_is_written_with_its_partner(tmp_path):
     bench = written(tmp_path / "bench.jsonl", {"task_id": "B/1", "prompt": WORDS})
     first = written(tmp_path / "a.jsonl", problem("a", "Print n."), problem("b", WORDS))
-    second = written(tmp_path / "b.jsonl", problem("c", "Sum."), problem("d", "print `n`"))
+    second = written(tmp_path / "b.jsonl", problem("c", "Sum."), problem("d", "print  n."))
     dropped = tmp_path / "dropped.jsonl"
     checked("--problems", first, second, "--against", bench, "--dropped", dropped)
     rows = [(row.reason, row.where, row.task_id, row.partner) for row in read_left_out(dropped)]
