@@ -75,8 +75,10 @@ def exact_form(prompt: Prompt) -> str:
 
     >>> exact_form("Add a  and b.\nIt’s all.") == exact_form("add a and b. it's all.")
     True
-    >>> exact_form("Convert kB.") == exact_form("Convert KB."), exact_form("Join by '  '.") == exact_form("Join by ' '.")
-    (False, False)
+    >>> exact_form("Convert kB.") == exact_form("Convert KB.")
+    False
+    >>> exact_form("Join by '  '.") == exact_form("Join by ' '.")
+    False
     """
     statement = unicodedata.normalize("NFC", _statement(prompt)).strip()
     statement = _BEGINNING.sub(lambda match: match[0].lower(), statement)

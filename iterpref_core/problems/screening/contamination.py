@@ -127,7 +127,7 @@ class Decontamination:
         self.contaminated = 0
         self.overlaps: dict[str, Overlap] = {}
         # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
-        # Merged form of a prompt, or normal form of a function → the tasks that have this prompt, or a solution with it.
+        # Merged form of a prompt, or normal form of a function → the tasks with this prompt, or a solution with it.
         self._wholes: dict[str | int, dict[Owner, None]] = defaultdict(dict)
         # First words of an example → the whole example, and the task that shows it.
         self._examples: dict[tuple[str, ...], dict[tuple[str, Owner], None]] = defaultdict(dict)
