@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..isolation import landlock, limits, seccomp
+from ..isolation import devices, landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import deadlines
 from ..isolation.pid_namespace import Processes, leaves_connections
@@ -105,7 +105,6 @@ class Zygote:
         self.writable = [settings.root]
         if self.processes:
             self.writable.append(SHARED_MEMORY)
-        limits.drop_capabilities()
         limits.refuse_privileges()
         limits.hide_memory()
         if self.processes:
@@ -364,6 +363,9 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
     """
     sys.executable = settings.runtime.executable
     try:
+        if "bwrap" in settings.layers and devices.are_own():
+            devices.make_read_only()
+        limits.drop_capabilities()
         preload(settings.runtime.preload, settings.runtime.site)
         zygote = Zygote(settings)
         if "bwrap" not in settings.layers:
