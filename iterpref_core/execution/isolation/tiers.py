@@ -135,7 +135,7 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
         f"import {PACKAGE}.{module}",
         f"{PACKAGE}.{module}.main()",
     )
-    options = ["-S", "-s", "-P", "-W", "ignore"]
+    options = ["-S", "-s", "-P"]
     return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
 
 

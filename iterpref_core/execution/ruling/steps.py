@@ -9,7 +9,7 @@ from iterpref_core.records import AssertTest, IoTest, RecordError, ScriptTest, S
 
 from ..comparison.expectations import expect
 from ..parsing.assertions import Call, Expected, read_assertion, read_call
-from ..parsing.sources import UNREADABLE, compile_problem, parsed
+from ..parsing.sources import UNREADABLE, compile_problem, expression_problem, parsed
 from ..protocol.programs import Program, ValueTest
 from ..protocol.steps import Runner, SandboxStep
 from .operands import with_kept_operands
@@ -73,6 +73,7 @@ def plan_of(program: Program) -> TestPlan:
             # `f(2) == 4` as a call: the test would compare inside.
             if call is None:
                 inside.add(index)
+                problem = problem or expression_problem(test.call)
         elif isinstance(test, ValueTest):
             steps.append(_value(index, test, program))
         elif not isinstance(test, StdinTest):

@@ -115,14 +115,18 @@ class Trial:
         Args:
             index: of the step.
             kind: `value`, or `other` for a value without a text, such as a generator.
-            payload: the value's text, or the name of its type.
+            payload: the value's text, or the name of its type and its truth.
         """
         step = self.steps[index]
         expected = step.expected
         assert expected is not None
         if kind == "other":
-            name = self.answer.paths.hide(payload)
-            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, expected.source))
+            name, _, truth = payload.rpartition(" ")
+            is_known = expected.truth and truth in ("True", "False")
+            if is_known and expected.holds(truth == "True"):
+                return None
+            text = feedback.wrong_type(step.source, self.answer.paths.hide(name), expected.source)
+            return self.fail(index, "wrong_answer" if is_known else "bad_return_type", text)
         # Most values are right: their texts are compared without decoding them. `nan` equals itself here.
         if expected.text and payload == expected.text:
             return None

@@ -6,13 +6,13 @@ import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from iterpref_core.records import InputError, StdinTest
+from iterpref_core.records import InputError, IoTest, StdinTest
 
 from ..isolation import tiers
 from ..isolation.interpreters import Environment
-from ..parsing.do_nothing import Result, do_nothing
+from ..parsing.do_nothing import Result, do_nothing, judge_errors
 from ..protocol.jobs import Answer, Job
-from ..protocol.programs import UNFIT, Limits, Outcome, Program
+from ..protocol.programs import UNFIT, Limits, Outcome, Program, ValueTest
 from ..protocol.steps import SandboxStep, packed
 from ..ruling.stdin import run_each_test
 from ..ruling.steps import TestPlan, plan_of
@@ -74,6 +74,7 @@ class Executor(Engine):
         self.limits = limits
         self.slots = workers
         self._known: dict[tuple[str, ...], bool] = {}
+        self._faults: dict[tuple[str, str | None], str] = {}
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
 
     def close(self) -> None:
@@ -85,10 +86,22 @@ class Executor(Engine):
         try:
             if isinstance(program.tests[0], StdinTest):
                 outcome = run_each_test(program, program.limits(self.limits), self._observe, self.call)
-                return replace(outcome, isolation=self.isolation)
-            return self._run_called(program)
+                outcome = replace(outcome, isolation=self.isolation)
+            else:
+                outcome = self._run_called(program)
+            if outcome.verdict not in ("passed", "infra_error") and (fault := self._setup_fault(program)):
+                return self._failure(program, f"the set-up of the tests fails without a program: {fault}")
+            return outcome
         except WorkerDiedError as error:
             return self._failure(program, str(error))
+
+    def _setup_fault(self, program: Program) -> str:
+        """Return what an empty program is told with the set-up of a program that has failed; empty if it passes."""
+        question = (program.setup, program.environment)
+        if program.setup and question not in self._faults:
+            empty = Program("", (IoTest(call="1", expected="1"),), program.setup, environment=program.environment)
+            self._faults[question] = self._ruled(empty, plan_of(empty)).feedback
+        return self._faults.get(question, "")
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
@@ -112,8 +125,11 @@ class Executor(Engine):
         question = (program.setup, *(step.source for step in plan.steps))
         if question not in self._known:
             results: tuple[Result, ...] = ("false", "true")
-            idle = (replace(program, code=do_nothing(program.tests, result), cpu_s=IDLE_S) for result in results)
-            self._known[question] = any(self._ruled(each, plan_of(each)).verdict != "passed" for each in idle)
+            tests = [test for test in program.tests if not isinstance(test, ValueTest)]
+            idle = (replace(program, code=do_nothing(tests, result), cpu_s=IDLE_S) for result in results)
+            self._known[question] = judge_errors(step.source for step in plan.steps) or any(
+                self._ruled(each, plan_of(each)).verdict != "passed" for each in idle
+            )
         return self._known[question]
 
     def _ruled(self, program: Program, plan: TestPlan) -> Outcome:

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from operator import truth
 from typing import Any
 
 from ..codec.canonical import UnencodableError, summarize, type_name
@@ -67,14 +68,25 @@ def printed() -> int:
 
 
 def returned(value: Any) -> tuple[str, str]:
-    """Return kind and payload of the report on a value: `value` with its canonical text, or `other` with a type's name.
+    """Return kind and payload of the report on a value.
 
-    The text is made in any case, so that a program cannot learn what is wanted.
+    They are made in any case, so that a program cannot learn what is wanted.
+
+    Returns:
+        `value` and its canonical text, or `other` with a type's name and the value's truth: `deque True`.
     """
     try:
         return "value", summarize(value)
     except UnencodableError as error:
-        return "other", str(error)
+        return "other", f"{error} {_truth(value)}"
+
+
+def _truth(value: Any) -> str:
+    """Return whether a value is true; empty if that raises an error."""
+    try:
+        return str(truth(value))
+    except BaseException:  # noqa: BLE001 - an object of the program's may raise anything
+        return ""
 
 
 def compiled(source: str, filename: str, mode: str = "exec", flags: int = 0) -> Any:

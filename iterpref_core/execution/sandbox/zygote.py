@@ -8,9 +8,7 @@ If programs may start processes, the zygote is the first process of a pid namesp
 signal it, and it ends them all at once.
 """
 
-import _sitebuiltins
 import _socket
-import builtins
 import contextlib
 import gc
 import importlib
@@ -22,6 +20,7 @@ import select
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -265,9 +264,10 @@ def preload(names: Iterable[str], site: Iterable[str]) -> None:
     sys.path += site
     for name in (*_PRELOADED, *names):
         importlib.import_module(name)
-    # The module `site`, which was not imported, defines these two.
-    for name in ("exit", "quit"):
-        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
+    # `exit`, `copyright`, `help` and others: Python's option `-S` leaves them out.
+    site_of_python = importlib.import_module("site")
+    for define in (site_of_python.setquit, site_of_python.setcopyright, site_of_python.sethelper):
+        define()
 
 
 def ask_before_times() -> None:
@@ -366,17 +366,20 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
         if "bwrap" in settings.layers and devices.are_own():
             devices.make_read_only()
         limits.drop_capabilities()
-        preload(settings.runtime.preload, settings.runtime.site)
-        zygote = Zygote(settings)
+        # Warnings of preloaded modules are not the program's.
+        with warnings.catch_warnings(action="ignore"):
+            preload(settings.runtime.preload, settings.runtime.site)
+            zygote = Zygote(settings)
+            if settings.runners:
+                prepare_runners(zygote.folders[0], pytest=settings.runners == "pytest")
         if "bwrap" not in settings.layers:
             ask_before_times()
-        if settings.runners:
-            prepare_runners(zygote.folders[0], pytest=settings.runners == "pytest")
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         write_all(0, f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace"))
         return
-    # Programs see an empty environment and no module of this project.
+    # Programs see an environment without your variables, and no module of this project.
     os.environ.clear()
+    os.environ["HOME"] = zygote.folders[0]
     package = __name__.partition(".")[0]
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
