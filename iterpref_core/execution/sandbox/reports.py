@@ -144,6 +144,16 @@ def _values_in(names: dict[str, Any]) -> dict[str, str]:
     return texts
 
 
+def _message(error: BaseException) -> str:
+    """Return the text of an error, of the errors in its group, and of its notes."""
+    try:
+        inner = error.exceptions[:3] if isinstance(error, BaseExceptionGroup) else ()
+        parts = [f"{type_name(type(each))}: {text_of(each)}" for each in inner]
+        return "; ".join([text_of(error), *parts, *getattr(error, "__notes__", ())])
+    except BaseException:  # noqa: BLE001 - an attribute of the program's may be anything
+        return text_of(error)
+
+
 def describe(error: BaseException, solution: str, test: str) -> str:
     """Return an error as a JSON object: type, message, lines in the solution and in the test, where it was raised.
 
@@ -157,15 +167,17 @@ def describe(error: BaseException, solution: str, test: str) -> str:
         suite = error.name
         error = error.error or error
     line = line_in(error, solution)
-    test_line, innermost, values = None, "", {}
+    test_line = outer_line = None
+    innermost, values = "", {}
     for frame, number in traceback.walk_tb(error.__traceback__):
         innermost = frame.f_code.co_filename
         if innermost == test:
             test_line, values = number, frame.f_locals
+            outer_line = outer_line or number
     syntax = isinstance(error, CompileError)
     if isinstance(error, CompileError):
         error = error.cause
-    message = text_of(error)[:_MAX_MESSAGE]
+    message = _message(error)[:_MAX_MESSAGE]
     # A syntax error of `eval` in the program is an exception like any other.
     if isinstance(error, SyntaxError) and (syntax or error.filename == solution):
         syntax, line, message = True, error.lineno, str(error.msg)
@@ -175,6 +187,7 @@ def describe(error: BaseException, solution: str, test: str) -> str:
         "message": message,
         "line": line,
         "test_line": test_line,
+        "outer_line": outer_line,
         "in_test": innermost == test,
         "syntax": syntax,
         "suite": suite,
