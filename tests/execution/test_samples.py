@@ -150,3 +150,11 @@ def test_problems_whose_tests_run_inside_are_left_out_by_the_policy(executor, fi
     assert execute_samples(problems, samples, out, executor).inside == 1
     assert execute_samples(problems, samples, out, executor, "refuse").samples == 2
     assert [result.task_id for result in read_jsonl(out, Result)] == ["double", "double"]
+
+
+def test_references_that_fail_their_own_tests_are_counted(executor, files, caplog):
+    problems, samples, out = files
+    write_jsonl(problems, [DOUBLE, SQUARE])
+    execute_samples(problems, samples, out, executor)
+    (said,) = [record.getMessage() for record in caplog.records if "references" in record.getMessage()]
+    assert "references: 1 of 2 fail their own tests, such as square: f(3) returned 6, expected 9" in said

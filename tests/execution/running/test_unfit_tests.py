@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.execution import Program
-from iterpref_core.records import AssertTest, PytestTest, ScriptTest, UnittestTest
+from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, StdinTest, UnittestTest
 
 RIGHT, WRONG = "def f(x):\n    if x < 0: raise ValueError(x)\n    return x + 1\n", "def f(x): return x\n"
 FUNCTION = "def test_f():\n    assert f(1) == 2\n"
@@ -96,3 +96,18 @@ def test_a_program_that_exits_does_not_end_the_test_well(executor):
     for code in ("import sys\ndef f(x): sys.exit(0)", "import sys\nclass A: __eq__ = sys.exit\ndef f(x): return A()"):
         tests = (AssertTest(code=source), AssertTest(code="for n in [1]:\n    assert f(n) == 0"))
         assert executor.run_one(Program(code, tests)).verdict not in ("passed", "infra_error")
+
+
+@pytest.mark.parametrize("setup", ["import numbpy", "1 / 0", "def (", "raise SystemExit"])
+def test_a_set_up_that_fails_alone_is_at_fault(executor, setup):
+    for tests in ((AssertTest(code="assert f(1) == 2"),), (StdinTest(input="", output="1"),)):
+        outcome = executor.run_one(Program(RIGHT, tests, setup))
+        assert outcome.verdict == "infra_error"
+        assert outcome.feedback.startswith("the set-up of the tests fails without a program: ")
+    assert verdicts(executor, "assert f(1) == 2", setup="import math") == ["passed", "wrong_answer"]
+
+
+@pytest.mark.parametrize("call", ["f(1", "f(1) +", "f(1); f(2)", "def f", "return 1"])
+def test_a_call_that_is_no_expression_is_at_fault(executor, call):
+    outcome = executor.run_one(Program(RIGHT, (IoTest(call=call, expected="2"),)))
+    assert outcome.feedback.startswith("the test cannot be compiled: SyntaxError")
