@@ -77,7 +77,8 @@ class IoTest(Record, extra="forbid"):
     Attributes:
         call: an expression, such as `f([1, 2])`.
         expected: a Python literal.
-        atol: numbers at any depth may differ by 1e-7 of the larger number, or by `atol`. None: they must be equal.
+        atol: decimal numbers at any depth may differ by 1e-7 of the larger number, or by `atol`; integers must be
+            equal. None: all must be equal.
         tuples_as_lists: a tuple equals a list of the same items, as in the graders of APPS, verl and LiveCodeBench.
     """
 

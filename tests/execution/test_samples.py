@@ -116,3 +116,11 @@ def test_a_file_that_has_no_problem_is_answered_with_what_to_write(executor, fil
     problems.write_text(f'{{"task_id": "a", "prompt": "p", {line}}}\n' if line else "")
     with pytest.raises(RecordError, match=re.escape(said)):
         execute_samples(problems, samples, out, executor)
+
+
+def test_references_that_fail_their_own_tests_are_counted(executor, files, caplog):
+    problems, samples, out = files
+    write_jsonl(problems, [DOUBLE, SQUARE])
+    execute_samples(problems, samples, out, executor)
+    (said,) = [record.getMessage() for record in caplog.records if "references" in record.getMessage()]
+    assert "references: 1 of 2 fail their own tests, such as square: f(3) returned 6, expected 9" in said
