@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from contextlib import chdir
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import psutil
@@ -46,7 +47,10 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     create = f"deployments/{deployments['experiment-ui']}/create_flow_run"
     refused = _ask(prefect, create, {"parameters": {"jobs": 0}})
     assert (refused.status_code, "field 'jobs'" in refused.text) == (409, True)
-    assert _ask(prefect, create, {"state": {"type": "SCHEDULED"}}).status_code == 201
+    # A schedule as the page makes it, whose second run comes an hour later.
+    soon = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
+    schedule = [{"active": True, "schedule": {"interval": 3600, "anchor_date": soon, "timezone": "UTC"}}]
+    assert _ask(prefect, f"deployments/{deployments['experiment-ui']}/schedules", schedule).status_code == 201
     toy.wait_for(lambda: toy.ran() == ["first", "slow", "slow", "slow"])
     left = psutil.Process(ui.pid).children(recursive=True)
     os.kill(ui.pid, signal.SIGINT)
