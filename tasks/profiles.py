@@ -32,7 +32,7 @@ _STATED = ["training", "objectives"]
 """The section whose rows state only the differences from the values of all objectives."""
 
 
-def _profile_values(name: str) -> dict[str, Any]:
+def profile_values(name: str) -> dict[str, Any]:
     """Return the values of a profile and of the profiles that it builds on, by dotted key.
 
     Raises:
@@ -63,7 +63,7 @@ def _own_values() -> dict[str, Any]:
     present = dict(flatten(read_yaml(PARAMS, "run from the repository's root")))
     name = str(present.get("profile"))
     try:
-        profile = _profile_values(name)
+        profile = profile_values(name)
     except ConfigError:  # a profile of one's own that is gone
         return {}
     return {key: present.get(key) for key, value in profile.items() if present.get(key) != value}
@@ -85,7 +85,7 @@ def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[
         ConfigError: a profile or parameter is unknown, or a value is out of range. The file is unchanged then.
     """
     own = _own_values()
-    wanted = {key: value for key, value in _profile_values(name).items() if key not in own}
+    wanted = {key: value for key, value in profile_values(name).items() if key not in own}
     changes = write_values(wanted | dict(values) | {"profile": name})
     kept = [f"{key}: {value} stays, as it was set here" for key, value in own.items() if key not in values]
     return changes, kept
