@@ -63,7 +63,7 @@ def examine(params: Params) -> list[Diagnosis]:
     found += examine_settings(params)
     found.append(_probe("plain dvc", _find_site_cache, "absent"))
     if GRAPH.is_file():
-        found += examine_services()
+        found += [*_files(params), *examine_services()]
     found.append(_probe("accelerator", _find_accelerator, "absent"))
     return found
 
@@ -77,12 +77,16 @@ def examine_settings(params: Params) -> Iterator[Diagnosis]:
         yield Diagnosis("experiment", str(error), "missing")
         return
     yield Diagnosis("experiment", f"{len(graph)} stages")
+    refused = [Diagnosis(f"settings: {stage}", message, "missing") for stage, message in refusals(graph, params)]
+    yield from refused or [Diagnosis("settings", "can be taken by every stage")]
+
+
+def _files(params: Params) -> Iterator[Diagnosis]:
+    """Try what a run needs of the checkout, before it works for hours."""
     yield _probe("problems", lambda: f"{len(list(read_ingested(INGESTED, set())))} of your own")
     yield _probe("DVC's cache", lambda: check_storage(params))
     yield _probe("DVC's remote", _find_remote, "absent")
     yield _probe("git", _find_commit, "absent")
-    refused = [Diagnosis(f"settings: {stage}", message, "missing") for stage, message in refusals(graph, params)]
-    yield from refused or [Diagnosis("settings", "can be taken by every stage")]
 
 
 def _find_commit() -> str:

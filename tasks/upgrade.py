@@ -44,7 +44,8 @@ def carry_over() -> list[str]:
     with atomic_writer(PARAMS) as file:
         file.write(usable[0])
     before = dict(flatten(parse_yaml(common)))
-    own = {key: value for side in sides for key, value in flatten(parse_yaml(side)) if before.get(key, key) != value}
+    [other] = [side for side in sides if side is not usable[0]]
+    own = {key: value for key, value in flatten(parse_yaml(other)) if before.get(key, key) != value}
     return list(_carry(own))
 
 
