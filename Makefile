@@ -1,5 +1,6 @@
-# Every target sets up its own needs. Python from 3.11 to 3.13, git and make are enough.
-PYTHON ?= $(shell sh config/environments/find_python.sh)
+# Every target sets up its own needs. Python, git and make are enough: if the machine has no Python from 3.11 to 3.13, uv fetches one.
+# PYTHON=python3.12 takes that one.
+export PYTHON
 # The Python for which the locks of vLLM and BigCodeBench were resolved; their packages have no builds for newer ones.
 LOCKED_PYTHON ?= python3.11
 BIN := .venv/bin
@@ -15,13 +16,16 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Worktrees of runs with `--set` and of sweeps. In a repository of several projects, the project is a folder of each worktree.
 WORKTREES = $$(for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || echo "$$folder$$(git rev-parse --show-prefix)"; done)
 
-.PHONY: help demo test test-all test-slow graph walk pictures check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
+.PHONY: help install demo test test-all test-slow graph walk pictures check check-ranges ui bench smollm2 vllm bigcodebench docs lock release clean clean-worktrees gc
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 17
 
+install: $(INSTALLED) ## install the project and all that it runs with into .venv
+
 demo: ## run the whole experiment and print its results table
-	@$(PYTHON) $(LOCKS)/check_isolation.py
+	@sh $(LOCKS)/install.sh
+	@$(BIN)/python $(LOCKS)/check_isolation.py
 	@$(MAKE) --no-print-directory $(INSTALLED)
 	$(BIN)/iterpref run
 	@echo 'next           `. $(BIN)/activate`, then `iterpref show` and `iterpref ui`'
@@ -77,18 +81,16 @@ COMPILE = build/uv/bin/uv pip compile --quiet --no-header --no-annotate --no-emi
 
 docs: $(TOOLS) ## build the documentation site, build/site, by config/mkdocs.yml; any broken link is an error
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mkdocs build --quiet --strict --config-file config/mkdocs.yml
-	@echo "to read it: $(PYTHON) -m http.server --bind 127.0.0.1 --directory build/site"
+	@echo "to read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site"
 
 lock: ## resolve pyproject.toml and config/environments/*.in into their locks; LOCKFLAGS=--upgrade takes newer versions
-	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
+	test -x build/uv/bin/uv || { python3 -m venv build/uv && build/uv/bin/pip install --quiet uv; }
 	sed 's/^torch==.*/&+cpu/' $(LOCK) > build/requirements.lock
 	$(COMPILE) --generate-hashes $(TORCH_CPU) --extra all --extra pipeline --extra cluster --extra dev pyproject.toml \
 		--output-file build/requirements.lock
 	{ echo '# Resolved by `make lock` from pyproject.toml: [all,pipeline,cluster,dev], for Python 3.11. torch has no hash: which of'; \
 		echo '# its builds is right depends on the machine.'; \
 		sed -E '/^torch==/,/^[a-z]/{/^ /d; s/^(torch==[0-9.]+).*/\1/}' build/requirements.lock; } > $(LOCK)
-	{ echo '# Of requirements.lock, by `make lock`: the libraries that compute, on whose versions stages depend.'; \
-		sed -nE 's/^(accelerate|evalplus|peft|tokenizers|torch|transformers|trl)==([0-9.]+).*/\1: "\2"/p' $(LOCK); } > $(LOCKS)/versions.yaml
 	$(COMPILE) --no-config --generate-hashes $(LOCKS)/vllm.in --output-file $(LOCKS)/vllm.lock
 	$(COMPILE) --no-config $(TORCH_CPU) \
 		--no-emit-package torchaudio --no-emit-package torchcodec --no-emit-package torchvision \
@@ -103,9 +105,9 @@ RANGE_TESTS = tests/training/library tests/training/training/test_focal_trainer.
 RANGE_TOOLS = 'pytest>=9' 'pytest-timeout>=2.4' 'hypothesis>=6.150' 'aiohttp>=3.13' 'safetensors>=0.7' \
 	'moto[s3]>=5.1' 'flask-cors>=6'
 check-ranges: ## install the lowest and the highest versions that pyproject.toml allows into build/ranges, and try both
-	test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
+	test -x build/uv/bin/uv || { python3 -m venv build/uv && build/uv/bin/pip install --quiet uv; }
 	set -e; for end in lowest-direct highest; do \
-		build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/ranges/$$end; \
+		build/uv/bin/uv venv --quiet --clear $(if $(PYTHON),--python $(PYTHON)) build/ranges/$$end; \
 		build/uv/bin/uv pip install --quiet --python build/ranges/$$end/bin/python --resolution $$end \
 			--editable '.[all,pipeline,cluster]' $(RANGE_TOOLS); \
 		build/ranges/$$end/bin/python -m pytest -p tests.copies --copies 2 $(RANGE_TESTS); \
@@ -135,12 +137,12 @@ gc: ## remove files from DVC's cache that no commit, experiment or worktree need
 	$(BIN)/dvc gc $(GCFLAGS) --workspace --all-commits --all-experiments --projects $(WORKTREES)
 
 $(INSTALLED): $(LOCK) pyproject.toml $(LOCKS)/install.sh
-	PYTHON="$(PYTHON)" sh $(LOCKS)/install.sh all,pipeline
+	sh $(LOCKS)/install.sh all,pipeline
 	$(BIN)/python -m compileall -q iterpref_core tasks flows # the sandbox reads bytecode, and may write none
 	touch $@
 
 $(TOOLS): $(LOCK) pyproject.toml $(LOCKS)/install.sh
-	PYTHON="$(PYTHON)" sh $(LOCKS)/install.sh all,pipeline,cluster,dev
+	sh $(LOCKS)/install.sh all,pipeline,cluster,dev
 	$(BIN)/python -m compileall -q iterpref_core tasks flows
 	touch $@ $(INSTALLED)
 

@@ -1,5 +1,6 @@
 """Run DVC's stages as a flow of Prefect. DVC is the only cache: a cached stage is shown as `Cached`."""
 
+import re
 from typing import Annotated, Any
 
 from prefect import flow
@@ -15,7 +16,12 @@ from tasks.git.source import name_run, observe_source
 
 
 def _name_run() -> str:
-    """Return the name of the current flow run, such as `beta=0.3`. MLflow's run of the command has the same name."""
+    """Return the name of the current flow run, such as `beta=0.3`, as MLflow's run of the command is named.
+
+    A name that was typed into the form stays; Prefect's own names are two words, such as `cryptic-skunk`.
+    """
+    if flow_run.name and not re.fullmatch(r"[a-z]+-[a-z]+", flow_run.name):
+        return str(flow_run.name)
     return name_run(COMMAND, observe_source().with_values(flow_run.parameters["values"]))
 
 

@@ -32,7 +32,6 @@ from iterpref_core.records import (
 from tasks.dvc.graph import load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
 from tasks.git.command import check_identity
-from tasks.git.source import Source, observe_source
 from tasks.git.worktree import Snapshot, add_objective, take_snapshot, worktree_of
 from tasks.grid import BASE, SweepRow, check_choice, plan_rows
 from tasks.mlflow.entry import begin_entry
@@ -71,7 +70,6 @@ class Sweep(NamedTuple):
     Attributes:
         snapshot: the user's files.
         params: the user's parameters.
-        source: the code and parameters that the sweep starts from.
         commands: the commands under way.
         preparing: held by the point that brings the stages before its training up to date. So a stage that several
             points need is computed once, and the other points find its outputs in DVC's cache.
@@ -80,7 +78,6 @@ class Sweep(NamedTuple):
 
     snapshot: Snapshot
     params: Params
-    source: Source
     commands: Commands
     preparing: Lock
     page: str
@@ -102,7 +99,7 @@ def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say:
     params = with_values(work.params, row.values)
     objective = row.objective
     target = f"evaluation@{objective}"
-    source = work.source.with_values(row.values)
+    source = work.snapshot.source.with_values(row.values)
     with (
         logged_command(begin_entry("iterpref sweep", params, source, row.label, work.page)) as entry,
         worktree_of(work.snapshot, name, say, remove=True) as folder,
@@ -168,15 +165,14 @@ def run_sweep(
     rows = plan_rows(params, preset, objectives, values)
     check_choice(preset, benchmark, params)
     display.say(f"{len(rows)} points, {seeds} trainings of each")
-    source = observe_source()
     snapshot = take_snapshot(display.say)
     planned = [
         (row.label, *point)
         for row in rows
-        for point in plan_points(row, preset, benchmark, seeds, params, source.state).items()
+        for point in plan_points(row, preset, benchmark, seeds, params, snapshot.source.state).items()
     ]
     points = {name: point for _, name, point in planned}
-    work = Sweep(snapshot, params, source, Commands(), Lock(), display.page())
+    work = Sweep(snapshot, params, Commands(), Lock(), display.page())
 
     def run(name: str, share: dict[str, str]) -> Measured:
         row = points[name]

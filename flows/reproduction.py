@@ -15,10 +15,12 @@ from flows.engine import run_graph
 from iterpref_core.records import InputError, Params, digest_of, load_params, with_values
 from tasks.dvc.graph import Survey, survey
 from tasks.dvc.reproduction import Commands
-from tasks.git.source import observe_source
+from tasks.dvc.storage import check_storage
+from tasks.git.source import Source, observe_source
 from tasks.lock import only_run
 from tasks.mlflow import sync
 from tasks.mlflow.entry import Entry, begin_entry
+from tasks.outside import write_outside
 from tasks.paths import PARAMS
 from tasks.profiles import write_values
 
@@ -41,8 +43,8 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         StageError: a stage failed for another reason.
     """
     params = with_values(load_params(), values)
-    origin = Path.cwd()
-    with entered(stages, values, display) as folder, only_run():
+    with entered(stages, values, display) as (folder, source), only_run():
+        write_outside(params)
         found = survey(stages)
         # Nothing to run: skip DVC and MLflow, except for entries that earlier commands could not send.
         if found.stale.isdisjoint(found.graph):
@@ -54,35 +56,38 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         from tasks.early_checks import check_early  # a run with nothing to do need not load it
 
         check_early(found.may_run, params)
-        # MLflow's row names the commit and changes of the checkout, not of the worktree.
-        with chdir(origin):
-            source = observe_source()
-        entry = begin_entry(COMMAND, params, source.with_values(values), page=display.page())
+        check_storage(params, sum(name.startswith("training@") for name in found.may_run))
+        entry = begin_entry(COMMAND, params, source or observe_source(), page=display.page())
         with sync.logged_command(entry):
-            run_stages(found, params, entry, jobs, display)
-            # Later stages may have run with code that was edited meanwhile.
-            if not values and observe_source().edits != source.edits:
-                entry.tags["mlflow.source.git.dirty"] = "true"
+            run_stages(found, params, entry, jobs, display, copied=source is not None)
         display.end(folder, entry.key)
         return folder
 
 
 @contextmanager
-def entered(stages: Sequence[str], values: Mapping[str, Any], display: Terminal) -> Iterator[Path]:
-    """Change to the folder that has these values: the current one, or a worktree of it for these stages."""
+def entered(
+    stages: Sequence[str], values: Mapping[str, Any], display: Terminal
+) -> Iterator[tuple[Path, Source | None]]:
+    """Change to the folder that has these values: the current one, or a worktree of it for these stages.
+
+    Yields:
+        The folder, and for a worktree the code and parameters that it was made of.
+    """
     if not values:
-        yield Path.cwd()
+        yield Path.cwd(), None
         return
     from tasks.git.worktree import take_snapshot, worktree_of
 
     snapshot = take_snapshot(display.say)
     with worktree_of(snapshot, digest_of(dict(values), 12), display.say, stages) as folder, chdir(folder):
         write_values(values)
-        yield folder
+        yield folder, snapshot.source.with_values(values)
 
 
-def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: Terminal) -> None:
+def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: Terminal, *, copied: bool) -> None:
     """Run the stages of the current folder, each in its own process, and add their results to the entry.
+
+    In a copy the code stays as it is; elsewhere the user may commit or edit code of later stages meanwhile.
 
     Raises:
         InputError: params.yaml was edited since the run began, so later stages would use other values than the entry.
@@ -107,9 +112,12 @@ def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: 
             text = present
             # DVC accepts this global flag only before the command.
             command = ["--wait-for-lock", "repro", "--single-item", name]
+            begun = len(entry.sources) - 1
             times = commands.run(name, command, share, say)
             if times:
-                entry.add([name], times)
+                if not copied:
+                    entry.observe(observe_source())
+                entry.add([name], times, begun=begun)
                 sender.submit(sync.write_entry, entry)
             return bool(times)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.prefect_session import TAG, create_automations, prefect_session
 from tasks.addresses import without_passwords
-from tasks.mlflow.pages import ADDRESS, mlflow_server
+from tasks.mlflow.pages import ADDRESS, charts_page, mlflow_server
 from tasks.mlflow.server import tracking_uri
 from tasks.paths import CHECKOUT, home
 from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_server
@@ -18,8 +18,11 @@ END_OF_RUNS_S = 15.0
 """Seconds in which a run must end its stages after Ctrl-C; a stage has four of them (`tasks.child.GRACE_S`)."""
 
 
-def serve_pages() -> None:
+def serve_pages(port: int | None = None) -> None:
     """Start both servers, print their addresses, serve both flows until Ctrl-C, and stop the servers.
+
+    Args:
+        port: of Prefect's page, and MLflow's is the next one; by default 4200 and 5000, or any free ones.
 
     Raises:
         ServerError: a server did not start, or Prefect's ended.
@@ -29,22 +32,25 @@ def serve_pages() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         named = named_prefect()
-        prefect = named or stack.enter_context(prefect_server())
+        prefect = named or stack.enter_context(prefect_server(port))
         mlflow = tracking_uri()
         # A tracking server has its own pages; a database file needs a server that shows it.
         if not mlflow.startswith("http"):
-            mlflow = stack.enter_context(mlflow_server())
+            mlflow = stack.enter_context(mlflow_server(port and port + 1))
             stack.enter_context(announced(mlflow, ADDRESS))
         stack.enter_context(prefect_session(prefect))
         # Runs that the pages start import the flows from this checkout, before anything on the user's PYTHONPATH.
         places = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, places))
         create_automations()
-        stack.enter_context(announced(prefect))
         print(f"Prefect  {without_passwords(prefect).removesuffix('/api')}  (Deployments → experiment-ui → Run)")
-        print(f"MLflow   {without_passwords(mlflow)}")
+        print(f"MLflow   {without_passwords(charts_page(mlflow))}")
         if named is None:
-            print(f"Prefect's page asks once for a password: it is in {home() / PASSWORD}")
+            stack.enter_context(announced(prefect))
+            print(
+                f"Prefect's page says `Authentication failed` before you type: paste the line of {home() / PASSWORD}, "
+                "once in each browser"
+            )
         with suppress(KeyboardInterrupt):
             asyncio.run(_serve())
         print("stopping", flush=True)
@@ -56,13 +62,15 @@ async def _serve() -> None:
     The interrupt cancels a task instead of raising an exception: raised inside Prefect, it would print a traceback.
     """
     import psutil
-    from prefect import aserve
     from prefect.runner import Runner
 
     async def serve_both() -> None:
+        runner = Runner(limit=1, pause_on_shutdown=False)
         # In a thread: an interrupt during an import may be raised in a `__del__`, where Python ignores it.
-        deployments = await asyncio.to_thread(_deployments)
-        await aserve(*deployments, limit=1, pause_on_shutdown=False, print_starting_message=False)
+        for deployment in await asyncio.to_thread(_deployments):
+            await runner.add_deployment(deployment)  # type: ignore[misc]
+        print("Ctrl-C stops both.", flush=True)
+        await runner.start()
 
     servers = psutil.Process().children()
     serving = asyncio.ensure_future(serve_both())
@@ -85,8 +93,6 @@ async def _serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, lambda: ending.append(asyncio.ensure_future(end())))
     # Prefect would install its own handler instead of ours, and leave the runs running.
     Runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]
-    # Printed only now, because an interrupt during the imports above ends Python by that signal.
-    print("Ctrl-C stops both.", flush=True)
     with suppress(asyncio.CancelledError):
         await serving
 

@@ -53,7 +53,8 @@ def main(name: str, *arguments: str) -> int:
         name: the stage's name in dvc.yaml.
         arguments: the part after `@` in DVC's name of the stage, such as an objective; or options of the stage.
     """
-    die_with(os.getppid())
+    # Python needs a second to come here. By then DVC, which the shell has named, may have ended.
+    die_with(int(os.environ.pop("ITERPREF_PARENT", "") or os.getppid()))
     set_up_libraries()
     shown = logging.StreamHandler()
     shown.setFormatter(PrintableFormatter("%(levelname)s: %(message)s"))

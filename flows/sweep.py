@@ -34,7 +34,7 @@ def sweep(
     objectives: tuple[ObjectiveName, ...] = (),
     values: dict[str, list[Any]] = {},  # noqa: B006 - the default in Prefect's form; never changed here
     benchmark: BenchmarkName = "validation",
-    seeds: int = 1,
+    seeds: Annotated[int, Field(ge=1)] = 1,
     jobs: Annotated[int, Field(ge=1, le=64)] = 1,
 ) -> SweepResult:
     """Train and score every point of a grid, and compare each to the first.

@@ -145,7 +145,8 @@ def texts_of(nodes: list[ast.expr]) -> list[str]:
 def stages() -> dict[str, list[Path]]:
     """Return the paths that each stage of dvc.yaml depends on."""
     content = read_yaml(ROOT / "dvc.yaml")
-    return {name: [ROOT / dep for dep in stage.get("do", stage)["deps"]] for name, stage in content["stages"].items()}
+    found = {name: stage.get("do", stage).get("deps", ()) for name, stage in content["stages"].items()}
+    return {name: [ROOT / dep for dep in deps] for name, deps in found.items() if deps}
 
 
 @cache

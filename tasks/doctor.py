@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.records import (
     BACKENDS,
     BENCHMARKS,
@@ -22,12 +23,15 @@ from iterpref_core.records import (
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
 from tasks.dvc import GIVEN_SITE_CACHE, OWN_SITE_CACHE
-from tasks.dvc.graph import check_root, load_graph
+from tasks.dvc.graph import check_root, load_graph, opened_repo
+from tasks.dvc.storage import check_storage
 from tasks.early_checks import refusals
+from tasks.git.command import git
+from tasks.git.files import check_hidden
 from tasks.local_server import answers
 from tasks.mlflow.entry import entries_folder, is_running, kept_entries
 from tasks.mlflow.server import check_server
-from tasks.paths import CHECKOUT, GRAPH
+from tasks.paths import CHECKOUT, GRAPH, INGESTED
 from tasks.prefect.server import running_prefect
 
 LOCK = CHECKOUT / "config/environments/requirements.lock"
@@ -59,7 +63,7 @@ def examine(params: Params) -> list[Diagnosis]:
     found += examine_settings(params)
     found.append(_probe("plain dvc", _find_site_cache, "absent"))
     if GRAPH.is_file():
-        found += examine_services()
+        found += [*_files(params), *examine_services()]
     found.append(_probe("accelerator", _find_accelerator, "absent"))
     return found
 
@@ -77,16 +81,51 @@ def examine_settings(params: Params) -> Iterator[Diagnosis]:
     yield from refused or [Diagnosis("settings", "can be taken by every stage")]
 
 
+def _files(params: Params) -> Iterator[Diagnosis]:
+    """Try what a run needs of the checkout, before it works for hours."""
+    yield _probe("problems", lambda: f"{len(list(read_ingested(INGESTED, set())))} of your own")
+    yield _probe("DVC's cache", lambda: check_storage(params))
+    yield _probe("DVC's remote", _find_remote, "absent")
+    yield _probe("git", _find_commit, "absent")
+
+
+def _find_commit() -> str:
+    """Return the commit that records will name.
+
+    Raises:
+        InputError: git is not installed, refuses the folder, or was told not to see edits of a file.
+    """
+    check_hidden(Path())
+    return git("log", "-1", "--format=commit %h").decode().strip()
+
+
+def _find_remote() -> str:
+    """Return DVC's remote.
+
+    Raises:
+        InputError: none is set, or its folder is not there.
+    """
+    with opened_repo(Path()) as repo:
+        name = repo.config["core"].get("remote")
+        url = repo.config["remote"].get(name, {}).get("url", "")
+        if not name or ("://" not in url and not Path(repo.root_dir, ".dvc", url).exists()):
+            raise InputError(f"{url or 'no remote'}: is not there; `dvc push` makes a folder, or name another remote")
+    return without_passwords(url)
+
+
 def _find_site_cache() -> str:
     """Return where `dvc` keeps digests if the user starts it.
 
     Raises:
         IterPrefError: other users can write there.
     """
-    from dvc.config import Config
+    from dvc.config import Config, ConfigError
 
     settings = Path(".dvc")
-    named = Config(str(settings) if settings.is_dir() else None)["core"].get("site_cache_dir")
+    try:
+        named = Config(str(settings) if settings.is_dir() else None)["core"].get("site_cache_dir")
+    except ConfigError as error:
+        raise InputError(f"{error}; correct .dvc/config or .dvc/config.local") from None
     if found := GIVEN_SITE_CACHE or named:
         return str(found)
     raise IterPrefError(

@@ -93,6 +93,8 @@ def plan_rows(
         rows = list(_preset_rows(preset, objectives, params))
     else:
         rows = [SweepRow(name, name, {}) for name in objectives or trained_objectives()]
+    if empty := [key for key, listed in values.items() if not listed]:
+        raise ConfigError(f"{', '.join(empty)}: has no values; a sweep needs at least one")
     combined = []
     # Two objectives at two betas and three rates are twelve points.
     for choice in product(*values.values()):

@@ -9,6 +9,8 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import mkstemp
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -36,6 +38,32 @@ def answers(url: str) -> bool:
         return False
 
 
+def is_own(url: str) -> bool:
+    """Return whether it is a process of this user that listens on loopback at the port of an address.
+
+    Another user's program may have taken the port of a server that was killed. Only Linux tells whose a listener is.
+    """
+    if sys.platform != "linux":
+        return True
+    port = urlsplit(url).port or 80
+    owners = set()
+    # `0: 0100007F:1068 00000000:0000 0A …`: local address and port, the other end, state 0A (listening), …, user id.
+    for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
+        _, local, _, state, _, _, _, user, *_ = line.split()
+        if state == "0A" and int(local.rpartition(":")[2], 16) == port:
+            owners.add(int(user))
+    return owners == {os.getuid()}
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unnamed = mkstemp(dir=path.parent)  # it makes such a file
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(unnamed).replace(path)
+
+
 def free_port(preferred: int = 0) -> int:
     """Return the preferred port of the loopback interface if it is free, otherwise any free one."""
     with socket.socket() as holder:
@@ -50,16 +78,22 @@ def free_port(preferred: int = 0) -> int:
 
 @contextmanager
 def served(
-    name: str, command: Sequence[str], port: int, settings: Callable[[str], Mapping[str, str]], health: str
+    name: str,
+    command: Sequence[str],
+    port: int | None,
+    settings: Callable[[str], Mapping[str, str]],
+    health: str,
+    preferred: int = 0,
 ) -> Iterator[str]:
     """Run a module of Python as a server until the block ends, with its output in a file.
 
     Args:
         name: for messages, and of the file.
         command: the module and its arguments, which host and port follow.
-        port: the preferred one; any free one if that one is taken.
+        port: where it must listen; None: at the preferred one, or at any free one if that is taken.
         settings: the server's address → variables that are added to this process's environment, or replace some.
         health: the path that answers once the server is ready.
+        preferred: its usual port.
 
     Yields:
         The server's address, such as `http://127.0.0.1:4200`.
@@ -69,18 +103,23 @@ def served(
     """
     log = (home() / STATE / "logs" / f"{name}.log").resolve()
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.chmod(0o700)  # MLflow logs the name of its host, which nobody else may know
     with ExitStack() as stack:
         # Two that start at once would find the same port free, and one would take the other's server for its own.
         with FileLock(locks_of_user() / "server"):
-            found = str(free_port(port))
+            found = str(free_port(port or preferred))
+            if port and int(found) != port:
+                raise ServerError(
+                    f"{name}: port {port} is taken; end the program that has it, or choose another --port"
+                )
             address = f"http://{LOOPBACK}:{found}"
             with log.open("wb") as output:
                 arguments = [sys.executable, "-m", *command, "--host", LOOPBACK, "--port", found]
                 server = child.start(arguments, {**os.environ, **settings(address)}, output)
             stack.callback(child.end, server)
             deadline = time.monotonic() + START_TIMEOUT_S
-            # The server is ready when its health page answers.
-            while not answers(address + health):
+            # The server is ready when its health page answers; another program may have taken the port meanwhile.
+            while not (is_own(address) and answers(address + health)):
                 if server.poll() is not None:
                     raise ServerError(f"{name} ended while starting{_last_error(log)}; its log is {log}")
                 if time.monotonic() > deadline:

@@ -29,7 +29,9 @@ def init(
 ) -> None:
     """Write a profile, your own models and values into params.yaml. Your earlier changes there stay."""
     from tasks.profiles import write_params
+    from tasks.upgrade import carry_over
 
+    carried = carry_over()
     values = read_values(set_, params_file)
     for key, name in (("model.student", model), ("model.debugger", debugger)):
         # A relative path would be wrong in a worktree. A hub id stays unchanged.
@@ -39,9 +41,9 @@ def init(
     name = profile or ("own" if model and params.model.student == "nanolab" else params.profile)
     changes, kept = write_params(name, values)
     if json_:
-        typer.echo(json.dumps({"profile": name, "changes": changes, "kept": kept}, indent=2))
+        typer.echo(json.dumps({"profile": name, "carried": carried, "changes": changes, "kept": kept}, indent=2))
         return
-    for line in (*kept, *changes):
+    for line in (*carried, *kept, *changes):
         typer.echo(line)
     typer.echo(f"params.yaml: profile {name}, {len(changes)} values changed; next: iterpref doctor")
 

@@ -125,14 +125,18 @@ def sweep(
     _print_sweep(result, json_)
 
 
-def ui() -> None:
+def ui(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65534, help="Port of Prefect's page; MLflow's is the next one.")
+    ] = None,
+) -> None:
     """Start the pages of Prefect (with experiment and sweep as deployments) and of MLflow; Ctrl-C ends both."""
     check_root()
     load_params()
     load_graph()  # report a broken dvc.yaml now, not in the first run from the page
     from flows.serve import serve_pages  # it imports Prefect, for seconds
 
-    serve_pages()
+    serve_pages(port)
 
 
 def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:

@@ -1,6 +1,7 @@
 """Stage `nanolab`: provide the student and the debugger, by training the embedded ones or by pinning named ones."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.execution import open_executor
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf, name_served, pin_model, write_pointer
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import training_versions, write_lineage
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
@@ -123,6 +125,8 @@ def build_models(
             loaded = role == "student" or BACKENDS[backend].in_process
             prompt = model.student_format if role == "student" else model.debugger_format
             check_checkpoint(str(source), prompt, loaded=loaded)
+            if Path(source.name_or_path).is_dir() or source.adapters:
+                source = replace(source, digest=model_fingerprint(name))
             writers[role] = partial(write_pointer, source=source)
     # Each folder appears whole or stays as it was.
     for role, write in writers.items():

@@ -4,7 +4,7 @@ Evaluation writes the file; the report, the cards, the gate and MLflow read it.
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ def metric_name(benchmark: str) -> str:
 
 class ResultRecord(BaseModel):
     """The base of the records of results.json, which are immutable and omit fields that are None."""
+
+    # Pydantic's `in` compares with pairs of name and value, so `"n" in record` would be false, without a word.
+    __contains__: ClassVar[None] = None
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

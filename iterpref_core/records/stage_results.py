@@ -4,13 +4,15 @@ Stage `evaluation` returns `results.ModelResults`, and stage `report` the record
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
 
 class StageResult(BaseModel):
     """The base of the records, which are immutable; None is omitted from the metrics."""
+
+    __contains__: ClassVar[None] = None  # as in `ResultRecord`
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

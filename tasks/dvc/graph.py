@@ -49,8 +49,8 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> Graph:
 
     # A frozen stage has no inputs: `dvc repro` cuts its edges in the same way.
     graph = get_active_graph(repo.index.graph)
-    # DVC's own order: each stage after all stages that it reads from.
-    order = plan_repro(graph)
+    # DVC's own order: each stage after all stages that it reads from. The first one only tells DVC what has changed.
+    order = [stage for stage in plan_repro(graph) if name_of(stage) != "outside"]
     wanted = set() if targets else set(order)
     for target in targets:
         named = [stage for stage in order if target in (name_of(stage), name_of(stage).partition("@")[0])]
@@ -58,7 +58,7 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> Graph:
             raise InputError(f"{GRAPH}: {unknown_name('stage', target, map(name_of, order))}")
         wanted.update(plan_repro(graph, named))
     return {
-        name_of(stage): tuple(sorted(name_of(successor) for successor in graph.successors(stage)))
+        name_of(stage): tuple(sorted(name_of(before) for before in graph.successors(stage) if before in order))
         for stage in order
         if stage in wanted
     }

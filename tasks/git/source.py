@@ -2,13 +2,15 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel
 
-from iterpref_core.records import InputError, digest_of, flatten, parse_yaml
+from iterpref_core.records import ConfigError, InputError, digest_of, flatten, parse_yaml, profile_values
 from tasks.dotted_keys import describe_values
 from tasks.git.command import GitError, git
 from tasks.git.files import check_hidden, new_files
@@ -66,6 +68,19 @@ class Source(BaseModel, frozen=True):
         return self.model_copy(update={"changes": {**values, **others}})
 
 
+def code_tags(sources: Sequence[Source]) -> dict[str, str]:
+    """Return MLflow's tags of the code that a command or a stage has run with.
+
+    Args:
+        sources: what was there, in order. Two commits, if the user has committed or pulled meanwhile.
+    """
+    edits = {(source.commit, source.edits) for source in sources}
+    return {
+        "mlflow.source.git.commit": ", ".join(dict.fromkeys(source.commit for source in sources)),
+        "mlflow.source.git.dirty": sources[0].dirty if len(edits) == 1 else "true",
+    }
+
+
 def observe_source() -> Source:
     """Return the source of a run in the present folder."""
     try:
@@ -80,7 +95,9 @@ def observe_source() -> Source:
 
 
 def name_run(command: str, source: Source) -> str:
-    """Return a name for a run: its changed parameters, or else its command and commit.
+    """Return a name for a run: its command, and its first two changed parameters or else its commit.
+
+    Parameters count that differ from the profile, if that has changed as well.
 
     Args:
         command: the command, such as `iterpref run`.
@@ -89,11 +106,18 @@ def name_run(command: str, source: Source) -> str:
     >>> name_run("dvc repro", Source(commit="a1b2c3d4e5f6"))
     'dvc repro a1b2c3d'
     >>> name_run("iterpref run", Source(changes={"training.beta": 0.3, "training.objectives.dpo.alpha": 1.0}))
-    'beta=0.3 objectives.dpo.alpha=1.0'
+    'iterpref run beta=0.3 objectives.dpo.alpha=1.0'
     """
     if not source.changes:
         return command if source.commit == UNKNOWN else f"{command} {source.commit[:7]}"
-    name = describe_values(source.changes)
+    from tasks.profiles import PROFILES
+
+    usual: dict[str, Any] = {}
+    if "profile" in source.changes:
+        with suppress(ConfigError):  # a profile of one's own that is gone
+            usual = profile_values(str(source.changes["profile"]), PROFILES)
+    own = {key: value for key, value in source.changes.items() if key not in usual or usual[key] != value}
+    name = f"{command} {describe_values(dict(islice(own.items(), 2)))}"
     return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"
 
 

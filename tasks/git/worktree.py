@@ -21,7 +21,8 @@ from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.objectives.objective_settings import parameters_of
 from tasks.dvc.given import check_given_files, check_out
 from tasks.git.command import GitError, git
-from tasks.git.files import check_hidden, new_files
+from tasks.git.files import new_files
+from tasks.git.source import Source, observe_source
 from tasks.lock import only_one
 from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, RESULTS, STATE, WORKTREES, home
 
@@ -37,12 +38,14 @@ class Snapshot(NamedTuple):
         prefix: path of the checkout inside the repository.
         head: the commit that is checked out.
         tree: that commit's files with the changes of tracked files, and the new files that the pipeline names.
+        source: that commit and these changes, for records.
     """
 
     origin: Path
     prefix: str
     head: str
     tree: str
+    source: Source
 
 
 def take_snapshot(say: Callable[[str], object]) -> Snapshot:
@@ -59,7 +62,7 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
     origin = Path.cwd()
     # Git does not store these files, so the worktree gets DVC's copies of them.
     check_given_files(origin)
-    check_hidden(origin)
+    source = observe_source()
     try:
         prefix, head, _ = os.fsdecode(git("rev-parse", "--show-prefix", "HEAD", folder=origin)).rsplit("\n", 2)
     except GitError as error:
@@ -86,7 +89,7 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
     if others:
         shown = os.fsdecode(others[0])
         say(f"new files that are not taken along: {len(others)} (such as {shown}); `git add FILE` takes one along")
-    return Snapshot(origin, prefix, head, tree)
+    return Snapshot(origin, prefix, head, tree, source)
 
 
 @contextmanager

@@ -5,9 +5,9 @@ The files are next to the stored answers of models, so they outlive a work pool'
 
 import csv
 import json
-import os
 import platform
 import re
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from getpass import getuser
@@ -22,8 +22,11 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
 from tasks.dvc.observation import LockedStage, read_lock
 from tasks.dvc.reproduction import Times
-from tasks.git.source import Source, name_run
+from tasks.git.source import Source, code_tags, name_run
 from tasks.paths import STATE, home, metrics_path
+
+SIGN_OF_LIFE_S = 60.0
+"""Seconds between two times at which a running command renews the time of its entry's file."""
 
 Point = tuple[str, int, float]
 """Name, step and value of a metric."""
@@ -37,6 +40,7 @@ class FinishedStage(LockedStage):
         params: its parameters, by dotted key.
         times: when the command ran it; None if its outputs were there, or DVC has brought them back.
         points: its metrics; none if their files are not in this folder.
+        tags: the code that it ran with.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
@@ -44,6 +48,7 @@ class FinishedStage(LockedStage):
     name: str
     times: Times | None = None
     points: tuple[Point, ...] = ()
+    tags: Mapping[str, str] = {}
 
     @property
     def key(self) -> str:
@@ -84,10 +89,11 @@ class Entry(BaseModel):
     """A command that brings stages up to date, and how far it is.
 
     Attributes:
-        key: a digest of code and parameters. Commands with equal ones have one run, however often they are started.
+        key: identifies its run, also for the next command, if this one is killed.
         name: name of its run.
         params: all parameters, by dotted key.
-        tags: user and commit.
+        tags: user, commit, and a digest of code and parameters, by which MLflow can group commands.
+        sources: the code that was there when it began and after each of its stages, without repetitions.
         stages: the stages that are up to date, by name.
         status: in MLflow's words.
         error: why it failed.
@@ -103,6 +109,7 @@ class Entry(BaseModel):
     name: ShownText
     params: dict[str, ShownText]
     tags: dict[str, str]
+    sources: tuple[Source, ...] = ()
     stages: dict[str, FinishedStage] = {}
     status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"] = "RUNNING"
     error: ShownText = ""
@@ -116,20 +123,30 @@ class Entry(BaseModel):
         """The entry's file."""
         return entries_folder() / f"{self.key}.json"
 
-    def add(self, stages: Iterable[str], times: Mapping[str, Times] = {}, folder: Path = Path()) -> None:
+    def observe(self, source: Source) -> None:
+        """Note the code that is there now. The user may have committed or edited since the last look."""
+        if source != self.sources[-1]:
+            self.sources = (*self.sources, source)
+            self.tags |= code_tags(self.sources)
+
+    def add(
+        self, stages: Iterable[str], times: Mapping[str, Times] = {}, folder: Path = Path(), begun: int = 0
+    ) -> None:
         """Add stages that are up to date.
 
         Args:
             stages: DVC's names of them.
             times: start and end of each stage that ran.
             folder: the checkout or worktree where they ran.
+            begun: the number of `sources` before the one that was there when they began.
         """
         self.folder = folder.resolve()
         lock = read_lock(folder)
         for name in stages:
             # A stage without outputs is in no lock.
             if name in lock and (name in times or name not in self.stages):
-                self.stages[name] = read_stage(name, lock[name], times.get(name), self.folder)
+                stage = read_stage(name, lock[name], times.get(name), self.folder)
+                self.stages[name] = stage.model_copy(update={"tags": code_tags(self.sources[begun:])})
 
     def keep(self) -> None:
         """Write the file. Rows of an earlier state of the command that MLflow does not have yet stay."""
@@ -141,8 +158,10 @@ class Entry(BaseModel):
             file.write(self.model_dump_json(indent=2))
 
 
-def begin_entry(command: str, params: Params, source: Source, name: str = "", page: str = "") -> Entry:
-    """Return the entry of a command of this process, which begins.
+def begin_entry(
+    command: str, params: Params, source: Source, name: str = "", page: str = "", process: Process | None = None
+) -> Entry:
+    """Return the entry of a command, which begins.
 
     Args:
         command: the command, such as `iterpref run`.
@@ -150,10 +169,21 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "", pa
         source: the code and parameters that the command starts from.
         name: name of its run; by default the parameters that differ.
         page: address of its run in Prefect, if it has one.
+        process: runs the stages, each in a process of its own that begins this entry, as `dvc repro` does. They share
+            it as long as code and parameters are equal.
     """
+    from iterpref_core.training.objectives.objective_settings import settings_of  # a stage's code: see flows.stage
+
     values = {key: str(value) for key, value in flatten(params.model_dump(mode="json"))}
+    # MLflow's page that compares runs would draw a value that is stated in one run alone at another place.
+    for objective in params.training.objectives:
+        settings = settings_of(objective, params.training)
+        values.pop(f"training.objectives.{objective}", None)
+        for key in ("learning_rate", "alpha", "beta"):
+            values[f"training.objectives.{objective}.{key}"] = str(getattr(settings, key))
+    state = digest_of([source.commit, source.edits, values])
     return Entry(
-        key=digest_of([source.commit, source.edits, values]),
+        key=digest_of([_describe(process), state]) if process else secrets.token_hex(16),
         name=name or name_run(command, source),
         params=values,
         # MLflow's own tags for the source of a run.
@@ -161,18 +191,19 @@ def begin_entry(command: str, params: Params, source: Source, name: str = "", pa
             "mlflow.user": getuser(),
             "mlflow.source.name": command,
             "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": source.commit,
-            "mlflow.source.git.dirty": source.dirty,
+            **code_tags([source]),
+            "iterpref.state": state,
             "iterpref.processor": _processor(),
             **({"prefect.flow_run": page} if page else {}),
         },
-        process=_process(os.getpid()),
+        sources=(source,),
+        process=_describe(Process()),
         folder=Path(),
     )
 
 
-def _process(number: int) -> tuple[str, int, float]:
-    return platform.node(), number, Process(number).create_time()
+def _describe(process: Process) -> tuple[str, int, float]:
+    return platform.node(), process.pid, process.create_time()
 
 
 def _processor() -> str:
@@ -188,7 +219,7 @@ def entries_folder() -> Path:
 
 
 def is_running(path: Path) -> bool:
-    """Return whether the file belongs to a command whose process may still be there. Only its own machine knows."""
+    """Return whether the file belongs to a command that goes on: its process is here, or shows signs of life."""
     try:
         entry = Entry.model_validate_json(path.read_bytes())
     except ValidationError:  # torn, or of another version
@@ -196,7 +227,9 @@ def is_running(path: Path) -> bool:
     if entry.status != "RUNNING" or entry.process is None:
         return False
     machine, number, _ = entry.process
-    return machine != platform.node() or (pid_exists(number) and entry.process == _process(number))
+    if machine != platform.node():
+        return time.time() - path.stat().st_mtime < 5 * SIGN_OF_LIFE_S
+    return pid_exists(number) and entry.process == _describe(Process(number))
 
 
 def kept_entries() -> list[Path]:

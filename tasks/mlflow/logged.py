@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from psutil import Process
+
 from iterpref_core.records import Params
 from iterpref_core.storage.cores import threads_in
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.observation import Observation, check_unchanged
 from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
+from tasks.dvc.storage import check_lock
 from tasks.git.source import observe_source
 from tasks.mlflow.entry import begin_entry, read_stage
 from tasks.mlflow.server import explain
@@ -38,21 +41,35 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecor
         work: returns its record.
 
     Raises:
-        InputError: a file or a parameter was edited.
+        InputError: a file or a parameter was edited, or DVC cannot write dvc.lock.
     """
     stage = begun.name
+    check_lock()
     if COMMAND_VARIABLE in os.environ:
         write_metrics(stage, work())
         check_unchanged(begun)
         return
-    with logged_command(begin_entry("dvc repro", params, observe_source()), stage) as entry:
+    entry = begin_entry("dvc repro", params, observe_source(), process=_process_of_dvc())
+    with logged_command(entry, stage):
         write_metrics(stage, work())
         locked = check_unchanged(begun, outs=True)
+        entry.observe(observe_source())
         try:
             entry.stages[stage] = read_stage(stage, locked, Times(entry.started, time.time(), threads_in(os.environ)))
         except Exception as error:  # noqa: BLE001 - of any kind: an entry must not cost the work of hours
             print(f"warning: the entry of {stage} in MLflow will not be complete: {explain(error)}", file=sys.stderr)
     check_unchanged(begun)  # to write to MLflow takes seconds
+
+
+def _process_of_dvc() -> Process:
+    """Return the process of `dvc repro`: the first one above this stage without the variable that DVC sets for stages.
+
+    A stage that was started by hand is its own command.
+    """
+    process = Process()
+    while "DVC_STAGE" in process.environ() and (above := process.parent()):
+        process = above
+    return process
 
 
 def write_metrics(stage: str, measured: StageRecord) -> None:

@@ -1,12 +1,13 @@
 """Serve MLflow's pages on loopback for a database of runs."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from filelock import FileLock
 
 from tasks.addresses import without_passwords
-from tasks.local_server import served
+from tasks.local_server import LOOPBACK, served
 from tasks.mlflow.entry import entries_folder
 from tasks.mlflow.server import Server, TrackingError, artifacts_uri, is_in_checkout, tracking_uri
 from tasks.paths import STATE, home
@@ -18,13 +19,22 @@ _PORT = 5000
 
 
 @contextmanager
-def mlflow_server() -> Iterator[str]:
+def mlflow_server(port: int | None = None) -> Iterator[str]:
     """Start a server of MLflow's pages over the database of runs, and yield its address once it answers.
+
+    Args:
+        port: as for `served`.
 
     Raises:
         ServerError: it did not start.
     """
+    # MLflow 3 lets every program of this machine ask its assistant to run commands as the user who started the server.
+    # But it refuses each request that names another host, so it gets a name that nobody can guess. Browsers look for
+    # every name below `.localhost` on this machine.
+    host = f"{secrets.token_hex(16)}.localhost"
     settings = {
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{host}:*",
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"http://{host}:*",
         # The environment passes the address, which may contain a password. For the checkout's own database it is the
         # name alone, because the server starts in the same folder; MLflow would read `%25` in a path literally.
         "MLFLOW_BACKEND_STORE_URI": "sqlite:///mlflow.db" if is_in_checkout() else tracking_uri(),
@@ -38,8 +48,17 @@ def mlflow_server() -> Iterator[str]:
     with ExitStack() as stack:
         # A run that starts in a new checkout at this moment would create the same tables.
         with FileLock(lock):
-            address = stack.enter_context(served("mlflow", command, _PORT, lambda _: settings, "/health"))
-        yield address
+            address = stack.enter_context(served("mlflow", command, port, lambda _: settings, "/health", _PORT))
+        yield address.replace(LOOPBACK, host)
+
+
+def charts_page(address: str) -> str:
+    """Return the address of the experiment's charts: its table of runs has no column of scores."""
+    try:
+        number = Server(create=is_in_checkout()).experiment_id
+    except TrackingError:  # the first run says why
+        number = ""
+    return f"{address}/#/experiments/{number}/runs?compareRunsMode=CHART" if number else address
 
 
 def page_of_run(key: str) -> str:

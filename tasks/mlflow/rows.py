@@ -38,7 +38,7 @@ def send(server: Server, entry: Entry) -> None:
     server.log(parent, entry.ended, params=entry.params, points=scores, data=data, tags=tags)
     for stage in entry.stages.values():
         if stage.times is not None:
-            _send_stage(server, entry.tags, stage, parent)
+            _send_stage(server, {**entry.tags, **stage.tags}, stage, parent)
     if entry.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")
         return

@@ -3,8 +3,10 @@
 import logging
 import os
 import re
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ DEFAULT_EXPERIMENT = "iterpref"
 KEY = "iterpref.key"
 """The tag that identifies a run when it is written again."""
 
+_ARTIFACTS = "mlartifacts"
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
 _KEY_CHARS = 250
@@ -172,6 +175,8 @@ class Server:
             # MLflow then opens the experiment's page for trainings.
             tags = {"mlflow.experimentKind": "custom_model_development"}
             known = self.client.get_experiment(self.client.create_experiment(name, location, tags))
+        if known and create and is_in_checkout() and known.artifact_location.endswith(f"/{_ARTIFACTS}"):
+            _follow_checkout(known.artifact_location)
         return known
 
 
@@ -193,7 +198,17 @@ def tracking_uri() -> str:
 
 def artifacts_uri() -> str:
     """Return the address of the folder of artifacts next to the database in the checkout."""
-    return (home() / "mlartifacts").resolve().as_uri()
+    return (home() / _ARTIFACTS).resolve().as_uri()
+
+
+def _follow_checkout(before: str) -> None:
+    """Let MLflow find artifacts after a move of the checkout: its database has absolute addresses of the old place."""
+    if before == artifacts_uri():
+        return
+    columns = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
+    with closing(sqlite3.connect((home() / "mlflow.db").resolve())) as database, database:
+        for table, column in columns.items():
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (before, artifacts_uri()))
 
 
 def explain(error: Exception) -> str:

@@ -4,14 +4,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from threading import Thread
+from threading import Event, Thread
 
 from filelock import FileLock
 
 from tasks.addresses import without_passwords
-from tasks.mlflow.entry import Entry, entries_folder, is_running, kept_entries
+from tasks.mlflow.entry import SIGN_OF_LIFE_S, Entry, entries_folder, is_running, kept_entries
 from tasks.mlflow.rows import send
 from tasks.mlflow.server import Server, TrackingError, explain, tracking_uri
 
@@ -36,6 +36,9 @@ def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
         stage: the stage that is all of the command, for the message of a failure.
     """
     ending = ExitStack()
+    ended = Event()
+    Thread(target=_show_life, args=(entry, ended), daemon=True).start()
+    ending.callback(ended.set)
     beginning = Thread(target=_begin, args=(entry, ending))
     beginning.start()
     if stage:
@@ -61,6 +64,13 @@ def _begin(entry: Entry, ending: ExitStack) -> None:
             ending.callback(Server().watch_machine(entry.key))
         except Exception as error:  # noqa: BLE001 - MLflow's, or its server's
             _warn(f"MLflow gets no metrics of this machine: {explain(error)}")
+
+
+def _show_life(entry: Entry, ended: Event) -> None:
+    """Renew the time of a command's file: on another machine, nobody can ask for its process."""
+    while not ended.wait(SIGN_OF_LIFE_S):
+        with suppress(OSError):  # it is not written yet
+            os.utime(entry.path)
 
 
 def write_entry(entry: Entry | None) -> None:

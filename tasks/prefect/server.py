@@ -4,16 +4,15 @@ Prefect is imported inside functions, because its import takes a second and a ha
 """
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import mkstemp
 
 from iterpref_core.records import InputError
-from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import database_url, without_passwords
-from tasks.local_server import ServerError, served
+from tasks.local_server import ServerError, is_own, served, write_private
 from tasks.paths import STATE, home
 
 _PORT = 4200
@@ -30,10 +29,13 @@ PASSWORD = STATE / "prefect.password"
 
 
 @contextmanager
-def prefect_server() -> Iterator[str]:
+def prefect_server(port: int | None = None) -> Iterator[str]:
     """Start a Prefect server that ends with this process, however that is.
 
     Prefect's own temporary server would outlive a killed run.
+
+    Args:
+        port: as for `served`.
 
     Yields:
         The address of the server's interface for programs, once the server answers.
@@ -42,6 +44,8 @@ def prefect_server() -> Iterator[str]:
         ServerError: the server did not start.
     """
     folder = (home() / STATE / "prefect").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # results on its pages have the address of MLflow's
     database = database_url(folder / "prefect.db", "sqlite+aiosqlite")
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or _make_password()
     # This process and its children ask no other server.
@@ -70,14 +74,14 @@ def prefect_server() -> Iterator[str]:
 
     with ExitStack() as stack:
         try:
-            server = served("prefect", ["prefect", "server", "start"], _PORT, settings, "/api/health")
+            server = served("prefect", ["prefect", "server", "start"], port, settings, "/api/health", _PORT)
             address = stack.enter_context(server)
         except ServerError as error:
-            if "Can't locate revision" not in str(error):
+            if not re.search("Can't locate revision|not a database|malformed", str(error)):
                 raise
             raise ServerError(
-                f"a newer Prefect has written {folder / 'prefect.db'}: install that version again, or move the file "
-                "away; it has schedules and the list of runs, and no results"
+                f"{folder / 'prefect.db'} is broken, or a newer Prefect has written it: install that version again, or "
+                f"move the file away; it has schedules and the list of runs, and no results ({error})"
             ) from None
         yield f"{address}/api"
 
@@ -86,19 +90,14 @@ def _make_password() -> str:
     """Return the password of this checkout's server, `user:word`; the first call writes it to a file of the user's."""
     path = home() / PASSWORD
     if not path.is_file():
-        # `mkstemp` makes a file that only the user can read.
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unnamed = mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(f"iterpref:{secrets.token_urlsafe(16)}")
-        Path(unnamed).replace(path)
+        write_private(path, f"iterpref:{secrets.token_urlsafe(16)}")
     return path.read_text(encoding="ascii")
 
 
 def _use_password(url: str) -> None:
-    """Let this process use the password of this checkout's server, if `url` is its address."""
+    """Let this process use the password of this checkout's server, if `url` is its address and it is still there."""
     address, password = home() / _ADDRESS, home() / PASSWORD
-    if address.is_file() and password.is_file() and url == address.read_text(encoding="utf-8"):
+    if address.is_file() and password.is_file() and url == address.read_text(encoding="utf-8") and is_own(url):
         os.environ.setdefault("PREFECT_API_AUTH_STRING", password.read_text(encoding="ascii"))
 
 
@@ -112,8 +111,7 @@ def announced(url: str, path: Path = _ADDRESS) -> Iterator[None]:
     """
     path = (home() / path).resolve()
     shown = without_passwords(url)
-    with atomic_writer(path) as file:
-        file.write(shown)
+    write_private(path, shown)
     try:
         yield
     finally:
@@ -134,8 +132,10 @@ def running_prefect() -> str | None:
     if not address.is_file():
         return None
     url = address.read_text(encoding="utf-8")
+    # An `iterpref ui` that was killed leaves its address, where another user may wait for the password by now.
+    if not is_own(url):
+        return None
     _use_password(url)
-    # An `iterpref ui` that was killed leaves its address, where another program may answer by now.
     return None if problem_of(url) else url
 
 

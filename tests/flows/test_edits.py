@@ -260,6 +260,7 @@ def test_an_entry_that_cannot_be_made_costs_a_bare_command_of_dvc_no_result(toy,
         ("sed -i 's/^  beta: 0.1 /  beta: 0.3 /' params.yaml", True, "false"),
         ("echo '# a comment' >> params.yaml", False, "false"),
         ("echo '# a comment' >> code.py", False, "true"),
+        ("echo '# a comment' >> code.py && git commit --quiet --all --message B", False, "true"),
     ],
 )
 def test_what_is_edited_between_two_stages_of_a_run_is_in_its_row_or_ends_it(
@@ -275,6 +276,10 @@ def test_what_is_edited_between_two_stages_of_a_run_is_in_its_row_or_ends_it(
         bring_up_to_date((), {}, 1, Terminal())
     assert (Path("first").exists(), Path("second").exists()) == (True, not refused)
     assert sent[-1].tags["mlflow.source.git.dirty"] == dirty
+    commits = sent[-1].tags["mlflow.source.git.commit"].split(", ")
+    assert len(commits) == 1 + ("commit" in edit)
+    if not refused:
+        assert sent[-1].stages["second"].tags["mlflow.source.git.commit"] == commits[-1], "what it ran with itself"
 
 
 def test_no_code_that_a_stage_depends_on_is_imported_before_it_is_observed():

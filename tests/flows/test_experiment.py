@@ -90,7 +90,7 @@ def test_only_what_changed_runs_on_a_card_of_its_own(toy, monkeypatch):
     assert ran(toy) == ["left"], "in a worktree, with the results of the checkout"
     cached = {("first", "Cached"), ("right", "Cached")}
     assert states_of_tasks() == {(name, "Completed") for name in STAGES} | cached
-    assert "beta=0.3" in run_names()
+    assert "iterpref run beta=0.3" in run_names()
     assert "beta: 0.1" in Path("left").read_text()
 
 

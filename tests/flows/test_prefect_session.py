@@ -82,6 +82,9 @@ def test_what_ui_announces_is_found_while_it_runs(locked, monkeypatch):
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "user:secret")
     with announced(locked):
         assert running_prefect() == locked
+        monkeypatch.setattr(os, "getuid", lambda: 65534)
+        monkeypatch.setattr("tasks.prefect.server.problem_of", lambda _: pytest.fail("a stranger was asked"))
+        assert running_prefect() is None, "it was killed: another user listens there"
     assert running_prefect() is None
 
 
@@ -137,14 +140,17 @@ def test_broken_settings_of_prefect_are_one_message(monkeypatch):
         running_prefect()
 
 
-def test_a_data_base_of_a_newer_prefect_is_named_with_what_to_do(monkeypatch):
+@pytest.mark.parametrize(
+    "error", ["CommandError: Can't locate revision identified by 'ff'", "DatabaseError: file is not a database"]
+)
+def test_a_data_base_that_is_broken_or_of_a_newer_prefect_is_named_with_what_to_do(error, monkeypatch):
     @contextmanager
     def served(*_):
-        raise ServerError("prefect ended while starting: CommandError: Can't locate revision identified by 'ff'")
+        raise ServerError(f"prefect ended while starting: {error}")
         yield
 
     monkeypatch.setattr("tasks.prefect.server.served", served)
-    with pytest.raises(ServerError, match=r"a newer Prefect has written .*prefect\.db: .* move the file away"):
+    with pytest.raises(ServerError, match=r"prefect\.db is broken, or a newer Prefect .* move the file away"):
         prefect_server().__enter__()
 
 
@@ -174,7 +180,7 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
     seen = {}
 
     @contextmanager
-    def served(_name, _command, _port, settings, _health):
+    def served(_name, _command, _port, settings, *_):
         seen.update(settings("http://127.0.0.1:4200"))
         yield "http://127.0.0.1:4200"
 
@@ -195,7 +201,7 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
 
 def test_the_password_of_ui_is_the_user_s_alone_and_other_commands_read_it_by_themselves(monkeypatch):
     @contextmanager
-    def served(_name, _command, _port, settings, _health):
+    def served(_name, _command, _port, settings, *_):
         given.append(settings("")["PREFECT_SERVER_API_AUTH_STRING"].encode())
         yield ""
 

@@ -136,7 +136,7 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
         (written,) = server.client.get_run(row.info.run_id).outputs.model_outputs
         model = server.client.get_logged_model(written.model_id)
         assert (model.tags["dvc.md5"], model.params["training.beta"]) == (made[beta], beta)
-    assert [row.info.run_name for row in command_rows()] == ["beta=0.23", f"dvc repro {first[:7]}"]
+    assert [row.info.run_name for row in command_rows()] == ["dvc repro beta=0.23", f"dvc repro {first[:7]}"]
     for row in command_rows():
         assert row.data.metrics == {"heldout/pass_at_1/dpo": float(row.data.params["training.beta"])}
 

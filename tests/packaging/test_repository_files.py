@@ -1,6 +1,5 @@
 """Files that a host of repositories reads: they are valid, and run what the Makefile does."""
 
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -38,20 +37,26 @@ def test_the_workflow_runs_the_tests_on_every_python_that_is_allowed():
 
 
 @pytest.mark.parametrize(
-    ("there", "code", "printed"),
+    ("wheel", "python", "told"),
     [
-        (["3.9", "3.11", "3.12", "3.13", "3.14"], 0, "python3.13\n"),
-        (["3.12", "shim 3.13"], 0, "python3.12\n"),
-        (["3.9", "3.14"], 2, "false\n"),
+        ("torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl", "", "--find-links links"),
+        ("torch-2.13.0+cpu-cp39-cp39-linux_x86_64.whl", "python3.12", "--find-links links --torch-backend auto"),
+        ("numpy-2.4.6-cp311-cp311-linux_x86_64.whl", "", "--find-links links --torch-backend auto"),
     ],
 )
-def test_the_newest_python_that_is_allowed_and_works_is_taken(tmp_path, there, code, printed):
-    for name in there:
-        program = tmp_path / f"python{name.removeprefix('shim ')}"
-        program.write_text(f"#!/bin/sh\nexit {127 if name.startswith('shim ') else 0}\n")
-        program.chmod(0o755)
-    (tmp_path / "sed").symlink_to(shutil.which("sed"))
-    script = ["/bin/sh", "config/environments/find_python.sh"]
-    done = subprocess.run(script, cwd=ROOT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (code, printed)
-    assert done.stderr.startswith("error: no Python from 3.11 to 3.13" if code else "")
+def test_uv_finds_a_python_and_pytorch_is_of_the_folder_of_wheels_only_if_that_has_one(tmp_path, wheel, python, told):
+    """PyPI's PyTorch for Linux brings gigabytes of CUDA."""
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / wheel).touch()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "cp311").write_text("#!/bin/sh\necho cp311\n")
+    uv = 'echo "$@" >> calls; if [ $1 = venv ]; then mkdir -p .venv/bin; mv cp311 .venv/bin/python; fi'
+    (tmp_path / "bin/uv").write_text(f"#!/bin/sh\n{uv}\n")
+    for path in (tmp_path / "cp311", tmp_path / "bin/uv"):
+        path.chmod(0o755)
+    environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "PYTHON": python, "PIP_FIND_LINKS": "links"}
+    script = ["/bin/sh", str(ROOT / "config/environments/install.sh"), "all"]
+    subprocess.run(script, cwd=tmp_path, env=environment, check=True)
+    made, installed = (tmp_path / "calls").read_text().splitlines()
+    assert made == f"venv --quiet --seed {f'--python {python} ' if python else ''}.venv"
+    assert installed.endswith(told)

@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from contextlib import chdir
+from datetime import UTC, datetime
 
 import httpx
 import psutil
@@ -27,9 +28,12 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     # From here on, all requests of this test have it.
     scheme, _, place = prefect.partition("://")
     prefect = f"{scheme}://{password}@{place}"
-    pages = re.findall(r"http://[\w.:]+", toy.output())
-    for page in pages:
-        assert httpx.get(page).status_code == 200, page
+    page = re.search(
+        r"MLflow   http://(\w+\.localhost:(\d+))(/#/experiments/\d+/runs\?compareRunsMode=CHART)", toy.output()
+    )
+    _nobody_uses_mlflow_without_its_name(page[1], f"http://127.0.0.1:{page[2]}")
+    for name in ("mlflow.url", "prefect.url", "prefect.password", "logs", "prefect"):
+        assert (toy.path / ".iterpref" / name).stat().st_mode & 0o077 == 0, name
     assert _states(prefect) == [], "a run without a server is on no page"
 
     run = toy.start_run()
@@ -46,7 +50,10 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     create = f"deployments/{deployments['experiment-ui']}/create_flow_run"
     refused = _ask(prefect, create, {"parameters": {"jobs": 0}})
     assert (refused.status_code, "field 'jobs'" in refused.text) == (409, True)
-    assert _ask(prefect, create, {"state": {"type": "SCHEDULED"}}).status_code == 201
+    # A schedule as the page makes it: one run a minute. The first one is at work until the pages end.
+    anchor = datetime.now(UTC).isoformat()
+    schedule = [{"active": True, "schedule": {"interval": 60, "anchor_date": anchor, "timezone": "UTC"}}]
+    assert _ask(prefect, f"deployments/{deployments['experiment-ui']}/schedules", schedule).status_code == 201
     toy.wait_for(lambda: toy.ran() == ["first", "slow", "slow", "slow"])
     left = psutil.Process(ui.pid).children(recursive=True)
     os.kill(ui.pid, signal.SIGINT)
@@ -58,6 +65,23 @@ def test_a_killed_run_does_not_stay_running_and_ctrl_c_ends_all_that_the_pages_s
     with chdir(toy.path), only_run():
         reproduce()
     assert toy.ran() == ["first", *["slow"] * 4], "what the page started goes on from here, and holds no lock"
+
+
+def _nobody_uses_mlflow_without_its_name(name, address):
+    """Neither another user of this machine, who could have the assistant run commands, nor a page of a rebound name."""
+    assert httpx.get(address, headers={"Host": name}).status_code == 200
+    api = f"{address}/ajax-api"
+    for host in ("127.0.0.1:5000", "localhost:5000", "10.evil.example", "192.168.evil.example", "evil.localhost", ""):
+        asked = [
+            httpx.put(f"{api}/3.0/mlflow/assistant/config", json={"providers": {}}, headers={"Host": host}),
+            httpx.post(f"{api}/3.0/mlflow/assistant/message", json={"message": "go"}, headers={"Host": host}),
+            httpx.get(f"{api}/3.0/mlflow/assistant/sessions/1/stream", headers={"Host": host}),
+            httpx.post(f"{api}/2.0/mlflow/experiments/create", json={"name": "x"}, headers={"Host": host}),
+            httpx.get(f"{address}/api/2.0/mlflow/experiments/search?max_results=9", headers={"Host": host}),
+            httpx.get(f"{address}/get-artifact?path=x&run_uuid=1", headers={"Host": host}),
+            httpx.get(address, headers={"Host": host}),
+        ]
+        assert {answer.status_code for answer in asked} <= {400, 403}, host
 
 
 def _nobody_starts_runs_without_the_password(prefect, password):

@@ -1,13 +1,18 @@
 """What the doctor says of models, endpoints and MLflow; and what `init` writes."""
 
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from iterpref_core.records import IterPrefError, load_params, with_values
+from iterpref_core.records import InputError, IterPrefError, load_params, with_values
 from tasks import doctor
 from tasks.doctor import examine_models
+from tasks.dvc.storage import check_storage
+from tasks.git.command import git
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import iterpref
 from tests.settings import ROOT
@@ -15,6 +20,7 @@ from tests.settings import ROOT
 __all__ = ["iterpref"]
 
 PARAMS = load_params(ROOT / "params.yaml")
+REMOTE = "[core]\n  remote = r\n['remote \"r\"']\n  url = ../none\n"
 
 
 def found(**values):
@@ -101,3 +107,41 @@ def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkey
     assert (written.training.epochs, written.training.lora, written.model.student) == (2, None, "some/model")
     code, out, _ = iterpref("init", "--set", "training.epochs=2")
     assert (code, "0 values changed" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("harm", "name", "told"),
+    [
+        (lambda: Path(".dvc/config.local").write_text("[core"), "plain dvc", "config.local"),
+        (lambda: Path("problems/mine.jsonl").write_text("{"), "problems", "mine.jsonl"),
+        (lambda: shutil.rmtree(".git"), "experiment", "git"),
+        (lambda: Path(".dvc/config").write_text(REMOTE), "DVC's remote", "none"),
+        (lambda: git("update-index", "--skip-worktree", "params.yaml"), "git", "params.yaml"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_after_the_work_is_a_finding(harm, name, told, toy_checkout, monkeypatch):
+    toy_checkout({"problems": {"cmd": "true", "outs": ["out"]}})
+    Path("problems").mkdir()
+    harm()
+    monkeypatch.setattr(doctor, "_isolation", lambda _: ())
+    found = {item.name: item for item in doctor.examine(PARAMS)}
+    assert found[name].status != "ok", found[name]
+    assert told in found[name].detail
+
+
+def test_a_cache_or_a_lock_that_dvc_cannot_write_is_refused_before_the_work(toy_checkout, monkeypatch):
+    toy_checkout({"problems": {"cmd": "true", "outs": ["out"]}})
+    assert "MB free" in check_storage(PARAMS)
+    free = shutil.disk_usage(".")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: free._replace(free=12 << 20))
+        with pytest.raises(InputError, match="12 MB are free, and the results need about 200 MB"):
+            check_storage(PARAMS)
+    Path("dvc.lock").touch()
+    for place, told in (("files/md5/4f", "cache.shared group"), ("dvc.lock", "no result would be recorded")):
+        if place != "dvc.lock":
+            Path(".dvc/cache", place).mkdir(parents=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "access", lambda path, _, place=place: not str(path).endswith(place))
+            with pytest.raises(InputError, match=told):
+                check_storage(PARAMS)

@@ -92,6 +92,11 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["code_spans"] = code_spans
+    # With these a misspelled field would be empty instead of an error; so would `in`, see `ResultRecord`.
+    for name in ("default", "d"):
+        del environment.filters[name]
+    for name in ("defined", "undefined"):
+        del environment.tests[name]
     return environment
 
 

@@ -5,7 +5,7 @@ The report writes the file; the page, the terminal, the cards, MLflow and Prefec
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,6 +26,8 @@ from ..statistics.comparison import Comparison
 
 class SummaryRecord(BaseModel, frozen=True):
     """The base of the records of summary.json: immutable; the file leaves out fields that are None."""
+
+    __contains__: ClassVar[None] = None  # as in `ResultRecord`
 
 
 class CodeflowSummary(SummaryRecord):

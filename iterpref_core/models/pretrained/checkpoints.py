@@ -42,12 +42,14 @@ class ModelSource:
         revision: of a hub id.
         served: it is the model's name at an endpoint.
         adapters: a folder of LoRA adapters for the model at that place.
+        digest: of the files of a folder, so that whatever reads a pointer knows when other weights were saved there.
     """
 
     name_or_path: str
     revision: str | None = None
     served: bool = False
     adapters: str | None = None
+    digest: str = ""
 
     def __str__(self) -> str:
         """Return the name in the form that `locate_model` reads."""

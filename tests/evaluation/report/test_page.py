@@ -6,7 +6,9 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from jinja2 import TemplateAssertionError, UndefinedError
 
+from iterpref_core.evaluation.report.pair_view import templates
 from tests.evaluation.report.conftest import PASSED
 
 
@@ -33,6 +35,18 @@ class _Elements(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.stack.pop() == tag
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["record.gone", "record['gone']", "record.get('gone')", "'gone' in record", "'n' not in record",
+     "record.gone is defined", "record.gone | default('')"],
+)  # fmt: skip
+def test_a_template_that_asks_a_record_for_a_missing_field_fails(form, experiment, tmp_path):
+    summary = experiment.build(tmp_path / "reports")
+    for record in (summary, summary.codeflow, summary.localization, summary.models["sft"]["heldout"]):
+        with pytest.raises((UndefinedError, TemplateAssertionError, TypeError)):
+            templates().from_string(f"{{{{ {form} }}}}").render(record=record)
 
 
 def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page):

@@ -10,6 +10,7 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records import InputError, load_params
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.entry import begin_entry
+from tasks.profiles import profile_values
 from tests.settings import ROOT
 
 
@@ -120,9 +121,9 @@ def test_the_name_says_what_is_different(repository):
 
     assert name("iterpref run", {}) == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
     replace("params.yaml", "  beta: 0.1 #", "  beta: 0.3 #")
-    assert name("dvc repro", {}) == "beta=0.3"
+    assert name("dvc repro", {}) == "dvc repro beta=0.3"
     # The command's own value comes first.
-    assert name("iterpref run", {"training.epochs": 4}) == "epochs=4 beta=0.3"
+    assert name("iterpref run", {"training.epochs": 4}) == "iterpref run epochs=4 beta=0.3"
     assert name("iterpref sweep", {}, "sft beta=0.3") == "sft beta=0.3"
 
 
@@ -135,8 +136,11 @@ def test_a_user_without_a_name_is_a_number(repository, monkeypatch):
     assert begin_entry("dvc repro", load_params(), Source()).tags["mlflow.user"] == "54321"
 
 
-def test_many_changes_are_cut_and_equal_names_told_apart():
-    assert name_run("dvc repro", Source(changes={"a.seed": 1, "b.seed": 1, "c": 1})) == "a.seed=1 b.seed=1 c=1"
+def test_many_changes_are_cut_and_those_of_a_profile_count_only_where_they_differ_from_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    changes = {"profile": "tiny", **profile_values("tiny"), "training.beta": 0.7}
+    assert name_run("iterpref run", Source(changes=changes)) == "iterpref run profile=tiny beta=0.7"
+    assert name_run("dvc repro", Source(changes={"a.seed": 1, "b.seed": 1, "c": 1})) == "dvc repro a.seed=1 b.seed=1"
     assert len(name_run("dvc repro", Source(changes={"model.student": "/a" * 99}))) == 81
 
 

@@ -10,6 +10,7 @@ import time
 from contextlib import chdir, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -147,7 +148,33 @@ def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all():
     assert len(found) == 6, "what did not run here has no row"
 
 
-def test_equal_code_and_parameters_are_one_row_whose_status_is_the_last():
+def test_each_command_has_its_own_row_and_stages_of_one_dvc_repro_share_it():
+    source = Source(commit="a", changes={"a": 1})
+    alone = [begin_entry("iterpref run", load_params(), source) for _ in range(2)]
+    shared = [begin_entry("dvc repro", load_params(), source, process=psutil.Process()) for _ in range(2)]
+    other = begin_entry("dvc repro", load_params(), Source(commit="b"), process=psutil.Process())
+    assert len({entry.key for entry in (*alone, *shared, other)}) == 4
+    assert shared[0].key == shared[1].key
+    assert len({entry.tags["iterpref.state"] for entry in (*alone, *shared)}) == 1, "to group by"
+
+
+def test_a_command_of_a_machine_that_is_gone_is_killed_once_it_shows_no_sign_of_life(monkeypatch):
+    entry = begin_entry("iterpref run", load_params(), Source(changes={"a": 1}))
+    entry.process = ("earlier-name", 1, 1.0)
+    write_entry(entry)
+    write_entry(None)
+    assert runs()["iterpref run a=1"].info.status == "RUNNING"
+    os.utime(entry.path, (0, 0))
+    write_entry(None)
+    assert (runs()["iterpref run a=1"].info.status, kept_entries()) == ("KILLED", [])
+    monkeypatch.setattr(sync, "SIGN_OF_LIFE_S", 0.01)
+    with sync.logged_command(begin_entry("iterpref run", load_params(), Source(changes={"a": 2})), "stage") as entry:
+        os.utime(entry.path, (0, 0))
+        time.sleep(0.5)
+        assert time.time() - entry.path.stat().st_mtime < 60
+
+
+def test_the_row_of_a_command_has_the_status_of_the_last_look():
     write(status="FAILED", error="training@sft: no memory")
     assert runs()["beta=0.3"].data.tags["mlflow.note.content"] == "training@sft: no memory"
     write(finished("pairs"), status="RUNNING")
@@ -192,22 +219,22 @@ with logged_command(begin_entry("iterpref run", load_params(), Source(changes={"
 
 def test_a_command_that_was_killed_is_killed_and_one_that_runs_can_show_the_load_of_the_machine(monkeypatch):
     subprocess.run([sys.executable, "-c", COMMAND], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
-    assert runs()["a=1"].info.status == "RUNNING", "nobody knows better yet"
+    assert runs()["iterpref run a=1"].info.status == "RUNNING", "nobody knows better yet"
     monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
     entry = begin_entry("iterpref sweep", load_params(), Source(commit="b", changes={"b": 2}))
     with sync.logged_command(entry, "stage"):
         found = runs()
-        assert found["b=2"].info.status == "RUNNING"
-        assert found["a=1"].info.status == "KILLED"
-        assert "gone" in found["a=1"].data.tags["mlflow.note.content"]
+        assert found["iterpref sweep b=2"].info.status == "RUNNING"
+        assert found["iterpref run a=1"].info.status == "KILLED"
+        assert "gone" in found["iterpref run a=1"].data.tags["mlflow.note.content"]
         write(of="meanwhile")
         assert kept_entries() == [entry.path]
-        assert runs()["b=2"].info.status == "RUNNING", "a command beside it leaves it alone"
+        assert runs()["iterpref sweep b=2"].info.status == "RUNNING", "a command beside it leaves it alone"
         assert "MLflow: entries" not in [finding.name for finding in examine_services()], "it is under way"
         time.sleep(1)  # five looks at the machine
-    assert "system/cpu_utilization_percentage" in runs()["b=2"].data.metrics
-    assert runs()["b=2"].info.status == "FINISHED"
+    assert "system/cpu_utilization_percentage" in runs()["iterpref sweep b=2"].data.metrics
+    assert runs()["iterpref sweep b=2"].info.status == "FINISHED"
     assert kept_entries() == []
 
 
@@ -217,12 +244,12 @@ def test_a_command_is_there_when_it_begins_and_says_how_it_ended():
     for number, (status, error) in enumerate(ends.items()):
         entry = begin_entry("iterpref run", load_params(), Source(commit=status, changes={"a": number}), page=page)
         with suppress(ValueError, KeyboardInterrupt), sync.logged_command(entry, "stage"):
-            run = runs()[f"a={number}"]
+            run = runs()[f"iterpref run a={number}"]
             assert (run.info.status, run.data.tags["prefect.flow_run"]) == ("RUNNING", page)
             assert run.data.tags["iterpref.processor"]
             if error:
                 raise error
-        run = runs()[f"a={number}"]
+        run = runs()[f"iterpref run a={number}"]
         assert run.info.status == status
         assert (run.data.tags["mlflow.note.content"] == "stage: no memory") == (status == "FAILED")
     assert kept_entries() == []
@@ -232,9 +259,9 @@ def test_each_page_has_the_run_on_the_other():
     entry = begin_entry("iterpref run", load_params(), Source(changes={"a": 1}), page="http://127.0.0.1:4200/runs/1")
     assert page_of_run(entry.key) == "", "it is not there"
     write_entry(entry)
-    run = runs()["a=1"]
+    run = runs()["iterpref run a=1"]
     assert run.data.tags["prefect.flow_run"] == "http://127.0.0.1:4200/runs/1"
-    assert page_of_run(entry.key) == "a=1", "nobody shows the pages"
+    assert page_of_run(entry.key) == "iterpref run a=1", "nobody shows the pages"
     with announced("http://127.0.0.1:5000", ADDRESS):
         page = f"http://127.0.0.1:5000/#/experiments/{Server().experiment_id}/runs/{run.info.run_id}"
         assert page_of_run(entry.key) == page

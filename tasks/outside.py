@@ -1,0 +1,96 @@
+"""Write `.iterpref/outside.yaml`: what stages read from outside of the checkout, so that DVC sees when it changes.
+
+These are the files of models that params.yaml names by a path, copies of benchmarks that the environment names, and the
+versions of Python and of the libraries that compute. In dvc.yaml each stage names the values that it depends on.
+`dvc repro` starts this module as the stage `outside`; `iterpref run` calls it before it asks DVC what is stale.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from iterpref_core.cli import exit_code
+from iterpref_core.records import BENCHMARKS, PUBLISHED, Params, digest_of, load_params
+from iterpref_core.storage.digests import file_digest
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks.paths import STATE, home
+
+OUTSIDE = STATE / "outside.yaml"
+LIBRARIES = ("accelerate", "evalplus", "peft", "tokenizers", "torch", "transformers", "trl")
+"""The libraries that compute for a stage."""
+
+
+def write_outside(params: Params) -> None:
+    """Write the file for these parameters, unless it is up to date.
+
+    15 GB of weights are read once, and not again by each command: digests of files are kept by size, time and inode.
+    """
+    kept = home() / STATE / "digests.json"
+    before: dict[str, str] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    known: dict[str, str] = {}
+
+    def digest(name: object) -> str | None:
+        """Return a digest of a file, or of the files of a folder by name; None if no path is named."""
+        if name is None:
+            return None
+        path = Path(str(name))
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        found = []
+        for file in files:
+            if file.is_file():
+                stat = file.stat()
+                key = f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
+                known[key] = before.get(key) or file_digest(file)
+                found.append([file.name if path.is_dir() else "", known[key]])
+        return digest_of(found) if found else None
+
+    def benchmarks(names: Iterable[str]) -> dict[str, str | None]:
+        return {name: digest(_copy_of(name)) for name in names}
+
+    files = {
+        "student": params.model.student,
+        "debugger": params.model.debugger,
+        "start": params.training.start,
+        "accelerate": params.training.accelerate,
+    }
+    text = json.dumps(
+        {
+            "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+            **{name: _version(name) for name in LIBRARIES},
+            "files": {name: digest(path) for name, path in files.items()},
+            "measured": benchmarks(params.evaluation.benchmarks),
+            "screened": benchmarks((*params.pairs.benchmarks, *params.evaluation.benchmarks)),
+        },
+        indent=2,
+    )
+    _write(kept, json.dumps(known))
+    _write(OUTSIDE, text)
+
+
+def _copy_of(name: str) -> object:
+    """Return the copy of a benchmark that the environment names, or the path of a benchmark of one's own."""
+    data = PUBLISHED.get(name) or (BENCHMARKS[name].data if name in BENCHMARKS else None)
+    if data is not None:
+        return os.environ.get(data.variable)
+    return None if name in BENCHMARKS else name
+
+
+def _version(name: str) -> str | None:
+    """Return a library's version, without the part that names the build for a machine, such as `+cpu`."""
+    try:
+        return version(name).partition("+")[0]
+    except PackageNotFoundError:
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text("utf-8") != text:
+        with atomic_writer(path) as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: write_outside(load_params())))

@@ -1,0 +1,78 @@
+"""Carry a user's settings over an upgrade, after which params.yaml may have a conflict, or parameters that are gone."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from iterpref_core.records import ConfigError, InputError, flatten, load_params, parse_yaml, read_yaml, with_values
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks.git.command import GitError, git
+from tasks.paths import CHECKOUT, PARAMS
+from tasks.profiles import write_values
+
+
+def carry_over() -> list[str]:
+    """Write the new release's params.yaml with the user's values, if the file as it is cannot be used.
+
+    Git keeps three versions of a file with a conflict: the common one, in which the user's values differ from one side,
+    and both sides. Without a conflict, the user has taken the old side, and the commit has the new one.
+
+    Returns:
+        A line for each value that was carried over or left out; nothing if the file can be used.
+
+    Raises:
+        InputError: git does not have a version of the file that can be used.
+    """
+    text = PARAMS.read_text("utf-8")
+    try:
+        load_params()
+    except InputError as error:
+        problem = error
+    else:
+        return []
+    try:
+        if re.search(r"(?m)^<{7} ", text):
+            common, *sides = (git("show", f":{number}:./{PARAMS}").decode() for number in (1, 2, 3))
+        else:
+            common = git("show", f"HEAD:./{PARAMS}").decode()
+            sides = [common, text]
+    except GitError:
+        raise problem from None
+    if not (usable := [side for side in sides if _is_valid(side)]):
+        raise problem
+    with atomic_writer(PARAMS) as file:
+        file.write(usable[0])
+    before = dict(flatten(parse_yaml(common)))
+    [other] = [side for side in sides if side is not usable[0]]
+    own = {key: value for key, value in flatten(parse_yaml(other)) if before.get(key, key) != value}
+    return list(_carry(own))
+
+
+def _carry(own: dict[str, Any]) -> Iterator[str]:
+    """Write those values that the new release takes, and yield a line for each."""
+    params = load_params()
+    taken = {}
+    removed = read_yaml(CHECKOUT / "config/removed.yaml")
+    for key, value in own.items():
+        try:
+            with_values(params, {key: value})
+        except ConfigError as error:
+            instead = next((advice for name, advice in removed.items() if key.startswith(name)), "")
+            yield f"{key}: {value} is left out: " + (f"use {instead}" if instead else str(error))
+        else:
+            taken[key] = value
+            yield f"{key}: {value} is carried over"
+    write_values(taken)
+
+
+def _is_valid(text: str) -> bool:
+    """Return whether a version of params.yaml can be used."""
+    candidate = PARAMS.with_suffix(".new.yaml")
+    candidate.write_text(text, "utf-8")
+    try:
+        load_params(candidate)
+    except InputError:
+        return False
+    finally:
+        candidate.unlink()
+    return True

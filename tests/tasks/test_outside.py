@@ -1,0 +1,82 @@
+"""What stages read from outside of the checkout: DVC sees a change of it, and nothing else."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.records import with_values
+from tasks.outside import OUTSIDE, write_outside
+from tests.dvc_repository import reproduce
+from tests.settings import PARAMS
+
+GRAPH = {
+    "outside": {
+        "cmd": "python -m tasks.outside",
+        "always_changed": True,
+        "outs": [{str(OUTSIDE): {"cache": False, "persist": True}}],
+    },
+    "training": {
+        "cmd": "echo ran >> log; touch out",
+        "params": [{str(OUTSIDE): ["files.student", "transformers"]}],
+        "outs": ["out"],
+    },
+}
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A model's folder and two benchmarks; returns a function that reads what is written of them, as text by key."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HUMANEVAL_OVERRIDE_PATH", raising=False)
+    for name in ("model/weights", "humaneval.jsonl", "mine.jsonl"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("1")
+    values = {
+        "model.student": str(tmp_path / "model"),
+        "pairs.benchmarks": ["heldout", "mine.jsonl"],
+        "evaluation.benchmarks": ["heldout", "humaneval"],
+    }
+
+    def read():
+        write_outside(with_values(PARAMS, values))
+        return {key: json.dumps(value) for key, value in json.loads(OUTSIDE.read_text()).items()}
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        (lambda: Path("model/weights").write_text("2"), {"files"}),
+        (lambda: Path("model/tokenizer").touch(), {"files"}),
+        (lambda: os.utime("model/weights", (0, 0)), set()),
+        (lambda: Path("mine.jsonl").write_text("2"), {"screened"}),
+        (lambda: os.environ.update(HUMANEVAL_OVERRIDE_PATH="humaneval.jsonl"), {"measured", "screened"}),
+    ],
+)
+def test_other_content_is_another_value_and_a_new_time_is_not(change, keys, outside):
+    before = outside()
+    change()
+    after = outside()
+    assert {key for key in after if after[key] != before[key]} == keys
+
+
+def test_a_file_is_read_once(outside, monkeypatch):
+    before = outside()
+    monkeypatch.setattr("tasks.outside.file_digest", lambda _: pytest.fail("it is read again"))
+    assert outside() == before
+
+
+def test_a_plain_dvc_repro_sees_other_weights(toy_checkout, tmp_path):
+    model = tmp_path / "weights"
+    model.write_text("1")
+    folder = toy_checkout(GRAPH, {".dvcignore": "/.iterpref/*\n!/.iterpref/outside.yaml\n"})
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("  student: nanolab", f"  student: {model}", 1))
+    for content, times in (("1", 1), ("1", 1), ("2", 2)):
+        model.write_text(content)
+        reproduce()
+        assert (folder / "log").read_text().split() == ["ran"] * times

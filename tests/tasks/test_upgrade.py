@@ -1,0 +1,81 @@
+"""Settings of a user after an upgrade: carried over a conflict, and left out with a word where a parameter is gone."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.records import InputError, load_params
+from tasks.paths import PARAMS
+from tasks.upgrade import carry_over
+from tests.settings import ROOT
+
+NEW = (ROOT / "params.yaml").read_text()
+OLD = NEW.replace("\ntraining:", "\nvalidity_of_old: {judge: false}\ntraining:").replace("# the model", "# a model")
+OWN = OLD.replace("  student: nanolab", "  student: org/mine").replace("judge: false", "judge: true")
+
+
+def git(*arguments, check=True):
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=check, capture_output=True)
+
+
+@pytest.fixture
+def upgraded(tmp_path, monkeypatch):
+    """A checkout with its user's values, which has got the new release in one of three ways."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(way):
+        git("init", "--quiet", "--initial-branch", "main")
+        for text, branch in ((OLD, "main"), (NEW, "release")):
+            git("checkout", "--quiet", "-B", branch)
+            PARAMS.write_text(text)
+            git("add", "params.yaml")
+            git("commit", "--quiet", "--message", branch)
+        git("checkout", "--quiet", "main")
+        PARAMS.write_text(OWN)
+        if way == "stash":
+            git("stash")
+            git("merge", "--quiet", "release")
+            git("stash", "pop", check=False)
+        else:
+            git("commit", "--quiet", "--all", "--message", "own")
+            git(way, "release", check=False)
+        if "<<<<<<<" not in PARAMS.read_text():
+            raise AssertionError("the case has no conflict")
+
+    return make
+
+
+@pytest.mark.parametrize("way", ["stash", "merge", "rebase"])
+def test_a_conflict_ends_with_the_new_text_and_one_s_own_values(way, upgraded):
+    upgraded(way)
+    told = carry_over()
+    assert load_params().model.student == "org/mine"
+    assert "# the model" in PARAMS.read_text(), "comments are the release's"
+    assert next(line for line in told if "left out" in line).startswith("validity_of_old.judge: True is left out: ")
+    assert carry_over() == []
+
+
+def test_a_removed_parameter_is_named_with_its_replacement(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet")
+    PARAMS.write_text(NEW)
+    git("add", ".")
+    git("commit", "--quiet", "--message", "new")
+    PARAMS.write_text(
+        NEW.replace("\npairs:\n", "\npairs:\n  near_duplicate: 0.9\n").replace("nanolab #", "org/mine #", 1)
+    )
+    assert carry_over() == [
+        "model.student: org/mine is carried over",
+        "pairs.near_duplicate: 0.9 is left out: use datasketch, on your problems before they are ingested",
+    ]
+    assert load_params().model.student == "org/mine"
+
+
+def test_a_file_that_git_does_not_know_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    PARAMS.write_text("model: [")
+    with pytest.raises(InputError):
+        carry_over()
+    assert PARAMS.read_text() == "model: ["
+    assert [path.name for path in Path().iterdir()] == ["params.yaml"]
