@@ -31,7 +31,7 @@ from iterpref_core.training.trainer.settings import training_arguments
 from iterpref_core.training.trainer.train_objective import train_objective
 from tests.training.outputs import read_curve
 
-from .conftest import assert_equal_weights, scored, train_in
+from .conftest import assert_equal_weights, read_weights, scored, train_in
 
 
 def _scorer(model_folder):
@@ -183,8 +183,9 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
 def test_another_model_can_be_the_reference(tmp_path, inputs, params, train, trained, make_model):
     start = inputs[1]
     train("same", "dpo", reference=str(start))
-    assert_equal_weights(tmp_path / "same", trained("dpo")[1])
     _, round_one = trained("dpo")
+    weights, same = read_weights(round_one), read_weights(tmp_path / "same")
+    assert max((same[name] - weight).abs().max() for name, weight in weights.items()) < 2e-5
     second = (inputs[0], round_one / "out")
     still = {"epochs": 1, "objectives": params.objectives | {"dpo": ObjectiveParams(learning_rate=1e-9)}}
     before = train("fixed", "dpo", second, reference=str(start), **still)
