@@ -33,7 +33,7 @@ from tasks.dvc.graph import load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
 from tasks.git.command import check_identity
 from tasks.git.worktree import Snapshot, add_objective, take_snapshot, worktree_of
-from tasks.grid import BASE, SweepRow, check_choice, plan_rows
+from tasks.grid import BASE, SweepRow, choose_benchmark, plan_rows
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
 from tasks.paths import PARAMS, RESULTS, STATE, home
@@ -137,7 +137,7 @@ def run_sweep(
     preset: str | None,
     objectives: Sequence[str],
     values: Mapping[str, Sequence[Any]],
-    benchmark: BenchmarkName,
+    benchmark: BenchmarkName | None,
     seeds: int,
     jobs: int,
     display: Terminal,
@@ -150,7 +150,7 @@ def run_sweep(
         preset: a grid of config/ablations.yaml.
         objectives: objectives to train; by default the preset's or the experiment's.
         values: parameters by dotted key, each with the list of its values.
-        benchmark: benchmark to score on.
+        benchmark: benchmark to score on; None: see `choose_benchmark`.
         seeds: number of trainings for each point; seeds count up from the point's `training.seed`.
         jobs: number of points at the same time.
         display: where the run is shown.
@@ -163,8 +163,8 @@ def run_sweep(
     check_identity()
     params = load_params()
     rows = plan_rows(params, preset, objectives, values)
-    check_choice(preset, benchmark, params)
-    display.say(f"{len(rows)} points, {seeds} trainings of each")
+    benchmark = choose_benchmark(preset, benchmark, params)
+    display.say(f"{len(rows)} points, {seeds} trainings of each, scored on {benchmark}")
     snapshot = take_snapshot(display.say)
     planned = [
         (row.label, *point)

@@ -33,7 +33,7 @@ def sweep(
     preset: str | None = None,
     objectives: tuple[ObjectiveName, ...] = (),
     values: dict[str, list[Any]] = {},  # noqa: B006 - the default in Prefect's form; never changed here
-    benchmark: BenchmarkName = "validation",
+    benchmark: BenchmarkName | None = None,
     seeds: Annotated[int, Field(ge=1)] = 1,
     jobs: Annotated[int, Field(ge=1, le=64)] = 1,
 ) -> SweepResult:
@@ -45,7 +45,7 @@ def sweep(
         preset: a grid of config/ablations.yaml: `rates`, `tune` or an ablation of the paper.
         objectives: objectives to train; by default the preset's or the experiment's.
         values: parameters by dotted key, each with the list of its values.
-        benchmark: benchmark to score on. Choose settings on `validation`, never on `heldout`.
+        benchmark: benchmark to score on, by default `validation`. Never choose settings on `heldout`.
         seeds: number of trainings for each point; seeds count up from the point's `training.seed`.
         jobs: number of points at the same time; each takes its own GPU.
 

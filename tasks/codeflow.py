@@ -1,7 +1,8 @@
 """Stage `codeflow`."""
 
 from iterpref_core.records import BACKENDS, CodeflowResult, Params
-from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES
+from iterpref_core.storage.jsonl import write_jsonl
+from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES, has_pairs_alone
 
 
 def check(params: Params) -> None:
@@ -32,6 +33,9 @@ def run(params: Params) -> CodeflowResult:
     from iterpref_core.pairs.codeflow.codeflow import run_codeflow
     from iterpref_core.pairs.codeflow.roles import choose_models
 
+    if has_pairs_alone():
+        write_jsonl(TRAJECTORIES, [])
+        return CodeflowResult()
     models = choose_models(
         STUDENT,
         DEBUGGER,

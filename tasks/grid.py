@@ -8,12 +8,12 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iterpref_core.problems.composition.problem_splits import read_ingested
-from iterpref_core.records import ConfigError, InputError, Params, read_yaml, unknown_name, with_values
+from iterpref_core.records import BenchmarkName, ConfigError, InputError, Params, read_yaml, unknown_name, with_values
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks import training
 from tasks.dotted_keys import describe_values
-from tasks.paths import GRAPH, INGESTED
+from tasks.paths import GRAPH, INGESTED, has_own_pairs
 
 PRESETS = Path("config/ablations.yaml")
 BASE = "base"
@@ -139,27 +139,34 @@ def _preset_rows(preset: str, objectives: Sequence[str], params: Params) -> Iter
         raise ConfigError(f"{PRESETS}: {preset}: {describe_validation_error(error)}") from None
 
 
-def check_choice(preset: str | None, benchmark: str, params: Params) -> None:
-    """Refuse to choose settings on problems that also measure the result, or on none.
+def choose_benchmark(preset: str | None, benchmark: BenchmarkName | None, params: Params) -> BenchmarkName:
+    """Return the benchmark that scores the points: by default the validation split.
+
+    An experiment on the user's own pairs may have no problem of that split; the first of its benchmarks scores then.
 
     Args:
         preset: the sweep's preset.
-        benchmark: scores the points.
+        benchmark: the one that the user names.
         params: of the experiment.
 
     Raises:
-        ConfigError: a grid that chooses settings would score on another benchmark than the validation split.
-        InputError: no problem is of that split.
+        ConfigError: a grid that chooses settings would score on problems that also measure the result.
+        InputError: no problem is of the validation split.
     """
+    has_validation = params.problems.validation > 0 or any(
+        problem.split == CHOSEN_ON for problem in read_ingested(INGESTED, set())
+    )
+    if benchmark is None and has_own_pairs() and not has_validation:
+        return params.evaluation.benchmarks[0]
+    benchmark = benchmark or CHOSEN_ON
     if preset and benchmark != CHOSEN_ON and isinstance(_read_preset(preset), Mapping):
         raise ConfigError(
             f"--benchmark {benchmark}: {preset} chooses settings, and a score on the problems that chose them does "
             f"not hold for others; leave the option out: points are scored on the split {CHOSEN_ON}"
         )
-    if benchmark != CHOSEN_ON or params.problems.validation:
-        return
-    if all(problem.split != CHOSEN_ON for problem in read_ingested(INGESTED, set())):
+    if benchmark == CHOSEN_ON and not has_validation:
         raise InputError(
             f"{INGESTED}: no problem of the split {CHOSEN_ON}, where a sweep scores its points; give some of your "
             f'problems "split": "{CHOSEN_ON}" (docs/training-settings.md)'
         )
+    return benchmark

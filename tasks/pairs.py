@@ -1,7 +1,7 @@
 """Stage `pairs`."""
 
 from iterpref_core.records import PairsResult, Params
-from tasks.paths import CONTAMINATION, DROPPED, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
+from tasks.paths import CONTAMINATION, DROPPED, OWN_PAIRS, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 
 
 def check(params: Params) -> None:
@@ -16,7 +16,7 @@ def check(params: Params) -> None:
 
 
 def run(params: Params) -> PairsResult:
-    """Choose and filter the preference pairs."""
+    """Choose and filter the preference pairs, and add the user's own."""
     from iterpref_core.pairs.selection.pair_selection import screened_params, select_pairs
 
     return select_pairs(
@@ -27,4 +27,5 @@ def run(params: Params) -> PairsResult:
         out=PAIRS,
         report=CONTAMINATION,
         dropped=DROPPED,
+        own=OWN_PAIRS,
     )

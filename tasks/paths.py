@@ -12,6 +12,7 @@ GRAPH = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 
 INGESTED = Path("problems")
+OWN_PAIRS = Path("pairs")
 PROBLEMS = Path("data/problems.jsonl")
 VALIDITY = Path("data/validity.jsonl")
 TRAJECTORIES = Path("data/trajectories.jsonl")
@@ -49,6 +50,19 @@ def home() -> Path:
     root = Path(os.environ.get(HOME_VARIABLE, "."))
     places = [(root / place).resolve() for place in (WORKTREES, ".dvc/tmp")]
     return root if any(Path.cwd().is_relative_to(place) for place in places) else Path()
+
+
+def has_own_pairs() -> bool:
+    """Return True if the user has brought pairs: then the experiment may have no problems."""
+    return any(OWN_PAIRS.glob("*.jsonl"))
+
+
+def has_pairs_alone() -> bool:
+    """Return True if the user has brought pairs, and there is no problem to debug."""
+    from iterpref_core.records import Problem
+    from iterpref_core.storage.jsonl import read_jsonl
+
+    return has_own_pairs() and next(read_jsonl(PROBLEMS, Problem, split="codeflow"), None) is None
 
 
 def model_path(name: str) -> Path:

@@ -1,7 +1,7 @@
 """Stage `problems`."""
 
 from iterpref_core.records import InputError, Params, ProblemsResult
-from tasks.paths import INGESTED, PROBLEMS
+from tasks.paths import INGESTED, PROBLEMS, has_own_pairs
 
 
 def run(params: Params) -> ProblemsResult:
@@ -16,4 +16,4 @@ def run(params: Params) -> ProblemsResult:
     for path in sorted(INGESTED.glob("*.dvc")):
         if not path.with_suffix("").exists():
             raise InputError(f"{path.with_suffix('')}: is not here; run `dvc pull {path}`, or remove {path.name}")
-    return build_problems(params.problems, INGESTED, PROBLEMS)
+    return build_problems(params.problems, INGESTED, PROBLEMS, may_be_empty=has_own_pairs())

@@ -9,9 +9,10 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from iterpref_core.records import ConfigError, flatten, load_params, profile_values, read_yaml, with_values
-from iterpref_core.storage.jsonl import atomic_writer
-from tasks.paths import PARAMS
+from iterpref_core.problems.composition.problem_splits import SPLITS, read_ingested
+from iterpref_core.records import ConfigError, Params, flatten, load_params, profile_values, read_yaml, with_values
+from iterpref_core.storage.jsonl import atomic_writer, read_pairs, write_jsonl
+from tasks.paths import INGESTED, OWN_PAIRS, PARAMS
 
 PROFILES = Path("config/profiles")
 
@@ -39,6 +40,35 @@ def _own_values() -> dict[str, Any]:
     except ConfigError:  # a profile of one's own that is gone
         return {}
     return {key: present.get(key) for key, value in profile.items() if present.get(key) != value}
+
+
+def values_for_pairs(pairs: Path, profile: str, params: Params, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy pairs into the experiment, and return the values of an experiment on them alone, by dotted key.
+
+    No problem is composed; the debugger, which has nothing to repair, is the student; models are scored on the held-out
+    problems that are here, or else on the published benchmarks that need no further installation.
+
+    Args:
+        pairs: a file of pairs.
+        profile: the profile of the experiment.
+        params: of params.yaml.
+        stated: the values that the user names.
+
+    Raises:
+        RecordError: a row is no pair.
+    """
+    copy = OWN_PAIRS / f"{pairs.stem}.jsonl"
+    write_jsonl(copy, read_pairs(pairs))
+    student = (
+        stated.get("model.student") or profile_values(profile, PROFILES).get("model.student") or params.model.student
+    )
+    held_out = any(problem.split == "heldout" for problem in read_ingested(INGESTED, set()))
+    return {
+        **{f"problems.{split}": 0 for split in SPLITS},
+        "model.student": student,
+        "model.debugger": student,
+        "evaluation.benchmarks": ["heldout"] if held_out else ["humaneval", "humaneval+", "mbpp", "mbpp+"],
+    }
 
 
 def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:

@@ -42,6 +42,9 @@ def run(params: Params, *models: str) -> "Summary":
     missing = [path for path in (str(RESULTS / name) for name in names) if path not in deps]
     if missing:
         raise InputError(f"{GRAPH}: the stage report must depend on {', '.join(missing)}: add these lines to its deps")
+    # An experiment on own pairs has no repairs: its debugger is the student, and would stand in the table twice.
+    if params.model.debugger == params.model.student != "nanolab":
+        names = [name for name in names if name != "debugger"]
     files = ReportFiles(
         results=RESULTS,
         metrics=METRICS,

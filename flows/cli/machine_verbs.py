@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import JsonOption, ParamsOption, SetOption, read_params, read_values
+from iterpref_core.cli.options import JsonOption, ParamsOption, SetOption, input_file, read_params, read_values
 from iterpref_core.records import load_params
 
 _MARKS = {"ok": "✓", "absent": "–", "missing": "✗"}
@@ -23,12 +23,16 @@ def init(
         str | None,
         typer.Option(help="Model that repairs programs: a folder, a hub id, or its name at inference.base_url."),
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        input_file(help="Pairs to train on, in any layout that `train` reads: an experiment without CodeFlow."),
+    ] = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Write a profile, your own models and values into params.yaml. Your earlier changes there stay."""
-    from tasks.profiles import write_params
+    from tasks.profiles import values_for_pairs, write_params
     from tasks.upgrade import carry_over
 
     carried = carry_over()
@@ -38,7 +42,10 @@ def init(
         if name is not None:
             values[key] = str(Path(name).resolve()) if Path(name).exists() else name
     params = load_params()
-    name = profile or ("own" if model and params.model.student == "nanolab" else params.profile)
+    embedded = params.model.student == "nanolab"
+    name = profile or ("own" if (model or pairs) and embedded else params.profile)
+    if pairs is not None:
+        values = values_for_pairs(pairs, name, params, values) | values
     changes, kept = write_params(name, values)
     if json_:
         typer.echo(json.dumps({"profile": name, "carried": carried, "changes": changes, "kept": kept}, indent=2))

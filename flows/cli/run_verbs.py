@@ -93,7 +93,13 @@ def sweep(
         typer.Option("--set", metavar="KEY=V1,V2", help="A parameter and its values, in YAML; repeatable."),
     ] = None,
     params_file: ParamsOption = None,
-    benchmark: Annotated[BenchmarkName, typer.Option(help="Benchmark to score each point on.")] = "validation",
+    benchmark: Annotated[
+        BenchmarkName | None,
+        typer.Option(
+            help="Benchmark to score each point on; default: validation, or for own pairs without problems "
+            "of that split the first of evaluation.benchmarks."
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of trainings for each point.")] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, max=64, help="Number of points at the same time; each has its own GPU.")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from iterpref_core.records import load_params, with_values
+
 from .options import (
     BackendOption,
     BaseUrlOption,
@@ -16,6 +18,7 @@ from .options import (
     names_endpoint,
     output_file,
     read_params,
+    read_values,
     warn_of_demo_values,
 )
 from .printing import show_result
@@ -24,12 +27,16 @@ from .printing import show_result
 def debug(
     problems: ProblemsOption,
     out: Annotated[Path, output_file(help="JSONL to write trajectories to.")],
-    model: Annotated[
-        str | None, typer.Option(help="The debugger: folder, hub id, or name at the endpoint; default: model.debugger.")
+    debugger: Annotated[
+        str | None,
+        typer.Option(help="The model that repairs: folder, hub id, or name at the endpoint; default: model.debugger."),
     ] = None,
     draft_model: Annotated[
         str | None,
-        typer.Option(help="The model that drafts: folder, hub id, or name at the endpoint; default: the debugger."),
+        typer.Option(
+            help="The model that drafts: folder, hub id, or name at the endpoint. Without it the debugger drafts, too, "
+            "unless --set or --params gives codeflow.draft_model: student."
+        ),
     ] = None,
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
@@ -48,6 +55,9 @@ def debug(
     from iterpref_core.pairs.codeflow.codeflow import run_codeflow
     from iterpref_core.pairs.codeflow.roles import choose_models
 
+    stated = read_values(set_, params_file)
+    if draft_model is None and stated.get("codeflow.draft_model") == "student":
+        draft_model = with_values(load_params(), stated).model.student
     # Options of the verb override params.yaml; None leaves the file's value.
     options = {
         "codeflow.draft_model": "debugger" if draft_model is None else "student",
@@ -59,7 +69,7 @@ def debug(
     settings = read_params(set_, params_file, options)
     # Stage `nanolab` writes an embedded model to this folder.
     named = settings.model.debugger
-    refiner = model or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
+    refiner = debugger or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
     warn_of_demo_values(settings, refiner, "codeflow.wording", "codeflow.max_new_tokens")
     debugger_format = settings.model.debugger_format
     models = choose_models(

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -73,9 +73,13 @@ def evaluate(
     partial: Annotated[bool, typer.Option(help="Score only the tasks that have samples; n counts them.")] = False,
     fresh: Annotated[bool, typer.Option(help="Ask again for answers that are kept.")] = False,
     ground_truth: Annotated[bool, typer.Option(help="Score the benchmark's canonical solutions instead.")] = False,
-    problems: Annotated[Path, typer.Option(help="JSONL of problems, for heldout and validation.")] = Path(
-        "data/problems.jsonl"
-    ),
+    problems: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSONL of problems, for heldout and validation; heldout then has the file's name in the results, and "
+            "without held-out problems all are scored. Default: data/problems.jsonl."
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")] = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
@@ -94,7 +98,8 @@ def evaluate(
         # The debugger's backend is another parameter than the backend of a model on this machine.
         values["evaluation.backend"] = backend
     settings = read_params(set_, params_file, values)
-    setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
+    file = problems or Path("data/problems.jsonl")
+    setting = EvaluationSetting(settings, file, WORK / "evaluation", limit, own_set=problems is not None)
     # The three sources of programs exclude each other.
     if [model is not None, samples is not None, ground_truth].count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
@@ -131,25 +136,33 @@ def evaluate(
 
 def leaderboard(
     results: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="RESULTS...", exists=True, help="Results of evaluate; the others are compared with the first."
+            metavar="[NAME=]RESULTS[,RESULTS]...",
+            help="Results of evaluate; several of one name are its seeds. The others are compared with the first.",
         ),
     ],
-    out: Annotated[Path, output_folder(help="Folder for the table as Markdown and CSV.")],
+    out: Annotated[Path | None, output_folder(help="Folder for the table as Markdown and CSV.")] = None,
+    form: Annotated[
+        Literal["text", "markdown", "latex", "csv"], typer.Option("--format", help="Form of the table that is printed.")
+    ] = "text",
     benchmark: Annotated[list[str] | None, typer.Option(help="Benchmark to show; repeatable.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Compare results of several models with the first on the same tasks."""
     from rich.console import Console
 
+    from iterpref_core.evaluation.report.standings import csv_text
     from iterpref_core.evaluation.scoring.leaderboard import make_leaderboard
 
     board, lacking = make_leaderboard(results, benchmark or (), out)
     if json_:
         print_text(json.dumps(board.to_json(), indent=2))
-    else:
+    elif form == "text":
         board.print(Console())
+    else:
+        texts = {"markdown": board.markdown, "latex": board.latex, "csv": lambda: csv_text(board.rows)}
+        typer.echo(texts[form](), nl=False)
     if lacking:
         raise typer.Exit(1)
 

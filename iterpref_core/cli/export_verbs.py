@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from .options import JsonOption, input_folder, output_folder
 from .printing import show_result
 
@@ -13,6 +15,13 @@ SUMMARY = Path("reports/summary.json")
 def export(
     out: Annotated[Path, output_folder(help="Folder to write; it must be empty or absent.")],
     model: Annotated[Path, input_folder(help="Folder of the trained model, such as models/trained/target-rpo.")],
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            help="Results of evaluate for the card, of this model and others; repeatable. Default: the report's.",
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Write a model as a Hugging Face folder.
@@ -20,7 +29,7 @@ def export(
     The card's title is the folder's name. Scores and settings come from reports/summary.json if it exists.
     """
     from iterpref_core.evaluation.report.summary_record import read_summary
-    from iterpref_core.evaluation.sharing.cards import model_card
+    from iterpref_core.evaluation.sharing.cards import model_card, scores_of_results
     from iterpref_core.evaluation.sharing.export_model import count_sources, export_model
     from iterpref_core.models.pretrained.fingerprint import model_fingerprint
     from iterpref_core.models.pretrained.lineage import ancestors, read_lineage
@@ -43,5 +52,6 @@ def export(
     if summary is not None and PROBLEMS.is_file():
         if summary.provenance.inputs.get("data/problems.jsonl") == file_digest(PROBLEMS, "md5"):
             sources = count_sources(PROBLEMS)
-    card = model_card(summary, out.name, lineage, weights, license=license, sources=sources)
+    scores = scores_of_results(results, weights) if results else None
+    card = model_card(summary, out.name, lineage, weights, license=license, sources=sources, scores=scores)
     show_result(export_model(model, out, card), json_)

@@ -17,10 +17,11 @@ from .options import (
     ProblemsOption,
     SetOption,
     input_file,
+    input_folder,
     output_file,
     read_params,
 )
-from .printing import show_result
+from .printing import print_text, show_result
 
 _FINISHED = Path("data/focal.jsonl"), Path("data/pairs.jsonl")
 """The pairs of a finished experiment, in its checkout; with regions, or before they are marked."""
@@ -77,10 +78,21 @@ def show(
     pairs: Annotated[
         Path | None, input_file(help="JSONL of pairs; default: the pairs of the finished experiment.")
     ] = None,
+    results: Annotated[
+        Path | None, input_folder(help="Folder of evaluate: print the answers that did not pass, instead of pairs.")
+    ] = None,
+    problems: Annotated[
+        Path, typer.Option(help="With --results: JSONL of problems, for the prompts of your own.")
+    ] = Path("data/problems.jsonl"),
+    verdict: Annotated[str | None, typer.Option(help="With --results: answers of this verdict alone.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="With --results: answers to print, at most.")] = 5,
     task_id: Annotated[str | None, typer.Option(help="The pair to show; default: the first one.")] = None,
     html: Annotated[Path | None, output_file(help="Write a page of ten pairs instead of printing one.")] = None,
 ) -> None:
-    """Show pairs with their error region marked."""
+    """Show pairs with their error region marked; or with --results wrong answers."""
+    if results is not None:
+        _show_answers(results, problems, verdict, limit)
+        return
     from rich.console import Console
 
     from iterpref_core.evaluation.report.pair_view import render_terminal, write_html
@@ -99,3 +111,16 @@ def show(
         typer.echo(str(html))
     else:
         Console().print(render_terminal(shown[0]))
+
+
+def _show_answers(results: Path, problems: Path, verdict: str | None, limit: int) -> None:
+    """Print answers that did not pass: prompt, program, verdict and feedback."""
+    from iterpref_core.evaluation.scoring.wrong_answers import read_wrong_answers
+
+    shown = list(islice(read_wrong_answers(results, problems, verdict), limit))
+    if not shown:
+        print_text(f"{results}: no answer {f'with the verdict {verdict}' if verdict else 'that did not pass'}")
+    for answer in shown:
+        print_text(f"== {answer.benchmark} {answer.task_id}: {answer.verdict}")
+        parts = (("prompt", answer.prompt), ("program", answer.program), ("feedback", answer.feedback))
+        print_text("\n".join(f"-- {name}\n{text.rstrip()}" for name, text in parts if text) + "\n")

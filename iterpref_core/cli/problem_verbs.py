@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Set
 from dataclasses import asdict, replace
+from difflib import get_close_matches
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.records import InputError, PreferencePair, Problem, Record, Trajectory, unknown_name
+from iterpref_core.records import InputError, PreferencePair, Problem, Record, Trajectory
 from iterpref_core.storage.state_folder import ANSWERS, WORK
 
 from .options import (
@@ -48,7 +49,19 @@ SourcesArgument = Annotated[
     list[Path],
     typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
 ]
-FormatOption = Annotated[str, typer.Option("--format", help=f"Format of the sources: {', '.join(FORMATS)}.")]
+FormatOption = Annotated[str, typer.Option("--format", help="Format of the sources; --formats lists them.")]
+
+
+def _list_formats(asked: bool) -> None:
+    if asked:
+        titles = {name: preset.title for name, preset in PRESETS.items()} | {"folder": "your own package with tests"}
+        print_text("\n".join(f"{name:24}{titles[name]}" for name in FORMATS))
+        raise typer.Exit
+
+
+FormatsOption = Annotated[
+    bool, typer.Option("--formats", is_eager=True, callback=_list_formats, help="List the formats, and end.")
+]
 IngestedOption = Annotated[
     Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")
 ]
@@ -103,6 +116,7 @@ def ingest(
     license: LicenseOption = None,
     split: SplitOption = None,
     config: ConfigurationOption = None,
+    _formats: FormatsOption = False,
     columns: ColumnsOption = None,
     spans: SpansOption = None,
     python: PythonOption = None,
@@ -116,7 +130,9 @@ def ingest(
     After a kill, the same command continues.
     """
     if form not in FORMATS:
-        raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
+        near = get_close_matches(form, FORMATS, n=1)
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"--format: no format {form!r}; {guess}`iterpref ingest --formats` lists them")
     settings = read_params(set_, params_file)
     parts = PRESETS[form].parts if form in PRESETS else form
     # Without trajectories no wrong programs are kept.

@@ -341,6 +341,7 @@ class TrainingParams(Settings):
 
     seed: Seed
     start: Annotated[str, Field(min_length=1)] | None
+    reference: Annotated[str, Field(min_length=1)] | None
     learning_rate: FinitePositive
     nll_learning_rate: FinitePositive
     alpha: Alpha

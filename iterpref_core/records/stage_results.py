@@ -84,11 +84,11 @@ class ValidityResult(StageResult):
         coverage: the share of lines and branches together.
     """
 
-    problems: int
+    problems: int = 0
     inside: int | None = None
-    references: dict[str, int]
-    mutants: int
-    killed: int
+    references: dict[str, int] = {}
+    mutants: int = 0
+    killed: int = 0
     mutation_score: float | None = None
     line_coverage: float | None = None
     branch_coverage: float | None = None
@@ -96,7 +96,7 @@ class ValidityResult(StageResult):
 
 
 class CodeflowResult(StageResult):
-    """The counts over trajectories.
+    """The counts over trajectories; by default of none.
 
     Attributes:
         problems: the number of problems.
@@ -118,18 +118,18 @@ class CodeflowResult(StageResult):
         bf16: 1 if the student computed in bfloat16; None if that is not known.
     """
 
-    problems: int
-    solved: int
-    solved_but_fails_hidden: int
-    missing: int
-    no_program: int
-    pass_rate: dict[int, float]
-    llm_calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    verdicts: dict[str, int]
-    verdicts_by_iteration: dict[int, dict[str, int]]
-    cost_usd: float
+    problems: int = 0
+    solved: int = 0
+    solved_but_fails_hidden: int = 0
+    missing: int = 0
+    no_program: int = 0
+    pass_rate: dict[int, float] = {}
+    llm_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    verdicts: dict[str, int] = {}
+    verdicts_by_iteration: dict[int, dict[str, int]] = {}
+    cost_usd: float = 0.0
     mixed: int | None = None
     inside: int | None = None
     left_out: dict[str, int] | None = None
@@ -145,12 +145,20 @@ class PairsResult(StageResult):
         dropped: reason → the number of problems without a pair, with zeros; `pairs` and these are all trajectories.
             With `rejected: all` overlaps are counted by pair; the other reasons by problem.
         contaminated: pairs that overlap with a benchmark, dropped or not.
+        own: file of the user's own pairs → `pairs` taken from it, and reason → pairs left out. They count in `pairs`
+            and not in `dropped`.
     """
 
     pairs: int
     further_pairs: int | None = None
     dropped: dict[str, int]
     contaminated: int
+    own: dict[str, dict[str, int]] | None = None
+
+    @property
+    def own_pairs(self) -> int:
+        """Return the number of the user's own pairs."""
+        return sum(counts["pairs"] for counts in (self.own or {}).values())
 
 
 class LocalizationResult(StageResult):

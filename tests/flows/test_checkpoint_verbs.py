@@ -32,6 +32,6 @@ def _files(iterpref):
 def test_a_checkpoint_without_its_head_is_refused_before_anything_is_spent(iterpref, verb, word_model):
     lacks("lm_head.weight")(Path(shutil.copytree(word_model, "model")))
     before = set(Path().iterdir())
-    code, _, err = iterpref(verb, *VERBS[verb], "--model", "model", "--out", "out")
+    code, _, err = iterpref(verb, *VERBS[verb], "--debugger" if verb == "debug" else "--model", "model", "--out", "out")
     assert (code, "lacks 1 of the model's weights (lm_head.weight)" in err) == (2, True), err
     assert set(Path().iterdir()) == before

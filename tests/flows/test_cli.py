@@ -15,6 +15,7 @@ from flows.cli.app import app
 from iterpref_core.cli import exit_code
 from iterpref_core.cli.options import parse_assignments, read_params
 from iterpref_core.cli.printing import show_result
+from iterpref_core.cli.problem_verbs import FORMATS
 from iterpref_core.records import ConfigError, PreferencePair, Problem, Trajectory
 from tests.settings import ROOT
 from tests.texts import written
@@ -64,6 +65,12 @@ def test_the_schema_of_a_record_holds_for_its_example_and_for_a_written_line(ite
     assert not Draft202012Validator(schema).is_valid({})
 
 
+def test_the_formats_of_sets_are_listed_one_a_line(iterpref):
+    code, out, _ = iterpref("ingest", "--formats")
+    assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {*FORMATS})
+    assert all(len(line.split()) > 1 for line in out.splitlines())
+
+
 def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeypatch):
     assert iterpref("--version")[:2] == (0, f"iterpref {version('iterpref')}\n")
     # Typer asks which shell has started the command; a test may have been started by none.
@@ -92,6 +99,7 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeyp
         (["run", "--set", "profile=tiny"], "use `iterpref init --profile NAME`"),
         (["run", "--set", "training=3"], "training: a section takes parameters"),
         (["run", "traning"], "no stage 'traning'"),
+        (["ingest", "pairs.jsonl", "--format", "mbbp", "--out", "o"], "did you mean 'mbpp'? `iterpref ingest"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_message(iterpref, monkeypatch, arguments, message):

@@ -3,10 +3,16 @@
 import csv
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
+from iterpref_core.problems.composition.problem_splits import SPLITS
+from iterpref_core.records import load_params
+from iterpref_core.storage.jsonl import read_pairs
+from tasks.grid import choose_benchmark
+from tests.settings import ROOT
 from tests.texts import written
 
 
@@ -83,6 +89,19 @@ def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref
     assert found["target-dpo"][0]
     assert not found["dpo"][0]
     assert 0 < found["dpo"][1] < found["target-dpo"][1] < 1
+
+
+def test_init_sets_up_an_experiment_on_pairs_alone(iterpref, word_model):
+    shutil.copy2(ROOT / "params.yaml", ".")
+    Path("config").symlink_to(ROOT / "config")
+    code, _, err = iterpref("init", "--pairs", _write("csv"), "--model", word_model)
+    assert code == 0, err
+    params = load_params()
+    assert (params.profile, params.model.student, params.model.debugger) == ("own", str(word_model), str(word_model))
+    assert {getattr(params.problems, split) for split in SPLITS} == {0}
+    assert "heldout" not in params.evaluation.benchmarks
+    assert len(list(read_pairs("pairs/pairs.jsonl"))) == len(ROWS)
+    assert choose_benchmark("rates", None, params) == "humaneval"
 
 
 def test_regions_of_a_file_stay_and_must_lie_in_the_program(iterpref):

@@ -6,7 +6,7 @@ import pytest
 
 from iterpref_core.records import ConfigError, InputError, IoTest, Problem, load_params, with_values
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.grid import check_choice, plan_rows
+from tasks.grid import choose_benchmark, plan_rows
 from tests.settings import ROOT
 
 
@@ -29,11 +29,11 @@ def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(params, mo
 @pytest.mark.parametrize("preset", ["rates", "tune"])
 def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(preset, params, monkeypatch):
     monkeypatch.chdir(ROOT)
-    check_choice(preset, "validation", params)
+    choose_benchmark(preset, "validation", params)
     for benchmark in ("heldout", "humaneval"):
         with pytest.raises(ConfigError, match=f"--benchmark {benchmark}: {preset} chooses settings"):
-            check_choice(preset, benchmark, params)
-    check_choice("masking", "heldout", params)
+            choose_benchmark(preset, benchmark, params)
+    choose_benchmark("masking", "heldout", params)
 
 
 def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params, tmp_path, monkeypatch):
@@ -44,9 +44,9 @@ def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params, tmp_pa
     heldout = problem.model_copy(update={"task_id": "mine/2", "split": "heldout"})
     write_jsonl("problems/mine.jsonl", [problem, heldout])
     with pytest.raises(InputError, match="no problem of the split validation"):
-        check_choice("rates", "validation", own)
+        choose_benchmark("rates", "validation", own)
     write_jsonl("problems/more.jsonl", [problem.model_copy(update={"task_id": "more", "split": "validation"})])
-    check_choice("rates", "validation", own)
+    choose_benchmark("rates", "validation", own)
 
 
 def test_a_sweep_without_objectives_trains_those_of_the_experiment(params, monkeypatch):

@@ -80,12 +80,15 @@ class EvaluationSetting:
         cache: folder for expected results and the outcomes of canonical solutions; outside of anything that DVC
             deletes.
         limit: tasks of each benchmark, the first ones; None for all.
+        own_set: the user has named the file of problems: `heldout` then has the file's name in results, and of a file
+            without held-out problems all are scored.
     """
 
     params: Params
     problems: Path
     cache: Path
     limit: int | None = None
+    own_set: bool = False
 
 
 class Sanitizer(NamedTuple):

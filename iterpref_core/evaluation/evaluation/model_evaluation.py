@@ -68,5 +68,5 @@ def ask_benchmarks(sampler: Sampler, setting: EvaluationSetting, results: Result
             with open_harness(benchmark, setting.cache) as harness:
                 found = read_programs(benchmark, sampler.answer(benchmark))
                 runs = harness.run(found.samples, found.truncated)
-                results.write(name, summarize(harness, found, runs), found.samples)
+                results.write(benchmark.name, summarize(harness, found, runs), found.samples)
     return results.of_this_run()

@@ -126,7 +126,7 @@ class Sampler:
         # A chat model at an endpoint ends its answer by itself.
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         stops = () if is_chat_endpoint else benchmark.stops(self.mode)
-        limit = self.params.max_new_tokens or BENCHMARKS[benchmark.name].max_new_tokens
+        limit = self.params.max_new_tokens or BENCHMARKS.get(benchmark.name, BENCHMARKS["heldout"]).max_new_tokens
         sampling = Sampling(self.temperature, limit, stops=stops)
         answered = self._ask(benchmark.name, [request for _, _, request in requests], sampling)
         by_task = []

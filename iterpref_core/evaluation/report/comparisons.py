@@ -75,14 +75,23 @@ def compare_results(benchmark: str, results: Mapping[str, Measured]) -> Comparis
     Raises:
         InputError: the results are of different data: under the same name tasks may have been composed anew.
     """
+    check_same_data(benchmark, results)
     ours, theirs = results.values()
-    # Equal names do not mean equal tasks: problems may have been composed anew.
-    if ours.data.sha256 != theirs.data.sha256:
-        raise InputError(
-            f"{benchmark}: {' and '.join(results)} were measured on different data ({ours.data.sha256[:12]}, "
-            f"{theirs.data.sha256[:12]}); evaluate both on the same file"
-        )
     return compare_shares(shares_passed(ours.verdicts), shares_passed(theirs.verdicts))
+
+
+def check_same_data(benchmark: str, results: Mapping[str, Measured]) -> None:
+    """Refuse results of different data: under the same name problems may have been composed anew.
+
+    Raises:
+        InputError: the data differ.
+    """
+    data = dict.fromkeys(result.data.sha256[:12] for result in results.values())
+    if len(data) > 1:
+        raise InputError(
+            f"{benchmark}: {' and '.join(results)} were measured on different data ({', '.join(data)}); evaluate "
+            "all on the same file"
+        )
 
 
 def measured_differently(before: Measured, after: Measured) -> list[str]:

@@ -1,14 +1,14 @@
 """Compose the findings in sentences from the data, also for a run without a gain."""
 
 from ..statistics.comparison import Comparison
-from .display_names import BASELINES, COUNTERPARTS, model_name
+from .display_names import BASELINES, COUNTERPARTS, benchmark_name, model_name
 from .number_formats import p_equation, percent, points
-from .score_rows import ScoreRow, compared, main_rows
+from .score_rows import ScoreRow, compared, main_benchmark, main_rows
 from .summary_record import Summary
 
 
 def headline(summary: Summary) -> str:
-    """Return one sentence on the effect of focal training on held-out pass@1 and its distance to the best baseline.
+    """Return one sentence on the effect of focal training on pass@1 and its distance to the best baseline.
 
     The focal objective with the NLL term speaks for the method if it was trained, else the objective without.
     """
@@ -17,16 +17,17 @@ def headline(summary: Summary) -> str:
     focal = next((name for name in ("target-rpo", "target-dpo") if name in rows), None)
     if focal is None:
         return "No focal objective has been measured yet, so this run cannot show what focal preference training does."
+    name = benchmark_name(main_benchmark(summary))
     method = f"Focal preference training ({model_name(focal)})"
     after = percent(rows[focal].scores.pass_at_1)
     gain = rows[focal].comparison
     if gain is None:
-        return f"{method} solves {after} of the held-out problems; the base model was not measured."
+        return f"{method} solves {after} of the {name} problems; the base model was not measured."
     before = percent(rows["base"].scores.pass_at_1)
     effect = {
-        1: f"raised held-out pass@1 from {before} to {after}",
-        -1: f"lowered held-out pass@1 from {before} to {after}",
-        0: f"did not significantly change held-out pass@1 ({before} before, {after} after)",
+        1: f"raised {name} pass@1 from {before} to {after}",
+        -1: f"lowered {name} pass@1 from {before} to {after}",
+        0: f"did not significantly change {name} pass@1 ({before} before, {after} after)",
     }[gain.effect]
     baseline = best_baseline(rows)
     # The baseline decides whether the method is worth its trouble.
@@ -39,9 +40,8 @@ def headline(summary: Summary) -> str:
         -1: f"{size} below",
         0: "not significantly different from",
     }[distance.effect]
-    name = model_name(baseline)
     score = percent(rows[baseline].scores.pass_at_1)
-    return f"{method} {effect}, {comparison} the best baseline, {name} ({score})."
+    return f"{method} {effect}, {comparison} the best baseline, {model_name(baseline)} ({score})."
 
 
 def best_baseline(rows: dict[str, ScoreRow]) -> str | None:

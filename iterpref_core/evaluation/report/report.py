@@ -17,7 +17,6 @@ from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from . import number_formats
 from .display_names import (
     FOCAL,
-    MAIN_BENCHMARK,
     PAPER_CALLS_PER_PROBLEM,
     PAPER_COVERAGE,
     PAPER_PASS_RATES,
@@ -29,7 +28,7 @@ from .display_names import (
 from .explorer import text_hash, write_explorer
 from .findings import findings, headline
 from .pair_view import pair_context, template_text, templates
-from .score_rows import ScoreRow, score_rows, tables_of, tests_inside
+from .score_rows import ScoreRow, main_benchmark, score_rows, tables_of, tests_inside
 from .standings import write_csv
 from .summary import ReportFiles, build_summary, problem_outcomes
 from .summary_record import Summary, write_summary
@@ -56,7 +55,7 @@ def write_page(
         headline=headline(summary),
         findings=findings(summary),
         tables=tables_of(rows),
-        main=MAIN_BENCHMARK,
+        main=main_benchmark(summary),
         name=model_name,
         focal=FOCAL,
         reasons=_unmeasured(summary),

@@ -21,6 +21,9 @@ class ScoreRow:
         part: empty for all tasks, else a difficulty.
         comparison: with the first model of the table, which is base in the report; None for that model, if it was
             not measured or shares no task, and for a part.
+        seeds: the number of trainings that the scores are means over.
+        spread: the standard deviation of pass@1 over several of them.
+        best: the score is the highest of its benchmark, and significantly above the next one.
     """
 
     model: str
@@ -28,6 +31,9 @@ class ScoreRow:
     scores: BenchmarkScores
     part: str = ""
     comparison: Comparison | None = None
+    seeds: int = 1
+    spread: float | None = None
+    best: bool = False
 
 
 def score_rows(summary: Summary) -> list[ScoreRow]:
@@ -63,8 +69,15 @@ def tables_of(rows: Iterable[ScoreRow]) -> dict[str, list[ScoreRow]]:
 
 
 def main_rows(summary: Summary) -> dict[str, ScoreRow]:
-    """Return model → score on held-out problems."""
-    return {row.model: row for row in score_rows(summary) if row.benchmark == MAIN_BENCHMARK and not row.part}
+    """Return model → score on the main benchmark."""
+    main = main_benchmark(summary)
+    return {row.model: row for row in score_rows(summary) if row.benchmark == main and not row.part}
+
+
+def main_benchmark(summary: Summary) -> str:
+    """Return the benchmark that the headline is about: the held-out problems, or else the first that was measured."""
+    measured = [name for scores in summary.models.values() for name in scores]
+    return MAIN_BENCHMARK if MAIN_BENCHMARK in measured or not measured else measured[0]
 
 
 def tests_inside(rows: Iterable[ScoreRow]) -> dict[str, tuple[int, int]]:
@@ -76,8 +89,8 @@ def compared(
     summary: Summary,
     model: str,
     against: str,
-    benchmark: str = MAIN_BENCHMARK,
+    benchmark: str | None = None,
 ) -> Comparison | None:
-    """Return the comparison of two models, or None."""
+    """Return the comparison of two models, on the main benchmark unless another is named; or None."""
     by_model = summary.comparisons.get(model, {})
-    return by_model.get(against, {}).get(benchmark)
+    return by_model.get(against, {}).get(benchmark or main_benchmark(summary))

@@ -1,6 +1,7 @@
 """Print and write a list of score rows as a table in the terminal, as Markdown, as CSV and for scripts."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -67,11 +68,46 @@ class Standings:
         Console(file=text, width=10_000, color_system=None).print(table)
         return "\n".join([*text.getvalue().strip().split("\n"), "", NOTE, *self.notes]) + "\n"
 
+    def latex(self) -> str:
+        """Return the table for a paper (booktabs), a column a benchmark.
+
+        A cell has pass@1, its standard deviation over several seeds, and the difference from the first model with its
+        interval. The best score of a column is bold if it is significantly better than the next one.
+        """
+        benchmarks = in_order({row.benchmark for row in self.rows}, BENCHMARKS)
+        cells = {(row.model, row.benchmark): _latex_cell(row) for row in self.rows}
+        lines = [rf"\begin{{tabular}}{{l{'r' * len(benchmarks)}}}", r"\toprule"]
+        lines += [
+            " & ".join(["Model", *(_latex_text(benchmark_name(name)) for name in benchmarks)]) + r" \\",
+            r"\midrule",
+        ]
+        for model in dict.fromkeys([self.first, *(row.model for row in self.rows)]):
+            texts = [cells.get((model, name), "--") for name in benchmarks]
+            lines.append(" & ".join([_latex_text(model_name(model)), *texts]) + r" \\")
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
     def write(self, out: Path) -> None:
         """Write leaderboard.md and leaderboard.csv into a folder."""
         with atomic_writer(out / "leaderboard.md") as file:
             file.write(self.markdown())
         write_csv(self.rows, out / "leaderboard.csv")
+
+
+def _latex_text(text: str) -> str:
+    """Return a text in which LaTeX's characters stand for themselves."""
+    return re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", "/"))
+
+
+def _latex_cell(row: ScoreRow) -> str:
+    score = share(row.scores.pass_at_1)
+    if row.best:
+        score = rf"\textbf{{{score}}}"
+    if row.spread is not None:
+        score += rf" $\pm$ {share(row.spread)}"
+    if row.comparison is None:
+        return score
+    against = f"{points(row.comparison.difference)} {interval(row.comparison.ci95)}".replace("−", "-")
+    return rf"{score} {{\scriptsize ${against}$}}"
 
 
 def summary_standings(summary: Summary) -> Standings:
@@ -109,6 +145,7 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
         "pass_at_1": scores.pass_at_1,
         "ci95_low": scores.ci95[0],
         "ci95_high": scores.ci95[1],
+        **({"seeds": row.seeds, "std": row.spread} if row.seeds > 1 else {}),
         **{f"pass_at_{k}": score for k, score in scores.of_other_k.items()},
         "difference": paired and paired.difference,
         "difference_low": paired and paired.ci95[0],
@@ -122,14 +159,21 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
 
 
 def write_csv(rows: Iterable[ScoreRow], path: Path) -> None:
-    """Write rows as CSV, in shares of 1. Every k that some row has is a column."""
+    """Write rows as CSV, in shares of 1."""
+    with atomic_writer(path) as file:
+        file.write(csv_text(rows))
+
+
+def csv_text(rows: Iterable[ScoreRow]) -> str:
+    """Return rows as CSV, in shares of 1. Every k that some row has is a column."""
     records = list(map(row_to_json, rows))
     # Without rows, DVC's plots still need a header.
     columns = dict.fromkeys(["benchmark", "model", "pass_at_1", *(name for record in records for name in record)])
-    with atomic_writer(path) as file:
-        table = csv.DictWriter(file, list(columns), lineterminator="\n")
-        table.writeheader()
-        table.writerows(records)
+    text = StringIO()
+    table = csv.DictWriter(text, list(columns), lineterminator="\n")
+    table.writeheader()
+    table.writerows(records)
+    return text.getvalue()
 
 
 def _filled(table: Table, first: str, rows: Sequence[ScoreRow], told: set[str], replaced: dict[str, str]) -> Table:
@@ -163,6 +207,8 @@ def _texts(first: str, row: ScoreRow) -> dict[str, str | None]:
         "tasks": f"{scores.n:,}",
         "pass@1": share(scores.pass_at_1),
         "95% interval": f"[{low}, {high}]",
+        "seeds": str(row.seeds) if row.seeds > 1 else None,
+        "std": None if row.spread is None else share(row.spread),
         **{f"pass@{k}": share(score) for k, score in scores.of_other_k.items()},
         f"against {model_name(first)}": (
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None

@@ -127,17 +127,19 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
 def _codeflow(metrics: Path) -> CodeflowSummary:
     codeflow = load_result(metrics / "codeflow.json", CodeflowResult)
     pairs = load_result(metrics / "pairs.json", PairsResult)
+    made = pairs.pairs - pairs.own_pairs
     return CodeflowSummary.model_validate(
         codeflow.model_dump()
         | {
             "pass_rate_by_iteration": tuple(share for _, share in sorted(codeflow.pass_rate.items())),
-            "pairs": pairs.pairs,
+            "pairs": made,
+            "own_pairs": pairs.own,
             "further_pairs": pairs.further_pairs,
             "dropped": dict(sorted(pairs.dropped.items())),
             "verdicts": dict(sorted(codeflow.verdicts.items())),
             "tokens": codeflow.prompt_tokens + codeflow.completion_tokens,
-            "calls_per_pair": codeflow.llm_calls / pairs.pairs if pairs.pairs else None,
-            "cost_usd_per_pair": codeflow.cost_usd / pairs.pairs if pairs.pairs else None,
+            "calls_per_pair": codeflow.llm_calls / made if made else None,
+            "cost_usd_per_pair": codeflow.cost_usd / made if made else None,
         }
     )
 

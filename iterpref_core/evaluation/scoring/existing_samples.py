@@ -62,7 +62,7 @@ def score_samples(
                 found = find_programs(benchmark, samples, path, extract=extract, partial=partial)
             with open_harness(benchmark, setting.cache) as harness:
                 runs = list(benchmark.canonical.values()) if path is None else harness.run(found.samples)
-                results.write(name, summarize(harness, found, runs), found.samples)
+                results.write(benchmark.name, summarize(harness, found, runs), found.samples)
     if unknown:
         message = "%s: %s samples are of no task that is scored, such as %s; check --benchmark and their task_id"
         logger.warning(message, path, f"{unknown.total():,}", next(iter(unknown)))

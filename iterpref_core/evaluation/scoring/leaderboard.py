@@ -3,27 +3,33 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean, stdev
 
-from iterpref_core.records import Incomplete, InputError, ModelResults
+import numpy as np
+
+from iterpref_core.records import Incomplete, InputError, Measured, ModelResults
 
 from ..evaluation.results_file import load_model_results
-from ..report.comparisons import compare_results, measured_differently, scores_of
+from ..report.comparisons import check_same_data, compare_results, measured_differently, scores_of
 from ..report.display_names import benchmark_name
 from ..report.score_rows import ScoreRow
 from ..report.standings import Standings, inside_notes
+from ..statistics.comparison import Comparison
+from ..statistics.seed_comparison import compare_seeds, resample_means
 
 
 def make_leaderboard(
-    places: Sequence[Path],
+    entrants: Sequence[str | Path],
     benchmarks: Sequence[str],
-    out: Path,
+    out: Path | None = None,
 ) -> tuple[Standings, bool]:
     """Compare results and write the table.
 
     Args:
-        places: folders of `iterpref evaluate`, or their results.json; the others are compared with the first one.
+        entrants: `[NAME=]RESULTS[,RESULTS…]`: folders of `iterpref evaluate`, or their results.json; several of one
+            name are the seeds of a model. The others are compared with the first one.
         benchmarks: the benchmarks to show; none: all that some model was measured on.
-        out: folder for leaderboard.md and leaderboard.csv.
+        out: folder for leaderboard.md and leaderboard.csv; None writes none.
 
     Returns:
         The table, and whether some model lacks answers to a benchmark.
@@ -31,30 +37,54 @@ def make_leaderboard(
     Raises:
         InputError: results are given twice, cannot be read, or are of different data; or no model has a score.
     """
-    folders = [place.absolute() if place.is_dir() else place.absolute().parent for place in places]
-    names = [folder.name for folder in folders]
-    models: dict[str, ModelResults] = {}
-    for number, (place, folder) in enumerate(zip(places, folders, strict=True)):
-        if folder in folders[:number]:
-            raise InputError(f"{place}: given twice; name each model once")
-        # Two folders may have one name: `a/results` and `b/results`.
-        name = folder.name if names.count(folder.name) == 1 else str(place)
-        models[name] = load_model_results(place)
+    models = {name: list(map(load_model_results, places)) for name, places in read_entrants(entrants).items()}
+    every = [model for seeds in models.values() for model in seeds]
     # Without --benchmark, show every benchmark of any model.
-    shown = benchmarks or list(dict.fromkeys(name for model in models.values() for name in model.benchmarks))
+    shown = benchmarks or list(dict.fromkeys(name for model in every for name in model.benchmarks))
     board = rank_models(models, shown)
     if not board.rows:
-        raise InputError("; ".join(board.notes) or f"{places[0]}: no benchmark; run `iterpref evaluate`")
-    board.write(out)
-    lacking = any(isinstance(model.benchmarks.get(name), Incomplete) for model in models.values() for name in shown)
+        raise InputError("; ".join(board.notes) or f"{entrants[0]}: no benchmark; run `iterpref evaluate`")
+    if out is not None:
+        board.write(out)
+    lacking = any(isinstance(model.benchmarks.get(name), Incomplete) for model in every for name in shown)
     return board, lacking
 
 
-def rank_models(models: Mapping[str, ModelResults], benchmarks: Sequence[str]) -> Standings:
+def read_entrants(entrants: Sequence[str | Path]) -> dict[str, list[Path]]:
+    """Return name → results of each entrant.
+
+    Raises:
+        InputError: a place is not there, or is given twice; or two entrants have one name.
+    """
+    found: dict[str, list[Path]] = {}
+    known: set[Path] = set()
+    read = []
+    for text in map(str, entrants):
+        # A folder's name may hold `=` and `,`.
+        name, _, listed = ("", "", text) if Path(text).exists() or "=" not in text else text.partition("=")
+        places = [Path(text)] if Path(text).exists() else [Path(place) for place in listed.split(",")]
+        for place in places:
+            folder = place.absolute() if place.is_dir() else place.absolute().parent
+            if not place.exists():
+                raise InputError(f"{place}: is not there; give folders of `iterpref evaluate`, as in NAME=s1,s2,s3")
+            if folder in known:
+                raise InputError(f"{place}: given twice; name each model once")
+            known.add(folder)
+        read.append((name or (folder.name if len(places) == 1 else text), text, places))
+    for name, text, places in read:
+        # Two folders may have one name: `a/results` and `b/results`.
+        shown = name if [other for other, _, _ in read].count(name) == 1 else text
+        if shown in found:
+            raise InputError(f"{text}: the name {shown} is given twice; name each model once")
+        found[shown] = places
+    return found
+
+
+def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequence[str]) -> Standings:
     """Compare models with the first one, benchmark by benchmark, the best model first.
 
     Args:
-        models: name → results.
+        models: name → results of its seeds, of which there may be one.
         benchmarks: the benchmarks to show.
 
     Raises:
@@ -65,25 +95,57 @@ def rank_models(models: Mapping[str, ModelResults], benchmarks: Sequence[str]) -
     # A reason that holds for several models or benchmarks is named once.
     notes: dict[tuple[str, str], list[str]] = {}
     for benchmark in benchmarks:
-        ranked = []
+        measured: dict[str, list[Measured]] = {}
         lacking: dict[str, list[str]] = {}
         label = benchmark_name(benchmark)
-        base = models[first].measured.get(benchmark)
-        for name, model in models.items():
-            result = model.measured.get(benchmark)
-            if result is None:
-                lacking.setdefault(model.unavailable.get(benchmark, "it was not measured"), []).append(name)
+        for name, seeds in models.items():
+            found = [model.measured[benchmark] for model in seeds if benchmark in model.measured]
+            if len(found) == len(seeds):
+                measured[name] = found
                 continue
-            row = ScoreRow(name, benchmark, scores_of(result))
-            if base is not None and name != first:
-                comparison = compare_results(benchmark, {name: result, first: base})
-                row = replace(row, comparison=comparison)
-                if differing := measured_differently(base, result):
-                    key = f"{name} and {first} were measured differently", "; ".join(differing)
+            reasons = [model.unavailable.get(benchmark) for model in seeds if benchmark not in model.measured]
+            lacking.setdefault(reasons[0] or "it was not measured", []).append(name)
+        base = measured.get(first)
+        ranked = sorted(
+            (_row(name, benchmark, found) for name, found in measured.items()), key=lambda row: -row.scores.pass_at_1
+        )
+        for place, row in enumerate(ranked):
+            comparison, best = None, False
+            if base is not None and row.model != first:
+                comparison = _compare(benchmark, {row.model: measured[row.model], first: base})
+                if differing := measured_differently(base[0], measured[row.model][0]):
+                    key = f"{row.model} and {first} were measured differently", "; ".join(differing)
                     notes.setdefault(key, []).append(label)
-            ranked.append(row)
-        rows += sorted(ranked, key=lambda row: -row.scores.pass_at_1)
+            if place == 0 and len(ranked) > 1:
+                next_one = ranked[1].model
+                ahead = _compare(benchmark, {row.model: measured[row.model], next_one: measured[next_one]})
+                best = ahead is not None and ahead.effect == 1
+            rows.append(replace(row, comparison=comparison, best=best))
         for reason, names in lacking.items():
             notes.setdefault((f"no score of {', '.join(names)}", reason), []).append(label)
     texts = [f"{what} on {', '.join(names)}: {why}" for (what, why), names in notes.items()]
+    if any(row.seeds > 1 for row in rows):
+        texts.insert(0, "Scores of several seeds are means; their intervals and p: bootstrap over problems and seeds.")
     return Standings(first, rows, [*texts, *inside_notes(rows)])
+
+
+def _row(name: str, benchmark: str, seeds: Sequence[Measured]) -> ScoreRow:
+    """Return the row of a model, without its comparison; of several seeds the mean."""
+    scores = scores_of(seeds[0])
+    if len(seeds) == 1:
+        return ScoreRow(name, benchmark, scores)
+    check_same_data(benchmark, {f"{name} ({number})": result for number, result in enumerate(seeds, start=1)})
+    passed = [result.pass_at_1 for result in seeds]
+    low, high = map(float, np.quantile(resample_means(seeds)[0], [0.025, 0.975]))
+    update = {"pass_at_1": mean(passed), "ci95": (low, high), "parts": None, "truncated": None, "tokens": None}
+    scores = scores.model_copy(update=update | {"cost_usd": None} | dict.fromkeys(seeds[0].beyond))
+    return ScoreRow(name, benchmark, scores, seeds=len(seeds), spread=stdev(passed))
+
+
+def _compare(benchmark: str, models: Mapping[str, Sequence[Measured]]) -> Comparison | None:
+    """Return the comparison of the first of two models with the second; with seeds, that of their means."""
+    ours, theirs = models.values()
+    if len(ours) == len(theirs) == 1:
+        return compare_results(benchmark, {name: seeds[0] for name, seeds in models.items()})
+    check_same_data(benchmark, {name: seeds[0] for name, seeds in models.items()})
+    return compare_seeds(ours, theirs)

@@ -4,7 +4,7 @@ A card states only what was recorded of these very weights. Everything else is u
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
-from iterpref_core.records import ModelLineage
+from iterpref_core.records import InputError, ModelLineage
 
+from ..evaluation.results_file import load_model_results
 from ..report.display_names import model_name
 from ..report.score_rows import score_rows
 from ..report.standings import Standings, inside_notes
 from ..report.summary_record import Summary
+from ..scoring.leaderboard import rank_models
 
 _TEMPLATE = Path(__file__).with_name("model_card.md")
 
@@ -31,6 +33,7 @@ def model_card(
     *,
     license: str | None,
     sources: Mapping[str, int],
+    scores: str | None = None,
 ) -> str:
     """Return the README.md of a model.
 
@@ -41,6 +44,7 @@ def model_card(
         weights: the model's fingerprint, the key of its scores in the summary.
         license: the license of the base model, if known.
         sources: source of problems → number of problems.
+        scores: a table of scores, which replaces the summary's.
     """
     # The first training comes first.
     steps = list(reversed(list(ancestors(lineage)))) if lineage else []
@@ -63,11 +67,30 @@ def model_card(
         title=title,
         training=_training(steps),
         license_of_base="" if base == EMBEDDED else license or "unknown: check",
-        scores=_scores(summary, lineage, weights) if summary else "",
+        scores=scores or (_scores(summary, lineage, weights) if summary else ""),
         lineage=_json(lineage.model_dump(mode="json", exclude_none=True)) if lineage else "",
         experiment=_json(experiment) if experiment else "",
     )
     return str(card)
+
+
+def scores_of_results(results: Sequence[Path], weights: str) -> str:
+    """Return the table of scores of results of `iterpref evaluate`, compared with the first of another model.
+
+    Args:
+        results: folders of results, one of them of this model.
+        weights: the model's fingerprint.
+
+    Raises:
+        InputError: no results are of these weights, or they are of different data.
+    """
+    found = {place: load_model_results(place) for place in results}
+    others = {str(place): [model] for place, model in found.items() if model.weights != weights}
+    own = [model for model in found.values() if model.weights == weights]
+    if not own or not weights:
+        raise InputError(f"--results {results[0]}: not of this model's weights; evaluate the folder that is exported")
+    benchmarks = dict.fromkeys(name for model in found.values() for name in model.benchmarks)
+    return rank_models({**others, "this model": own}, list(benchmarks)).markdown()
 
 
 def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> bool:

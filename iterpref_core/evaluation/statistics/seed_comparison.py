@@ -8,6 +8,7 @@ import numpy as np
 
 from iterpref_core.records import Measured, Record
 
+from .comparison import Comparison
 from .paired_tests import RESAMPLES, SEED
 from .pass_at_k import shares_passed
 
@@ -74,24 +75,57 @@ def bootstrap_difference(
     share of resamples on the rarer side of 0 (Efron and Tibshirani 1993, section 15.4), so that it is below 0.05 where
     the interval leaves 0 out. An exact test of the problems alone, such as McNemar's, would not know of the seeds.
     """
-    ours, theirs = ([shares_passed(score.verdicts) for score in side] for side in (left, right))
-    tasks = sorted(set.intersection(*(set(shares) for shares in (*ours, *theirs))))
-    n = len(tasks)
-    random = np.random.default_rng(SEED)
-    # [2, 0, 1, …]: how often a resample has each problem.
-    drawn = random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-
-    def resample(trainings: Sequence[Mapping[str, float]]) -> Any:
-        """Return pass@1 of each resample, over its trainings, drawn with replacement."""
-        passed = np.array([[shares[task] for task in tasks] for shares in trainings])
-        means = drawn @ passed.T / n
-        # Draw seeds anew for each resample and side.
-        seeds = random.integers(len(trainings), size=means.shape)
-        return np.take_along_axis(means, seeds, axis=1).mean(axis=1)
-
-    differences = resample(ours) - resample(theirs)
+    ours, theirs = resample_means(left, right)
+    differences = ours - theirs
     low, high = np.quantile(differences, [0.025, 0.975])
     below = float(np.mean(differences <= 0))
     above = float(np.mean(differences >= 0))
     p_value = min(1.0, 2 * min(below, above))
     return (float(low), float(high)), p_value
+
+
+def resample_means(*sides: Sequence[Measured]) -> list[Any]:
+    """Return (resamples,) mean pass@1 of each side, over the problems and seeds that each resample draws."""
+    trainings = [[shares_passed(score.verdicts) for score in side] for side in sides]
+    tasks = sorted(set.intersection(*(set(shares) for side in trainings for shares in side)))
+    n = len(tasks)
+    random = np.random.default_rng(SEED)
+    # [2, 0, 1, …]: how often a resample has each problem.
+    drawn = random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    means = []
+    for side in trainings:
+        passed = np.array([[shares[task] for task in tasks] for shares in side])
+        of_seeds = drawn @ passed.T / n
+        # Draw seeds anew for each resample and side.
+        seeds = random.integers(len(side), size=of_seeds.shape)
+        means.append(np.take_along_axis(of_seeds, seeds, axis=1).mean(axis=1))
+    return means
+
+
+def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> Comparison:
+    """Return the comparison of two models' mean pass@1 over their seeds; a task counts by its mean share."""
+    ours, theirs = (_mean_shares(side) for side in (left, right))
+    tasks = sorted(ours.keys() & theirs.keys())
+    gained, lost = ([task for task in tasks if sign * (ours[task] - theirs[task]) > 0] for sign in (1, -1))
+    solved = sum(ours[task] == theirs[task] and ours[task] > 0 for task in tasks)
+    difference = mean(ours[task] - theirs[task] for task in tasks)
+    ci95, p_value = bootstrap_difference(left, right)
+    return Comparison(
+        n=len(tasks),
+        gained=len(gained),
+        lost=len(lost),
+        difference=difference,
+        ci95=ci95,
+        p_value=p_value,
+        p_worse=p_value / 2 if difference < 0 else 1 - p_value / 2,
+        tasks_gained=tuple(gained),
+        tasks_lost=tuple(lost),
+        both=solved,
+        neither=len(tasks) - len(gained) - len(lost) - solved,
+    )
+
+
+def _mean_shares(side: Sequence[Measured]) -> dict[str, float]:
+    """Return task → mean share of passing samples over the seeds, for the tasks that all seeds were judged on."""
+    shares = [shares_passed(score.verdicts) for score in side]
+    return {task: mean(each[task] for each in shares) for task in set.intersection(*map(set, shares))}

@@ -3,7 +3,7 @@
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -22,8 +22,9 @@ from iterpref_core.records import (
     Problem,
     Trajectory,
     derive_seed,
+    take_name,
 )
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
 from .filters import FILTERS, drop_reason
@@ -100,8 +101,11 @@ def select_pairs(
     out: Path,
     report: Path | None = None,
     dropped: Path | None = None,
+    own: Path | None = None,
 ) -> PairsResult:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
+
+    Pairs of the user's own follow, after the same filters; one whose name is taken gets a number.
 
     A problem's first pair has the problem's `task_id`. With `rejected: all`, `#2`, `#3` follow it in further pairs;
     a number that would give the name of another problem is skipped.
@@ -113,7 +117,9 @@ def select_pairs(
         params: which failing version is rejected, and the filters' bounds.
         out: where the PreferencePair records go; written whole or not at all.
         report: JSON to write the benchmarks to, with the overlaps of pairs with each; not written by default.
-        dropped: JSONL to write every trajectory without a pair to (`storage.left_out`); not written by default.
+        dropped: JSONL to write every trajectory without a pair, and every own pair that is left out, to
+            (`storage.left_out`); not written by default.
+        own: folder with files of pairs, `*.jsonl`.
 
     Returns:
         The number of pairs, and of problems without one by reason.
@@ -125,13 +131,14 @@ def select_pairs(
     # The file of dropped trajectories is written even if every pair is dropped.
     with open_left_out(dropped) as left_out:
         selection = _Selection(problems, tokenizer, params)
-        pairs = selection.pairs(trajectories, left_out)
+        files = sorted(own.glob("*.jsonl")) if own else []
+        pairs = chain(selection.pairs(trajectories, left_out), selection.own_pairs(files, left_out))
         first = next(pairs, None)
         written = 0 if first is None else write_jsonl(out, chain([first], pairs))
     counts = selection.counts
     benchmarks = selection.benchmarks
     if not written:
-        raise _no_pair(trajectories, counts, benchmarks)
+        raise _no_pair(trajectories, counts + sum(selection.own.values(), Counter()), benchmarks)
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
@@ -142,6 +149,7 @@ def select_pairs(
         further_pairs=counts["further"] if params.rejected == "all" else None,
         dropped={reason: counts[reason] for reason in DROPPED},
         contaminated=benchmarks.contaminated,
+        own={name: dict(found) for name, found in selection.own.items()} or None,
     )
 
 
@@ -151,6 +159,7 @@ class _Selection:
     Attributes:
         benchmarks: the benchmarks that pairs are compared with.
         counts: pairs that are left out by reason, and `further` pairs of a problem.
+        own: the same of each file of own pairs, by the file's name, and the `pairs` taken from it.
     """
 
     def __init__(self, problems: Path, tokenizer: Path | str, params: PairsParams) -> None:
@@ -159,6 +168,8 @@ class _Selection:
         self.benchmarks = Decontamination(params.benchmarks, problems, pass_over=True)
         self._problems = read_paired_problems(problems)
         self.counts: Counter[str] = Counter()
+        self.own: dict[str, Counter[str]] = {}
+        self._names: Counter[str] = Counter()
 
     @cached_property
     def _tokenizer(self) -> "PreTrainedTokenizerBase":
@@ -191,7 +202,22 @@ class _Selection:
                     self.counts["contaminated"] += 1
                 else:
                     self.counts["further"] += pair.task_id != pair.problem
+                    self._names[pair.task_id] = 1
                     yield pair
+
+    def own_pairs(self, files: Sequence[Path], left_out: LeftOut) -> Iterator[PreferencePair]:
+        """Yield the pairs of files that pass the filters; `left_out` takes each of the others."""
+        for path in files:
+            counts = self.own[path.stem] = Counter(pairs=0)
+            for number, pair in enumerate(read_pairs(path), start=1):
+                fault = drop_reason(pair, self._params, self._count_tokens)
+                partner = None if fault else self.benchmarks.partner(pair)
+                reason = "contaminated" if partner else fault
+                counts[reason or "pairs"] += 1
+                if reason is not None:
+                    left_out.add(Dropped(reason, f"{path}:{number}", pair.task_id, DROPPED[reason], partner or ""))
+                else:
+                    yield pair.model_copy(update={"task_id": take_name(pair.task_id, self._names)})
 
     def _filtered(self, trajectory: Trajectory) -> list[PreferencePair] | str:
         """Return the pairs of a problem that no filter drops; or the reason why the first one is dropped.

@@ -97,13 +97,14 @@ def hold_out(problem: Problem, share: float) -> Problem:
     return problem.model_copy(update={"split": "heldout"}) if held_out else problem
 
 
-def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> ProblemsResult:
+def build_problems(params: ProblemsParams, ingested: Path, out: Path, *, may_be_empty: bool = False) -> ProblemsResult:
     """Write `problems.jsonl`.
 
     Args:
         params: sizes of the splits, and seed.
         ingested: folder with users' JSONL problems; may be empty.
         out: the file to write.
+        may_be_empty: True where the experiment has pairs of the user's own.
 
     Raises:
         InputError: a user's file is broken, or all files and splits are empty.
@@ -120,10 +121,11 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path) -> Problem
             counts["ingested"] += 1
             counts[str(problem.split)] += 1
             yield problem
-        if not taken:
+        if not taken and not may_be_empty:
             raise InputError(
                 f"{ingested}: no problem: no JSONL file in this folder holds one, and params.yaml composes none; run "
-                f"`iterpref ingest FILE --format problems --out {ingested}/mine.jsonl`, or raise problems.codeflow"
+                f"`iterpref ingest FILE --format problems --out {ingested}/mine.jsonl`, raise "
+                "problems.codeflow, or bring pairs: `iterpref init --pairs FILE`"
             )
 
     write_jsonl(out, counted())

@@ -17,11 +17,12 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from filelock import FileLock
 from peft import PeftModel
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.lineage import training_versions
-from iterpref_core.records import Layout, TrainingParams, digest_of
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
+from iterpref_core.records import ConfigError, Layout, TrainingParams, digest_of
 from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.new_folder import new_path
 from iterpref_core.storage.progress import show_progress
@@ -29,8 +30,9 @@ from iterpref_core.storage.progress import show_progress
 from ..data.batches import Batch, Collator
 from ..data.tokenized_dataset import TokenizedDataset
 from ..data.tokenized_pair import TokenizedPair
-from .label_head import batch_logps
+from .label_head import add_label_head, batch_logps
 from .parity import silent
+from .policy import load_policy
 
 Scores = tuple[int, np.ndarray]
 """The number of a pair, and the log-probabilities of the tokens of y+ and then of y-, float32 nats."""
@@ -75,6 +77,31 @@ def reference_path(
         training_versions(),
     ]
     return cache / f"{digest_of(decisive)}.npy"
+
+
+def load_reference(
+    model: Path | str, params: TrainingParams, device: torch.device, tokenizer: PreTrainedTokenizerBase
+) -> PreTrainedModel | PeftModel:
+    """Return a reference that is another model than the one that is trained, ready to be scored.
+
+    Args:
+        model: a folder or hub id.
+        params: the settings of the training, with `bf16` decided.
+        device: where it computes.
+        tokenizer: of the model that is trained.
+
+    Raises:
+        ConfigError: the two models have different tokens.
+        ModelError: the model is absent or cannot be read.
+    """
+    if load_tokenizer(model).get_vocab() != tokenizer.get_vocab():
+        raise ConfigError(
+            f"training.reference: {model} has other tokens than the model that is trained; name an earlier state of it"
+        )
+    whole = params.model_copy(update={"lora": None, "gradient_checkpointing": False})
+    reference = load_policy(model, whole, device).to(device)
+    add_label_head(reference)
+    return reference
 
 
 def reference_logps(

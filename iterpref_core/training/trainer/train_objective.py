@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from ..model.model_limits import limit_findings
 from ..model.policy import adapter_options, check_load, load_policy
 from ..model.ranks import join_processes, launched_precision, sharding
-from ..model.reference import reference_logps, reference_path
+from ..model.reference import load_reference, reference_logps, reference_path
 from ..objectives.objective_settings import RESOLVED, ObjectiveSettings, settings_of
 from .checkpoint import last_checkpoint, run_key, step_of
 from .curve import REWARDS, OnLog, ReportProgress, mean_loss, write_curve
@@ -67,7 +67,8 @@ def train_objective(
 
     Args:
         pairs: JSONL of pairs, with their error regions if the objective needs D-.
-        model: the model to start from, which is also the reference; a folder or hub id.
+        model: the model to start from, which is also the reference unless `params.reference` names another; a folder
+            or hub id.
         objective: a row of `OBJECTIVES`.
         params: settings; with `accelerate` several processes have to run this.
         out: folder for the trained checkpoint.
@@ -102,12 +103,14 @@ def train_objective(
     reader = PairReader(pairs)
     fingerprint = model_fingerprint(model, prompt)
     rows = open_tokenized_dataset(reader, template, fingerprint, params, scratch / "pairs")
+    reference = params.reference and check_checkpoint(params.reference, prompt)
+    scored_by = model_fingerprint(reference, prompt) if reference else fingerprint
     is_held_out = np.array(held_out(rows.problems, params, processes.num_processes))
     report_findings(limit_findings(model, rows.checks))
     report_findings(rows.checks.findings(params, regional=resolved.row.regional))
 
     # The folder's name has the digest of all that decides the weights, and how processes share them.
-    key = run_key(reader.digests, fingerprint, objective, params)
+    key = run_key(reader.digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     arguments = training_arguments(params, resolved, accumulation, int((~is_held_out).sum()), checkpoints)
     trainer = _make_trainer(model, template.tokenizer, rows, is_held_out, arguments, resolved, params)
@@ -115,7 +118,7 @@ def train_objective(
     if resolved.row.preference:
         collator = trainer.data_collator
         scores = reference_path(
-            scratch / "reference", rows, fingerprint, params, trainer.model, sharding(processes), collator.layout
+            scratch / "reference", rows, scored_by, params, trainer.model, sharding(processes), collator.layout
         )
         if not scores.exists():
             # Training starts anew: the weights of a checkpoint would be their own reference.
@@ -123,10 +126,14 @@ def train_objective(
 
         def score() -> None:
             scored, config = trainer.model_wrapped, trainer.model.config
-            size = params.micro_batch_size
-            rows.reference = reference_logps(
-                scored, config, rows, scores, collator=collator, size=size, processes=processes
-            )
+            if reference and not scores.exists():
+                scored = load_reference(reference, params, arguments.device, template.tokenizer)
+                config = scored.config
+            # A model that the trainer has prepared does this by itself.
+            with trainer.accelerator.autocast() if reference else nullcontext():
+                rows.reference = reference_logps(
+                    scored, config, rows, scores, collator=collator, size=params.micro_batch_size, processes=processes
+                )
 
         trainer.before_training.append(score)
     diverged = _train(trainer, resume, f"train {objective}", curve, on_log)

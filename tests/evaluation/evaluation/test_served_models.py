@@ -115,7 +115,7 @@ def test_a_served_model_may_have_the_name_of_a_folder_here(iterpref):
 
 def debug_at(iterpref, problems, url, *options, model="m"):
     problems.write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
-    return iterpref("debug", "--model", model, "--problems", problems, "--out", "t.jsonl", *SERVED, url, *options)
+    return iterpref("debug", "--debugger", model, "--problems", problems, "--out", "t.jsonl", *SERVED, url, *options)
 
 
 @pytest.mark.parametrize("refused", ["heldout", "validation"])

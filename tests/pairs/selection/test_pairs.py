@@ -40,13 +40,13 @@ THREE = [
 ]  # fmt: skip
 
 
-def select(folder, model, trajectories, settings=None):
+def select(folder, model, trajectories, settings=None, own=None):
     problems = (PROBLEM.model_copy(update={"task_id": f"t{i}", "prompt": f"Task {i}"}) for i in range(9))
     write_jsonl(folder / "problems.jsonl", problems)
     write_jsonl(folder / "trajectories.jsonl", trajectories)
     out = folder / "pairs.jsonl"
     inputs = folder / "trajectories.jsonl", folder / "problems.jsonl", model, settings or params()
-    metrics = select_pairs(*inputs, out, dropped=folder / "dropped.jsonl")
+    metrics = select_pairs(*inputs, out, dropped=folder / "dropped.jsonl", own=own)
     return metrics, list(read_jsonl(out, PreferencePair))
 
 
@@ -80,6 +80,23 @@ def test_every_trajectory_becomes_a_pair_or_is_counted_as_dropped(tmp_path, word
     assert pairs[1] == PreferencePair(
         task_id="t0", prompt="Task 0", chosen="x = 3", rejected="x = 0", problem_id="t0", license="ISC"
     )
+
+
+def test_own_pairs_join_those_of_codeflow_after_the_same_filters_and_counts_name_their_file(tmp_path, word_model):
+    own = tmp_path / "pairs"
+    own.mkdir()
+    pair = {"prompt": "Own", "chosen": "x = 3", "rejected": "y = x - 1", "rejected_spans": [[0, 9]]}
+    written(own / "a.jsonl", pair | {"task_id": "t8"}, pair, pair | {"rejected": "x   =  (3)"})
+    written(own / "b.jsonl", pair)
+    metrics, pairs = select(tmp_path, word_model, [trajectory("t8", THREE)], own=own)
+    assert [item.task_id for item in pairs] == ["t8", "t8#2", "pair-2", "pair-1"]
+    assert pairs[1].rejected_spans == ((0, 9),)
+    assert metrics.own == {"a": {"pairs": 2, "cosmetic": 1}, "b": {"pairs": 1}}
+    assert (metrics.pairs, metrics.own_pairs, metrics.dropped["cosmetic"]) == (4, 3, 0)
+    assert type(metrics).of_metrics(metrics.metrics()) == metrics
+    (row,) = read_left_out(tmp_path / "dropped.jsonl")
+    assert (row.where, row.reason) == (f"{own}/a.jsonl:3", "cosmetic")
+    assert select(tmp_path, word_model, [], own=own)[0].pairs == 3, "without a problem"
 
 
 def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path, word_model):

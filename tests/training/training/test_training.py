@@ -18,7 +18,8 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records import OBJECTIVES, InputError, ModelError, ObjectiveParams, PromptFormat
+from iterpref_core.nanolab.embedded_models import train_tokenizer
+from iterpref_core.records import OBJECTIVES, ConfigError, InputError, ModelError, ObjectiveParams, PromptFormat
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
@@ -30,7 +31,7 @@ from iterpref_core.training.trainer.settings import training_arguments
 from iterpref_core.training.trainer.train_objective import train_objective
 from tests.training.outputs import read_curve
 
-from .conftest import assert_equal_weights, scored, train_in
+from .conftest import assert_equal_weights, read_weights, scored, train_in
 
 
 def _scorer(model_folder):
@@ -177,6 +178,21 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
     with pytest.raises(InputError, match="out: holds other files"):
         train("run", "sft")
     assert (out / "model.safetensors").is_file()
+
+
+def test_another_model_can_be_the_reference(tmp_path, inputs, params, train, trained, make_model):
+    start = inputs[1]
+    train("same", "dpo", reference=str(start))
+    _, round_one = trained("dpo")
+    weights, same = read_weights(round_one), read_weights(tmp_path / "same")
+    assert max((same[name] - weight).abs().max() for name, weight in weights.items()) < 2e-5
+    second = (inputs[0], round_one / "out")
+    still = {"epochs": 1, "objectives": params.objectives | {"dpo": ObjectiveParams(learning_rate=1e-9)}}
+    before = train("fixed", "dpo", second, reference=str(start), **still)
+    again = train("own", "dpo", second, **still)
+    assert before["rewards/margins"] > 10 * abs(again["rewards/margins"]), "it has moved away from the first model"
+    with pytest.raises(ConfigError, match="has other tokens than the model that is trained"):
+        train("other", "dpo", reference=str(make_model(train_tokenizer(["def f(x): return x"], 300))))
 
 
 @pytest.mark.parametrize("name", ["pairs", "curve", "scratch"])

@@ -1,6 +1,7 @@
 """Run this project's own held-out and validation problems with all their tests."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,21 @@ from iterpref_core.execution import (
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.programs.answers.extraction import defines, extract_program
 from iterpref_core.programs.source_code.tested_names import tested_names
-from iterpref_core.records import AssertTest, BenchmarkName, ExecutionParams, InputError, IoTest, Problem, question
+from iterpref_core.records import (
+    BENCHMARKS,
+    AssertTest,
+    BenchmarkName,
+    ExecutionParams,
+    InputError,
+    IoTest,
+    Problem,
+    question,
+)
 from iterpref_core.storage.jsonl import read_jsonl
 
 from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
+
+logger = logging.getLogger(__name__)
 
 END_OF_TEXT = "<|endoftext|>"
 MAIN = "\nif __name__"
@@ -27,7 +39,7 @@ MAIN = "\nif __name__"
 
 def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "Heldout":
     """Open the benchmark of a split."""
-    return Heldout(name, setting.problems, setting.params.execution)
+    return Heldout(name, setting.problems, setting.params.execution, own_set=setting.own_set and name == "heldout")
 
 
 class Heldout(Benchmark[Problem]):
@@ -36,12 +48,24 @@ class Heldout(Benchmark[Problem]):
     A program has at least the common CPU seconds, and at least `REFERENCE_FACTOR` times the seconds of the problem's
     reference.
 
+    Args:
+        split: the split.
+        problems: JSONL of problems.
+        execution: the limits of programs.
+        own_set: the benchmark has the file's name, unless that says nothing (`problems.jsonl`) or is another
+            benchmark's; of a file without problems of this split all are scored.
+
     Raises:
         InputError: no usable problem of this split.
     """
 
-    def __init__(self, split: BenchmarkName, problems: Path, execution: ExecutionParams) -> None:
+    def __init__(
+        self, split: BenchmarkName, problems: Path, execution: ExecutionParams, *, own_set: bool = False
+    ) -> None:
         found = list(read_jsonl(problems, Problem, unique=True, split=split))
+        if own_set and not found:
+            found = list(read_jsonl(problems, Problem, unique=True))
+            logger.warning("%s: no problem of split %r: all %s are scored", problems, split, f"{len(found):,}")
         for problem in found:
             check_tests(problem, problems)
         if not found:
@@ -52,7 +76,9 @@ class Heldout(Benchmark[Problem]):
         admission = Admission(execution.inside)
         tasks = {problem.task_id: problem for problem in admission.admit(found)}
         admission.tell(problems)
-        super().__init__(split, (split, sha256), tasks, execution)
+        name = problems.name.partition(".")[0]
+        is_named = own_set and name != "problems" and name not in BENCHMARKS
+        super().__init__(name if is_named else split, (split, sha256), tasks, execution)
         self.identity = [execution.model_dump(mode="json", include={"environments"})]
         self.limits |= {"reference_factor": REFERENCE_FACTOR}
 

@@ -1,0 +1,103 @@
+"""A table for a paper: seeds of a model are one row, own sets have their files' names, wrong answers can be read."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from tests.evaluation.report.conftest import benchmark
+from tests.texts import written
+
+
+def _write(place, passed, n=40, name="heldout", weights=None):
+    folder = Path(place)
+    folder.mkdir(parents=True)
+    record = {"model": folder.name, "weights": weights, "benchmarks": {name: benchmark(n, passed, "set-1")}}
+    (folder / "results.json").write_text(json.dumps(record))
+    return str(place)
+
+
+@pytest.fixture
+def seeds(iterpref):
+    _write("r/base", 4)
+    return [f"{name}={','.join(_write(f'r/{name}{i}', passed) for i, passed in enumerate(each))}"
+            for name, each in {"target_rpo": (36, 37, 38), "dpo": (5, 4, 6)}.items()]  # fmt: skip
+
+
+def test_a_row_of_seeds_is_their_mean_with_a_bootstrap_over_problems_and_seeds(iterpref, seeds):
+    code, out, err = iterpref("leaderboard", "r/base", *seeds, "--json")
+    assert code == 0, err
+    rows = {row["model"]: row for row in json.loads(out)["standings"]}
+    assert not Path("leaderboard.md").exists()
+    best, close = rows["target_rpo"], rows["dpo"]
+    assert (best["seeds"], best["pass_at_1"], round(best["std"], 4)) == (3, pytest.approx(37 / 40), 0.025)
+    assert best["difference"] == pytest.approx(33 / 40)
+    assert best["difference_low"] > 0.6
+    assert best["p_value"] < 0.001
+    assert close["difference_low"] <= 0 < close["difference_high"]
+    assert "seeds" not in rows["base"]
+
+
+def test_it_is_printed_in_four_forms(iterpref, seeds):
+    _, text, _ = iterpref("leaderboard", "r/base", *seeds)
+    assert "bootstrap over problems and seeds" in " ".join(text.split())
+    _, out, _ = iterpref("leaderboard", "r/base", *seeds, "--format", "csv")
+    assert [row["model"] for row in csv.DictReader(out.splitlines())] == ["target_rpo", "dpo", "base"]
+    assert "| target_rpo " in iterpref("leaderboard", "r/base", *seeds, "--format", "markdown")[1]
+    code, out, _ = iterpref("leaderboard", "r/base", *seeds, "--format", "latex")
+    assert code == 0
+    assert out.splitlines()[:3] == [r"\begin{tabular}{lr}", r"\toprule", r"Model & held-out \\"]
+    assert r"target\_rpo & \textbf{92.5} $\pm$ 2.5 {\scriptsize $+82.5" in out
+    assert r"base & 10.0 \\" in out
+    _, out, _ = iterpref("leaderboard", "r/base", seeds[1], "--format", "latex")
+    assert r"\textbf" not in out, "the best is not significantly better"
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [("x=r/absent", "r/absent: is not there"), ("x=r/base,r/base", "r/base: given twice"), ("r/none", "is not there")],
+)
+def test_results_that_cannot_be_a_row_are_refused(iterpref, seeds, results, message):
+    code, _, err = iterpref("leaderboard", seeds[0], results)
+    assert (code, message in err) == (2, True), err
+
+
+PROBLEM = {
+    "task_id": "a",
+    "prompt": "Add one to x.",
+    "entry_point": "f",
+    "tests": [{"kind": "io", "call": "f(1)", "expected": "2"}],
+}
+
+
+def test_own_sets_have_names_and_their_wrong_answers_are_shown(iterpref, caplog):
+    for name in ("first", "second"):
+        written(Path(f"{name}.jsonl"), PROBLEM, PROBLEM | {"task_id": "b"})
+        rows = [
+            {"task_id": task, "solution": f"def f(x):\n    return x + {add}\n"} for task, add in (("a", 1), ("b", 2))
+        ]
+        written(Path("samples.jsonl"), *rows)
+        given = ("--problems", f"{name}.jsonl", "--samples", "samples.jsonl", "--out", "r")
+        code, _, err = iterpref("evaluate", "--benchmark", "heldout", *given)
+        assert code == 0, err
+        assert f"{name}.jsonl: no problem of split 'heldout': all 2 are scored" in caplog.text
+    assert list(json.loads(Path("r/results.json").read_text())["benchmarks"]) == ["first", "second"]
+    code, out, _ = iterpref("show", "--results", "r", "--problems", "first.jsonl", "--limit", "1")
+    assert code == 0
+    for part in ("== first b: wrong_answer", "Add one to x.", "return x + 2", "f(1)"):
+        assert part in out
+    assert "no answer with the verdict timeout" in iterpref("show", "--results", "r", "--verdict", "timeout")[1]
+    _, out, _ = iterpref("leaderboard", "r")
+    assert ("first" in out, "second" in out) == (True, True)
+
+
+def test_a_card_has_scores_without_a_report(iterpref, word_model):
+    _write("r/base", 4)
+    _write("r/mine", 36, weights=model_fingerprint(word_model))
+    code, _, err = iterpref("export", "--model", word_model, "--out", "o", "--results", "r/base", "--results", "r/mine")
+    assert code == 0, err
+    assert "| this model | 40    | 90.0" in Path("o/README.md").read_text()
+    code, _, err = iterpref("export", "--model", word_model, "--out", "p", "--results", "r/base")
+    assert (code, "not of this model's weights" in err) == (2, True), err
