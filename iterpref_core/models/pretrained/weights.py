@@ -16,6 +16,8 @@ from .checkpoints import ModelSource, locate_model, pin_model, read_config
 from .generation_config import valid_generation
 from .tokenizers import load_chat_template
 
+_ATTENTION = ("full_attention", "sliding_attention", "chunked_attention")
+"""Kinds of layers that look at tokens alone, by the names in `config.layer_types`."""
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 """Instructions of AMD's, Intel's and ARM's processors that multiply matrices of bfloat16, by PyTorch's names."""
@@ -182,6 +184,18 @@ def model_class(config: PreTrainedConfig) -> Any:
     if config.get_text_config() is not config and named.endswith("ForConditionalGeneration"):
         return getattr(transformers, named, AutoModelForCausalLM)
     return AutoModelForCausalLM
+
+
+def state_layer(config: PreTrainedConfig) -> str:
+    """Return the kind of a layer that carries more along a row than tokens, such as a state; empty without one.
+
+    Padding, or another program in the row, changes what it computes for the tokens after it.
+
+    >>> state_layer(PreTrainedConfig(layer_types=["full_attention", "conv"]))
+    'conv'
+    """
+    kinds = getattr(config.get_text_config(decoder=True), "layer_types", None) or ()
+    return next((kind for kind in kinds if kind not in _ATTENTION), "")
 
 
 def uses_bf16(choice: Bf16, device: str) -> bool:

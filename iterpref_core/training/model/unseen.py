@@ -1,4 +1,4 @@
-"""Name properties of a model that a trial on a batch does not show, as transformers 5.23 names them.
+"""Name properties of a model that a trial on a batch does not show, as transformers 5 names them.
 
 All else about an architecture, its attention, adapters and precision is found by running it (`parity`).
 """
