@@ -18,9 +18,7 @@ from iterpref_core.models.pretrained.lineage import read_lineage, training_versi
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import (
-    ConfigError,
     InputError,
-    ModelError,
     ModelLineage,
     PromptFormat,
     TrainingError,
@@ -37,7 +35,7 @@ from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from ..model.model_limits import limit_findings
 from ..model.policy import adapter_options, check_load, load_policy
 from ..model.ranks import join_processes, launched_precision, sharding
-from ..model.reference import reference_logps, reference_path
+from ..model.reference import TIMES_IN_REFERENCE, has_scores, reference_logps, reference_path
 from ..objectives.objective_settings import RESOLVED, ObjectiveSettings, settings_of
 from .checkpoint import last_checkpoint, run_key, step_of
 from .curve import REWARDS, OnLog, ReportProgress, mean_loss, write_curve
@@ -93,9 +91,9 @@ def train_objective(
     # The model is looked at before processes wait for each other.
     model = check_checkpoint(model, prompt)
     processes = join_processes(params.accelerate)
-    check_load(params)
-    adapter_options(model, params)
+    check_load(model, params)
     check_settings(params)
+    adapter_options(model, params)
     accumulation = accumulation_steps(params, processes.num_processes)
 
     template = load_chat_template(model, prompt)
@@ -109,6 +107,9 @@ def train_objective(
     # The folder's name has the digest of all that decides the weights, and how processes share them.
     key = run_key(reader.digests, fingerprint, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
+    others = [str(path) for path in checkpoints.parent.glob(f"{objective}-{'[0-9a-f]' * 16}*") if path != checkpoints]
+    if others:
+        logger.warning("checkpoints of other runs of %s stay until you remove them: %s", objective, ", ".join(others))
     arguments = training_arguments(params, resolved, accumulation, int((~is_held_out).sum()), checkpoints)
     trainer = _make_trainer(model, template.tokenizer, rows, is_held_out, arguments, resolved, params)
     resume = last_checkpoint(checkpoints)
@@ -117,13 +118,13 @@ def train_objective(
         scores = reference_path(
             scratch / "reference", rows, fingerprint, params, trainer.model, sharding(processes), collator.layout
         )
-        if not scores.exists():
+        if not has_scores(scores):
             # Training starts anew: the weights of a checkpoint would be their own reference.
             resume = None
 
         def score() -> None:
             scored, config = trainer.model_wrapped, trainer.model.config
-            size = params.micro_batch_size
+            size = TIMES_IN_REFERENCE * params.micro_batch_size
             rows.reference = reference_logps(
                 scored, config, rows, scores, collator=collator, size=size, processes=processes
             )
@@ -168,7 +169,7 @@ def _make_trainer(
     """Return the trainer, with the pairs that are held out for validation.
 
     Raises:
-        ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
+        ConfigError: the model cannot take the layout, or its adapters would change the objective.
         ModelError: training would not compute the log-probabilities of the model's own logits.
     """
     if tokenizer.pad_token_id is None:
@@ -178,15 +179,7 @@ def _make_trainer(
     sequence: Any = rows  # which Subset takes as it takes a Dataset
     trained, validation = (Subset(sequence, np.flatnonzero(part).tolist()) for part in (~held, held))
     longest = int(rows.checks.row_tokens.max())
-    try:
-        trainer = FocalTrainer(policy, arguments, trained, longest, tokenizer, own, params, validation)
-    except (ValueError, TypeError, ConfigError, ModelError) as error:
-        if params.lora is None:
-            raise
-        raise ConfigError(
-            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
-            "options, or set training.lora: null to train all weights"
-        ) from None
+    trainer = FocalTrainer(policy, arguments, trained, longest, tokenizer, own, params, validation)
     trainer.remove_callback(PrinterCallback)
     return trainer
 
