@@ -12,9 +12,9 @@ from transformers.utils import cached_file
 
 from iterpref_core.storage.jsonl import atomic_writer
 
-from .checkpoints import locate_model
-from .tokenizers import tokenizer_place
-from .weights import unplaced_weights
+from .pretrained.checkpoints import locate_model
+from .pretrained.tokenizers import tokenizer_place
+from .pretrained.weights import unplaced_weights
 
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
