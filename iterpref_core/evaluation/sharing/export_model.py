@@ -9,9 +9,9 @@ import torch
 from iterpref_core.models.pretrained.adapters import attach_adapters
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
-from iterpref_core.models.saving import copy_files, save_model
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.models.saving import copy_files, save_model
 from iterpref_core.records import ModelError, Problem
 from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl

@@ -10,8 +10,8 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
-from iterpref_core.models.saving import copy_files, save_model
 from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.models.saving import copy_files, save_model
 from iterpref_core.records import InputError, ModelLineage, SaveDtype, TrainingParams
 from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.new_folder import new_folder

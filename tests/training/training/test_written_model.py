@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.evaluation.sharing.export_model import export_model
-from iterpref_core.models.saving import save_model
 from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.models.saving import save_model
 from iterpref_core.training.trainer.trained_model import _whole_model
 from tests.architectures import FAMILIES, build_small
 
