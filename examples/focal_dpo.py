@@ -14,7 +14,8 @@ from iterpref_core import FocalCollator, mark_errors
 
 model_id, out, *losses = sys.argv[1:]
 program = "def total(nums):\n    kept = [n for n in nums if n {} 0]\n    return sum(kept)\n"
-pair = {"prompt": "Sum what is positive.", "chosen": program.format(">"), "rejected": program.format("<")}
+chosen, rejected = ([{"role": "assistant", "content": program.format(sign)}] for sign in "><")
+pair = {"prompt": [{"role": "user", "content": "Sum what is positive."}], "chosen": chosen, "rejected": rejected}
 pairs = Dataset.from_list([pair] * 8).map(mark_errors)  # where each failing program is wrong
 tokenizer = AutoTokenizer.from_pretrained(model_id)
 model = AutoModelForCausalLM.from_pretrained(model_id, dtype=torch.float32)  # bfloat16 rounds small steps away

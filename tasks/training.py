@@ -29,7 +29,7 @@ def check(params: Params, objective: str) -> None:
         from iterpref_core.training.model.policy import check_load
         from iterpref_core.training.trainer.settings import check_settings
 
-        check_load(training)
+        check_load(training.start, training)
         check_settings(training)
     if training.start:
         from iterpref_core.models.pretrained.weights import check_checkpoint

@@ -17,6 +17,8 @@ _SMALL = {
     "encoder_attention_heads": 2, "encoder_ffn_dim": 32, "word_embed_proj_dim": 32,
 }  # fmt: skip
 _WINDOWS = ("sliding_window", "window_size", "attention_chunk_size", "keep_window_size", "attention_window_size")
+_LAYERS = {"lfm2": ["conv", "full_attention"], "qwen3_next": ["linear_attention", "full_attention"]}
+"""Kinds of layers, one of each, where two layers would be of one kind."""
 _RANDOM = re.compile("drop|jitter|noise")
 
 
@@ -31,8 +33,8 @@ def build_small(name, window=None):
     kind = CONFIG_MAPPING[name]
     found = vars(default := kind())
     values = {key: value for key, value in _SMALL.items() if hasattr(default, key)}
-    if name == "qwen3_next":
-        values["layer_types"] = ["linear_attention", "full_attention"]
+    if name in _LAYERS:
+        values["layer_types"] = _LAYERS[name]
     if window is not None:
         values |= {key: window for key in _WINDOWS if hasattr(default, key)}
     noisy = {key: 0.3 for key, value in found.items() if isinstance(value, float) and _RANDOM.search(key)}

@@ -267,6 +267,8 @@ def train(
     """
     name = objective.value
     params = read_params(set_, params_file, {"training.seed": seed})
+    if params.training.start is not None:
+        raise InputError("training.start is read by the stage alone; --model names the model: set training.start=null")
     if estimate:
         _show_estimate(name, model, pairs, params, gpus, as_json=json_)
         return

@@ -8,4 +8,5 @@ __all__ = [
     "inference",
     "pretrained",
     "prompts",
+    "saving",
 ]

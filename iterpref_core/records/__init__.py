@@ -36,11 +36,11 @@ _NAMES = {
     "backend_table": "BACKENDS BackendRow",
     "benchmark_table": "BENCHMARKS BIGCODEBENCH BIGCODEBENCH_HARD HUMANEVAL LIVECODEBENCH MBPP PUBLISHED Published",
     "config": """
-        AnswerFormat BackendName BenchmarkName Bf16 BudgetParams CodeflowParams EnvironmentParams EvaluationParams
-        ExecutionParams InferenceParams Inside KEY_VARIABLE Layout LiveCodeBenchParams LocalizationMethod
-        LocalizationParams ModelParams NanolabParams ObjectiveName ObjectiveParams OwnCodeParams PairsParams Params
-        ProblemsParams PromptFormat SamplingParams SaveDtype SynthesisParams TemplateUse TrainingParams ValidityParams
-        Wording load_params with_values
+        AnswerFormat BackendName BenchmarkName Bf16 BudgetParams Checkpointing CodeflowParams EnvironmentParams
+        EvaluationParams ExecutionParams InferenceParams Inside KEY_VARIABLE Layout LiveCodeBenchParams
+        LocalizationMethod LocalizationParams ModelParams NanolabParams ObjectiveName ObjectiveParams OwnCodeParams
+        PairsParams Params ProblemsParams PromptFormat SamplingParams SaveDtype SynthesisParams TemplateUse
+        TrainingParams ValidityParams Wording load_params with_values
     """,
     "digest": "digest_of",
     "errors": """

@@ -42,15 +42,21 @@ Wording = Literal["terse", "instruct"]
 Api = Literal["chat", "completions"]
 
 
-def _check_switch(value: Any) -> Any:
-    """Refuse a value of `Bf16` in the words of YAML; pydantic would name each type of the union as a key."""
-    if not isinstance(value, bool) and value != "auto":
-        raise PydanticCustomError("switch", "takes true, false or auto")
-    return value
+def _switch_or(word: str) -> BeforeValidator:
+    """Refuse other values than a switch or a word in the words of YAML; pydantic would name each type of the union."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, bool) and value != word:
+            raise PydanticCustomError("switch", "takes true, false or {word}", {"word": word})
+        return value
+
+    return BeforeValidator(check)
 
 
 # True: compute in bfloat16. `auto`: on GPUs, and on processors with instructions for bfloat16.
-Bf16 = Annotated[bool | Literal["auto"], BeforeValidator(_check_switch)]
+Bf16 = Annotated[bool | Literal["auto"], _switch_or("auto")]
+# True: a layer's activations are computed again in the backward pass. `selective`: the cheap ones of them.
+Checkpointing = Annotated[bool | Literal["selective"], _switch_or("selective")]
 # The form of a model's weights during training; `docs/training-settings.md` explains each.
 Load = Literal["auto", "bf16", "8bit", "4bit"]
 # The precision of saved weights; `auto`: the precision of the checkpoint that training started from.
@@ -357,7 +363,7 @@ class TrainingParams(Settings):
     answer: AnswerFormat
     bf16: Bf16
     load: Load
-    gradient_checkpointing: bool
+    gradient_checkpointing: Checkpointing
     lora: dict[str, Any] | None
     merge: bool
     save_dtype: SaveDtype

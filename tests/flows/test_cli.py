@@ -86,6 +86,7 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeyp
         (["train", "--objectiv", "dpo"], "--objective"),
         ([*TRAIN, "dpo", *PAIRS], "--out is missing"),
         ([*TRAIN, "dpo", *PAIRS, "--out", "."], "--out .: the folder of the trained model needs a name of its own"),
+        ([*TRAIN, "dpo", *PAIRS, "--set", "training.start=m"], "training.start is read by the stage alone"),
         ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
         (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs are the same"),

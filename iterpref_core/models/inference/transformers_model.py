@@ -7,17 +7,18 @@ from dataclasses import replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name it has everywhere
 from transformers import (
+    Cache,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
     StoppingCriteria,
     StoppingCriteriaList,
 )
-from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from iterpref_core.records import Bf16, PromptFormat
 
@@ -25,7 +26,7 @@ from ..pretrained.freed_memory import FreedMemory
 from ..pretrained.generation_config import plain_generation
 from ..pretrained.prompt_tokens import EncodedPrompt, end_tokens, read_answer
 from ..pretrained.tokenizers import load_chat_template
-from ..pretrained.weights import generation_dtype, load_model
+from ..pretrained.weights import generation_dtype, load_model, state_layer
 from .backend import Answered, BackendSettings, BatchModel, Completion, Request, Sampling, before_stop, ignore
 from .ends import CUT, FINISHED
 from .request_tokens import encode_requests, read_text
@@ -75,11 +76,10 @@ class SeededSampling(LogitsProcessor):
 
 
 class _Watch(StoppingCriteria):
-    """A criterion that stops a batch once a share of its rows has ended: the others go on without them.
+    """A criterion that stops a batch once `_LEAVING` of its rows have ended: the others go on without them.
 
     Args:
         ends: tokens that end a row.
-        share: the share of the rows.
         on_end: receives each row as it ends.
         has_stop: returns True if tokens hold an end string; None without end strings.
         start: the index in `input_ids` of the first new token.
@@ -88,13 +88,11 @@ class _Watch(StoppingCriteria):
     def __init__(
         self,
         ends: Collection[int],
-        share: float,
         on_end: _Ended,
         has_stop: Callable[[list[int]], bool] | None,
         start: int,
     ) -> None:
         self._ends = torch.tensor(sorted(ends), dtype=torch.long)
-        self._share = share
         self._on_end = on_end
         self._has_stop = has_stop
         self._start = start
@@ -118,18 +116,7 @@ class _Watch(StoppingCriteria):
             if ends and not was:
                 self._on_end(row, input_ids[row, self._start :].tolist())
         self.ended = [was or ends for was, ends in zip(before, now, strict=True)]
-        return torch.full_like(last, sum(self.ended) >= self._share * len(now))
-
-
-def leaving_cache(model: PreTrainedModel) -> DynamicCache | None:
-    """Return an empty key-value cache for one batch whose rows can leave.
-
-    None if a layer keeps a recurrent state, or the model has another kind of cache or none: it makes its own.
-    """
-    cache = DynamicCache(config=model.config)
-    known = all(type(layer) in {DynamicLayer, DynamicSlidingWindowLayer} for layer in cache.layers)
-    takes_one = "past_key_values" in signature(model.forward).parameters
-    return cache if known and takes_one else None
+        return torch.full_like(last, sum(self.ended) >= _LEAVING * len(now))
 
 
 def can_pad(model: PreTrainedModel) -> bool:
@@ -138,7 +125,7 @@ def can_pad(model: PreTrainedModel) -> bool:
     They cannot if a layer carries a state along that padding changes (RWKV), or a token's position is its place in the
     padded row (BART).
     """
-    return leaving_cache(model) is not None and "position_ids" in signature(model.forward).parameters
+    return not state_layer(model.config) and "position_ids" in signature(model.forward).parameters
 
 
 class TransformersModel(BatchModel):
@@ -219,8 +206,7 @@ class TransformersModel(BatchModel):
         limit = width + sampling.max_new_tokens
         temperature = sampling.temperature
         sampler = SeededSampling(seeds, temperature, input_ids.device) if temperature > 0 else None
-        cache = leaving_cache(self._model)
-        leaving = 1.0 if cache is None else _LEAVING
+        cache: dict[str, Any] = {}
         has_stop = partial(self._has_stop, sampling=sampling) if sampling.stops else None
         rows = list(range(len(seeds)))
 
@@ -231,25 +217,29 @@ class TransformersModel(BatchModel):
         # Of four rows, the first one ends after 12 tokens: the batch stops, `rows` becomes [1, 2, 3], and these three
         # go on with their part of the cache. Rows that wait for the longest of them would cost as much as it does.
         while True:
-            watch = _Watch(self._ends, leaving, ended, has_stop, width)
-            input_ids = self._model.generate(
+            watch = _Watch(self._ends, ended, has_stop, width)
+            output = self._model.generate(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
-                past_key_values=cache,
+                **cache,
                 max_new_tokens=limit - input_ids.shape[1],
                 logits_processor=LogitsProcessorList([sampler] if sampler else []),
                 stopping_criteria=StoppingCriteriaList([watch]),
                 pad_token_id=self.tokenizer.pad_token_id,
+                return_dict_in_generate=True,
             )
+            input_ids = output.sequences
             staying = [row for row, has_ended in enumerate(watch.ended) if not has_ended]
             if input_ids.shape[1] == limit:
                 for row in staying:
                     ended(row, input_ids[row, width:].tolist())
             if not staying or input_ids.shape[1] == limit:
                 return
-            assert cache is not None, "without one all rows end together"
             rows = [rows[row] for row in staying]
-            cache.batch_select_indices(torch.tensor(staying, dtype=torch.long, device=input_ids.device))
+            # Versions of transformers name it differently. A model without one reads the whole text again.
+            cache = {name: value for name, value in output.items() if isinstance(value, Cache)}
+            for kept in cache.values():
+                kept.reorder_cache(torch.tensor(staying, device=input_ids.device))
             if sampler:
                 sampler.keep_rows(staying)
             input_ids = input_ids[staying]

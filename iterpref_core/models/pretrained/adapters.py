@@ -1,14 +1,15 @@
 """Adapters on their base: LoRA weights in a folder of their own, put into the layers that they adapt."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
 
-from iterpref_core.records import ModelError, model_errors
+from iterpref_core.records import ConfigError, ModelError, first_line, model_errors
 
-from .checkpoints import ADAPTERS, ModelSource
+from .checkpoints import ADAPTERS, ModelSource, read_config
 
 if TYPE_CHECKING:
     # PEFT takes seconds, and brings bitsandbytes where that is installed, which looks for kernels on a hub and warns if
@@ -52,6 +53,35 @@ def read_adapter_options(source: ModelSource) -> "LoraConfig":
             "path_initial_model_for_weight_conversion, or merged"
         )
     return options
+
+
+def try_adapters(source: ModelSource, options: "LoraConfig") -> None:
+    """Put fresh adapters on a model without numbers, so that faults are found before its weights are loaded.
+
+    Args:
+        source: the model.
+        options: of the adapters.
+
+    Raises:
+        ConfigError: the model lacks a module that is named, or PEFT has no adapters of this kind for it.
+    """
+    from peft import get_peft_model
+
+    from .weights import empty_model
+
+    model = empty_model(read_config(str(source)))
+    modules = [name for name, _ in model.named_modules()]
+    try:
+        for saved in options.modules_to_save or ():
+            if not any(name.endswith(saved) for name in modules):
+                raise ValueError(f"modules_to_save: it has no {saved}")
+        # Some starts compute with the numbers of the base.
+        get_peft_model(model, replace(options, init_lora_weights=False))
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise ConfigError(
+            f"params.yaml: training.lora: this model cannot be trained with these adapters: {first_line(error)}; "
+            "correct the options, or set training.lora: null to train all weights"
+        ) from None
 
 
 def attach_adapters(base: PreTrainedModel, source: ModelSource, *, trainable: bool = False) -> "PeftModel":

@@ -12,7 +12,7 @@ from transformers.utils import cached_file
 from iterpref_core.records import ModelError, PromptFormat, TemplateUse, model_errors
 
 from .chat_template import ChatTemplate
-from .checkpoints import locate_model
+from .checkpoints import ModelSource, locate_model
 
 _READS_TEXT = ("normalizer", "pre_tokenizer", "decoder")
 """Parts of tokenizer.json that some classes of transformers replace by their own."""
@@ -28,13 +28,8 @@ def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTraine
         ModelError: it is missing or cannot be read.
     """
     source = locate_model(model)
-    name = source.name_or_path
-    revision = source.revision
+    name, revision = tokenizer_place(source)
     with model_errors(source, "tokenizer"):
-        # Adapters may bring a tokenizer of their own.
-        if source.adapters is not None and (Path(source.adapters) / "tokenizer_config.json").is_file():
-            name = source.adapters
-            revision = None
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         if not _reads_as_written(tokenizer, name, revision):
             tokenizer = PreTrainedTokenizerFast.from_pretrained(name, revision=revision)
@@ -46,6 +41,13 @@ def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTraine
     if prompt != "auto":
         tokenizer.chat_template = None
     return tokenizer
+
+
+def tokenizer_place(source: ModelSource) -> tuple[str, str | None]:
+    """Return the folder or hub id of a model's tokenizer, and the revision: adapters may bring one of their own."""
+    if source.adapters is not None and (Path(source.adapters) / "tokenizer_config.json").is_file():
+        return source.adapters, None
+    return source.name_or_path, source.revision
 
 
 def load_chat_template(model: Path | str, prompt: PromptFormat | None = None) -> ChatTemplate:

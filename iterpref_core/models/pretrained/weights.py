@@ -1,5 +1,7 @@
 """Check the weights of a checkpoint before anything is spent, and load them in their precision."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from .checkpoints import ModelSource, locate_model, pin_model, read_config
 from .generation_config import valid_generation
 from .tokenizers import load_chat_template
 
+_ATTENTION = ("full_attention", "sliding_attention", "chunked_attention")
+"""Kinds of layers that look at tokens alone, by the names in `config.layer_types`."""
 _SUMMED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 """Instructions of AMD's, Intel's and ARM's processors that multiply matrices of bfloat16, by PyTorch's names."""
@@ -142,24 +146,7 @@ def _check_numbers(loaded: PreTrainedModel, source: ModelSource) -> None:
 
 def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     """Load a checkpoint. Weights that it lacks are an error: transformers would fill them with random numbers."""
-    # An invalid generation config would stop the loading of good weights.
-    generation = valid_generation(source)
-    options.setdefault("dtype", "auto")
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        with model_errors(source, "weights"):
-            loaded, report = model_class(read_config(str(source))).from_pretrained(
-                source.name_or_path,
-                revision=source.revision,
-                trust_remote_code=False,
-                output_loading_info=True,
-                generation_config=generation,
-                **options,
-            )
-    finally:
-        logging.set_verbosity(level)
-    # transformers has filled these with random numbers.
+    loaded, report = _load_with_report(source, **options)
     missing = sorted(report["missing_keys"])
     if missing:
         remedy = "download the checkpoint again, or save all of it"
@@ -169,7 +156,51 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
             f"{source}: lacks {len(missing)} of the model's weights ({', '.join(missing[:3])}), which would be random "
             f"numbers; {remedy}"
         )
+    head = loaded.get_output_embeddings()
+    # A head of other numbers than the embedding is kept apart, even if config.json ties the two, as after a merge of
+    # adapters. Nothing may tie them later, and what is written must say so.
+    if head is not None and not head.weight.is_meta and head.weight is not loaded.get_input_embeddings().weight:
+        for config in (loaded.config, loaded.config.get_text_config()):
+            config.tie_word_embeddings = False
     return loaded
+
+
+def unplaced_weights(source: ModelSource, names: Iterable[str]) -> list[str]:
+    """Return those of a checkpoint's weights that transformers has no place for.
+
+    Args:
+        source: the checkpoint.
+        names: of the weights that may be of this kind.
+    """
+    loaded, report = _load_with_report(source, device_map="meta")
+    # Classes list the names that transformers does not even report.
+    unreported = getattr(loaded, "_keys_to_ignore_on_load_unexpected", None) or ()
+    return sorted(
+        name
+        for name in names
+        if name in report["unexpected_keys"] or any(re.search(pattern, name) for pattern in unreported)
+    )
+
+
+def _load_with_report(source: ModelSource, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Load a checkpoint, with transformers' report of the weights that are missing or have no place."""
+    # An invalid generation config would stop the loading of good weights.
+    generation = valid_generation(source)
+    options.setdefault("dtype", "auto")
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with model_errors(source, "weights"):
+            return model_class(read_config(str(source))).from_pretrained(  # type: ignore[no-any-return]
+                source.name_or_path,
+                revision=source.revision,
+                trust_remote_code=False,
+                output_loading_info=True,
+                generation_config=generation,
+                **options,
+            )
+    finally:
+        logging.set_verbosity(level)
 
 
 def model_class(config: PreTrainedConfig) -> Any:
@@ -182,6 +213,26 @@ def model_class(config: PreTrainedConfig) -> Any:
     if config.get_text_config() is not config and named.endswith("ForConditionalGeneration"):
         return getattr(transformers, named, AutoModelForCausalLM)
     return AutoModelForCausalLM
+
+
+def empty_model(config: PreTrainedConfig, dtype: torch.dtype | None = None) -> PreTrainedModel:
+    """Return the model of a configuration without numbers: its weights have shapes and take no memory."""
+    kind = model_class(config)
+    make = kind.from_config if kind is AutoModelForCausalLM else kind._from_config  # noqa: SLF001 - the same of one class
+    with torch.device("meta"):
+        return make(config, dtype=dtype)
+
+
+def state_layer(config: PreTrainedConfig) -> str:
+    """Return the kind of a layer that carries more along a row than tokens, such as a state; empty without one.
+
+    Padding, or another program in the row, changes what it computes for the tokens after it.
+
+    >>> state_layer(PreTrainedConfig(layer_types=["full_attention", "conv"]))
+    'conv'
+    """
+    kinds = getattr(config.get_text_config(decoder=True), "layer_types", None) or ()
+    return next((kind for kind in kinds if kind not in _ATTENTION), "")
 
 
 def uses_bf16(choice: Bf16, device: str) -> bool:

@@ -27,7 +27,9 @@ Placement = tuple[int, int]
 """A row, and the position in it."""
 
 PAD_TO_MULTIPLE_OF = 16
-"""Width of rows, for few distinct shapes: CPU kernels keep scratch memory for each, GPU kernels like multiples."""
+"""Width of rows, for few distinct shapes: CPU kernels keep scratch memory for each."""
+_CARD_MULTIPLE = 128
+"""The same on a card, where flex attention has blocks of this width and is compiled for each shape."""
 _WIDTH_THAT_DOUBLES = 600
 """At this width attention, with its hidden part, costs a CPU about as much as the rest of a small model.
 
@@ -249,6 +251,11 @@ class Collator:
         mask = {"visible": visible} if self.layout == "fork" else {"attention_mask": filled}
         rows = {"input_ids": tokens, "position_ids": position_ids} | mask
         return batch | {name: torch.from_numpy(values) for name, values in rows.items()}
+
+
+def row_multiple(*, on_card: bool) -> int:
+    """Return what the width of rows is a multiple of."""
+    return _CARD_MULTIPLE if on_card else PAD_TO_MULTIPLE_OF
 
 
 def _labels(pair: int, prompt: Sequence[int], program: Sequence[int]) -> Labels:

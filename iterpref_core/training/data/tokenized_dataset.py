@@ -5,6 +5,7 @@ has room.
 """
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from iterpref_core.records import TrainingParams, digest_of
 from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
+from iterpref_core.storage.whole_folder import is_whole, mark_whole
 
 from .checks import COLUMNS, DIGESTS, PairChecks, measure
 from .held_out import problems_of
@@ -119,5 +121,8 @@ def open_tokenized_dataset(
                 advance()
             writer.finalize()
         (partial / _READ).write_text(json.dumps({"methods": sorted(reader.methods)}))
+        mark_whole(partial)
 
+    if not is_whole(folder / key):
+        shutil.rmtree(folder / key, ignore_errors=True)
     return TokenizedDataset(make_once(folder / key, make))

@@ -10,7 +10,7 @@ On a CPU the libraries come on top, and freed memory that is kept for the next m
 import gc
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nlargest
 from random import Random
 from typing import Any
@@ -21,18 +21,19 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES
-from iterpref_core.models.pretrained.weights import model_class
+from iterpref_core.models.pretrained.weights import empty_model
 from iterpref_core.records import Layout, Objective, TrainingParams
 
-from ..data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
+from ..data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator, row_multiple
 from ..data.steps import accumulation_steps, training_steps
 from ..data.tokenized_pair import TokenizedPair
 from ..model.label_head import add_label_head, batch_logps
-from ..model.policy import freeze_other_parts, lora_config
-from ..model.unseen import narrow_window
+from ..model.policy import checkpointing_options, freeze_other_parts, lora_config
+from ..model.reference import TIMES_IN_REFERENCE
+from ..model.unseen import against_fork
 
 MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""
@@ -127,17 +128,15 @@ def estimate_training(
     size = params.micro_batch_size
     # The micro-batch of the longest pairs decides the peak.
     longest = nlargest(size, rows, key=lambda row: row.length)
-    layout: Layout = "padded" if narrow_window(config, longest[0].length) else params.layout
-    # The hours are of cards, whose attention skips what is hidden.
-    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF, hidden_is_free=True, unscored=True)
-    batch = collate(longest)
+    layout: Layout = "padded" if against_fork(config, longest[0].length) else params.layout
+    # The hours are of cards, whose attention skips what is hidden; the peak is also a CPU's.
+    collate = Collator(objective, layout, 0, row_multiple(on_card=True), hidden_is_free=True, unscored=True)
+    batch = replace(collate, pad_to_multiple_of=PAD_TO_MULTIPLE_OF)(longest)
+    plain = empty_model(config, _held_dtype(config, params))
+    parameters = plain.num_parameters()
+    saved_bytes, matrix_bytes = _quantization(plain, params.load)
+    gathered_bytes = _largest_gathered_bytes(plain)
     with torch.device("meta"):
-        kind = model_class(config)
-        make = kind.from_config if kind is AutoModelForCausalLM else kind._from_config  # noqa: SLF001 - the same of one class
-        plain = make(config, dtype=_held_dtype(config, params))
-        parameters = plain.num_parameters()
-        saved_bytes, matrix_bytes = _quantization(plain, params.load)
-        gathered_bytes = _largest_gathered_bytes(plain)
         model = _prepare(plain, params, adapters)
     weights = list(model.parameters())
     trained = [weight for weight in weights if weight.requires_grad]
@@ -153,7 +152,7 @@ def estimate_training(
     reference = 0.0
     if objective.preference:
         # A forward pass is a third of forward and backward.
-        reference = _mean_positions(sample, collate.of_every_token(), size) / 3
+        reference = _mean_positions(sample, collate.of_every_token(), TIMES_IN_REFERENCE * size) / 3
     steps = training_steps(params, pairs)
     epochs: float = params.epochs
     if "max_steps" in params.arguments:
@@ -209,7 +208,8 @@ def _prepare(plain: PreTrainedModel, params: TrainingParams, adapters: LoraConfi
     add_label_head(plain)
     freeze_other_parts(plain)
     if params.gradient_checkpointing:
-        plain.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        options = checkpointing_options(params.gradient_checkpointing)
+        plain.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
     if params.lora is None:
         return plain
     model = get_peft_model(plain, adapters or lora_config(params))

@@ -147,13 +147,15 @@ def add_label_head(model: PreTrainedModel | PeftModel) -> None:
         return
     if base.config.is_encoder_decoder:
         raise ModelError(f"{base.config.model_type}: has an encoder; train a causal language model")
-    head = base.get_output_embeddings()
-    if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
-        raise ModelError(
-            f"{base.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out of "
-            "adapters and quantization"
-        )
-    # The classes are swapped in place: weights, wrappers and hooks stay where they are.
-    head.__class__ = LabelLinear
+    own = base.get_output_embeddings()
+    # Adapters may have a trained copy of the head (`modules_to_save`), which is then called instead of it.
+    for head in getattr(own, "modules_to_save", {"": own}).values():
+        if type(head) is not torch.nn.Linear:  # FSDP2 makes it a class of its own later
+            raise ModelError(
+                f"{base.config.model_type}: its output head is a {type(head).__name__}, no plain matrix; leave it out "
+                "of adapters and quantization"
+            )
+        # The classes are swapped in place: weights, wrappers and hooks stay where they are.
+        head.__class__ = LabelLinear
     plain: Any = type(base)
     base.__class__ = _with_label_head(plain)

@@ -21,7 +21,7 @@ from iterpref_core.records import OBJECTIVES, ConfigError, Layout, ModelError, f
 from ..data.batches import PAD_TO_MULTIPLE_OF, Collator
 from ..data.tokenized_pair import TokenizedPair
 from .label_head import add_label_head, base_of, batch_logps
-from .unseen import RANDOM, narrow_window
+from .unseen import RANDOM, against_fork
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-5}  # the label head adds up in float32
 _ROUNDING = 0.02
@@ -109,10 +109,10 @@ def check_parity(
             does something to its logits that the label head does not know.
         ConfigError: a rejected suffix of the layout `fork` differs from a row of its own, or may do so unseen.
     """
-    window = narrow_window(policy.config, longest)
-    if layout == "fork" and window:
+    reason = against_fork(policy.config, longest)
+    if layout == "fork" and reason:
         raise ConfigError(
-            f"{policy.config.model_type} has {window}, and the longest pair {longest} tokens; set "
+            f"{policy.config.model_type} has {reason}, and the longest pair {longest} tokens; set "
             "training.layout: padded"
         )
     policy.train()
@@ -149,8 +149,8 @@ def _compare_with_logits(
     chosen = logps[batch["w_chosen"] > 0]
     rejected = logps[batch["w_rejected"] > 0]
     # The chosen program is plainly causal in both layouts: it is the control of the suffix.
-    of_chosen = _difference(chosen, expected_chosen)
-    of_suffix = _difference(rejected, expected_rejected[_SHARED:])
+    of_chosen = _difference(chosen, expected_chosen, precision)
+    of_suffix = _difference(rejected, expected_rejected[_SHARED:], precision)
     if of_chosen > rounding_scale(expected_chosen, precision):
         if layout == "fork":
             # Where the head is to blame, the other layout is refused in the words below.
@@ -251,7 +251,7 @@ def _from_logits(
             f"{kind}: two forward passes in training mode differ, because it draws random numbers that no setting "
             "switches off, so that noise would separate policy and reference; train another model"
         )
-    if _difference(chosen[:_SHARED], rejected[:_SHARED]) > rounding_scale(chosen, dtype):
+    if _difference(chosen[:_SHARED], rejected[:_SHARED], dtype) > rounding_scale(chosen, dtype):
         raise ModelError(
             f"{kind}: its predictions depend on later tokens, as in an encoder (BERT); train a causal "
             "language model, or set is_decoder in its config.json"
@@ -261,9 +261,12 @@ def _from_logits(
     return [logits[:-1].log_softmax(dim=-1)[range(len(program)), program] for logits, program in scored]
 
 
-def _difference(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Return the median difference: in half precision a token now and then takes another expert."""
-    return float((first - second).abs().median()) if len(first) else 0.0
+def _difference(first: torch.Tensor, second: torch.Tensor, dtype: torch.dtype) -> float:
+    """Return the largest difference; in half precision, where a token may take another expert, the median."""
+    differences = (first - second).abs()
+    if not len(first):
+        return 0.0
+    return float(differences.max() if dtype in _TOLERANCE else differences.median())
 
 
 def rounding_scale(values: torch.Tensor, dtype: torch.dtype) -> float:

@@ -1,22 +1,26 @@
 """Load the model to train as `training.load` names, with its adapters, and check what can be trained."""
 
 import logging
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
+from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.adapters import (
     STARTS,
     attach_adapters,
     read_adapter_options,
+    try_adapters,
 )
-from iterpref_core.models.pretrained.checkpoints import locate_model
+from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
 from iterpref_core.models.pretrained.weights import load_base
-from iterpref_core.records import ConfigError, TrainingParams, first_line
+from iterpref_core.records import Checkpointing, ConfigError, TrainingParams, first_line
 
 from .ranks import is_sharded
 
@@ -42,6 +46,9 @@ LORA_OPTIONS = (
 )
 """Options of PEFT's `LoraConfig` (0.21) that a test has seen write the model that was trained."""
 
+_KEPT = ("aten.mm.", "aten.addmm.", "aten._scaled_dot_product", "flex_attention")
+"""Operations whose results selective checkpointing keeps: matrix products and attention. The others are cheap."""
+
 
 def load_policy(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel | PeftModel:
     """Return the model to train, in the precision that `training.load` names.
@@ -57,7 +64,6 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
         device: where a quantized model is made; others are made in main memory.
 
     Raises:
-        ConfigError: the weights are quantized, and adapters to train instead are missing.
         ModelError: the model is absent or cannot be read.
     """
     source = locate_model(model)
@@ -67,30 +73,26 @@ def load_policy(model: Path | str, params: TrainingParams, device: torch.device)
 
 def _load_base(model: Path | str, params: TrainingParams, device: torch.device) -> PreTrainedModel:
     """Return the model without adapters of its own."""
+    options: dict[str, Any] = {"dtype": torch.bfloat16 if params.load == "bf16" else "auto"}
     if params.load in ("8bit", "4bit"):
         # Embeddings, norms and the head, which bitsandbytes leaves, have the precision of the matrix products.
         computed = torch.bfloat16 if params.bf16 else torch.float32
-        quantization = BitsAndBytesConfig(
+        options["dtype"] = computed
+        options["quantization_config"] = BitsAndBytesConfig(
             load_in_8bit=params.load == "8bit",
             load_in_4bit=params.load == "4bit",
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=computed,
         )
-        placement = {"device_map": {"": device}} if device.type == "cuda" else {}
-        policy = load_base(model, quantization_config=quantization, dtype=computed, **placement)
-        # On a CPU bitsandbytes has a kernel of another precision for passes that need no gradient. The reference's are
-        # such.
-        for layer in policy.modules():
-            if hasattr(layer, "support_avx512bf16_for_cpu"):
-                layer.support_avx512bf16_for_cpu = False
-        return policy
-    policy = load_base(model, dtype=torch.bfloat16 if params.load == "bf16" else "auto")
-    if is_quantized(policy) and params.lora is None:
-        raise ConfigError(
-            f"{model}: its weights are quantized, so that no gradient reaches them; set training.lora (params.yaml), "
-            "or name the model that it was made of"
-        )
+        if device.type == "cuda":
+            options["device_map"] = {"": device}
+    policy = load_base(model, **options)
+    # On a CPU bitsandbytes has a kernel of another precision for passes that need no gradient, as the reference's. It
+    # repacks the weights, so that later passes give the layers below no gradient.
+    for layer in policy.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
     # In bfloat16 small updates would be lost.
     return policy.float() if params.load == "auto" and params.lora is None else policy
 
@@ -99,11 +101,13 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
     """Return PEFT's options of the adapters to train: the options of the model's own adapters, else `training.lora`.
 
     Raises:
-        ConfigError: the model has adapters, and `training.lora` is null or asks for others.
+        ConfigError: the model has adapters, and `training.lora` is null or asks for others; or PEFT has none for it.
     """
     source = locate_model(model)
     wanted = lora_config(params)
     if source.adapters is None:
+        if wanted is not None:
+            try_adapters(source, wanted)
         return wanted
     options = read_adapter_options(source)
     remedy = "merge them first (`iterpref export --model FOLDER --out NEW`), and train NEW"
@@ -177,8 +181,8 @@ def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:
     base = model.get_base_model()
     if isinstance(base.get_output_embeddings(), BaseTunerLayer):
         raise ConfigError(
-            "an adapter is on the output head; leave lm_head out of target_modules, or train a copy of it "
-            "(modules_to_save)"
+            "params.yaml: training.lora: an adapter is on the output head; leave lm_head out of target_modules, or "
+            "train a copy of it (modules_to_save)"
         )
     configs = (base.config, base.config.get_text_config())
     if not any(getattr(config, "tie_word_embeddings", False) for config in configs):
@@ -186,8 +190,8 @@ def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:
     for layer in (base.get_input_embeddings(), base.get_output_embeddings()):
         if any(weight.requires_grad for weight in layer.parameters()):
             raise ConfigError(
-                "the embedding is also the head (tie_word_embeddings), and an adapter on either would part them; "
-                "leave embed_tokens and lm_head out of target_modules and modules_to_save"
+                "params.yaml: training.lora: the embedding is also the head (tie_word_embeddings), and an adapter on "
+                "either would part them; leave embed_tokens and lm_head out of target_modules and modules_to_save"
             )
 
 
@@ -214,24 +218,43 @@ def report_half_precision(model: torch.nn.Module) -> None:
         )
 
 
-def is_quantized(model: object) -> bool:
-    """Return whether a model holds quantized weights, which stay as they are and where they are."""
-    return bool(getattr(model, "is_quantized", False))
+def checkpointing_options(choice: Checkpointing) -> dict[str, Any]:
+    """Return the options of `torch.utils.checkpoint` for `training.gradient_checkpointing`."""
+    options: dict[str, Any] = {"use_reentrant": False}
+    if choice == "selective":
+        options["context_fn"] = partial(create_selective_checkpoint_contexts, _keeps)
+    return options
 
 
-def check_load(params: TrainingParams) -> None:
-    """Refuse a quantization that cannot be trained here, before any computation.
+def _keeps(_context: Any, operation: Any, *_: Any, **__: Any) -> CheckpointPolicy:
+    kept = str(operation).startswith(_KEPT)
+    return CheckpointPolicy.MUST_SAVE if kept else CheckpointPolicy.PREFER_RECOMPUTE
+
+
+def check_load(model: Path | str | None, params: TrainingParams) -> None:
+    """Refuse quantized weights that cannot be trained here, before any computation.
+
+    Args:
+        model: a folder or hub id, which may be quantized itself; None if it is not there yet.
+        params: settings.
 
     Raises:
-        ConfigError: adapters are missing, bitsandbytes is not installed, or weights are sharded.
+        ConfigError: adapters are missing, bitsandbytes is not installed, another library has quantized the weights, or
+            they are sharded.
     """
-    if params.load not in ("8bit", "4bit"):
-        return
+    saved = getattr(model and read_config(model), "quantization_config", None)
     named = f"params.yaml: training.load: {params.load}"
+    if saved is not None:
+        named = f"{model}: quantized"
+        method = saved.get("quant_method", "bitsandbytes")
+        if method != "bitsandbytes":
+            raise ConfigError(f"{named} by {method}, which is for answers alone; train the model that it was made of")
+    elif params.load not in ("8bit", "4bit"):
+        return
     if params.lora is None:
         raise ConfigError(
             f"{named}: quantized weights cannot be trained themselves; set training.lora, such as "
-            "{r: 16, lora_alpha: 32}, or training.load: bf16"
+            "{r: 16, lora_alpha: 32}, or train weights that are not (training.load: bf16)"
         )
     if find_spec("bitsandbytes") is None:
         raise ConfigError(f"{named}: needs bitsandbytes, which is not installed: pip install 'iterpref[quantization]'")

@@ -7,7 +7,7 @@ is prepared for training, sharded or not: no process holds a second whole copy.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ Scores = tuple[int, np.ndarray]
 
 _DECISIVE = ("arguments", "bf16", "load", "lora", "micro_batch_size")
 """Settings that change something before the first step, and that the key has in no other form."""
+TIMES_IN_REFERENCE = 4
+"""A pass that scores the reference has so many times the pairs of training's: it keeps no activations, and there are no
+gradients and no optimizer's state yet."""
 
 
 def reference_path(
@@ -102,6 +105,15 @@ def load_reference(
     reference = load_policy(model, whole, device).to(device)
     add_label_head(reference)
     return reference
+
+
+def has_scores(path: Path) -> bool:
+    """Return True if the log-probabilities are there; remove a file that a power cut has shortened."""
+    with suppress(FileNotFoundError, ValueError, EOFError):
+        np.load(path, mmap_mode="r")
+        return True
+    path.unlink(missing_ok=True)
+    return False
 
 
 def reference_logps(

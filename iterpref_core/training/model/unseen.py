@@ -1,4 +1,4 @@
-"""Name properties of a model that a trial on a batch does not show, as transformers 5.23 names them.
+"""Name properties of a model that a trial on a batch does not show, as transformers 5 names them.
 
 All else about an architecture, its attention, adapters and precision is found by running it (`parity`).
 """
@@ -6,6 +6,8 @@ All else about an architecture, its attention, adapters and precision is found b
 import re
 
 from transformers import PreTrainedConfig
+
+from iterpref_core.models.pretrained.weights import state_layer
 
 SEES = re.compile(r"window(_size|_len)?$|attention_chunk_size$|attn_chunk_length$")
 """The ends of the names of settings that limit how many tokens a layer sees.
@@ -22,19 +24,23 @@ A trial shows that two passes differ, and not which setting is to be switched of
 """
 
 
-def narrow_window(config: PreTrainedConfig, longest: int) -> str:
-    """Return the setting that lets some layer see less than a whole pair; empty if all see it.
+def against_fork(config: PreTrainedConfig, longest: int) -> str:
+    """Return the setting for which a row with a shared prefix is not exact; empty without one.
 
-    The mask of a row with a shared prefix takes the place of a layer's own.
+    Its mask takes the place of a layer's window. And a layer that carries a state, or has a convolution, reads the
+    program that lies before a suffix, which changes the suffix's first tokens alone, by less than a trial notices.
 
     Args:
         config: the model's.
         longest: the tokens of the longest prompt and program.
 
-    >>> narrow_window(PreTrainedConfig(sliding_window=8), 9), narrow_window(PreTrainedConfig(sliding_window=9), 9)
+    >>> against_fork(PreTrainedConfig(sliding_window=8), 9), against_fork(PreTrainedConfig(sliding_window=9), 9)
     ('sliding_window: 8', '')
+    >>> against_fork(PreTrainedConfig(layer_types=["conv", "full_attention"]), 9)
+    'layer_types: conv'
     """
     for name, value in vars(config.get_text_config()).items():
         if type(value) is int and 0 < value < longest and SEES.search(name):
             return f"{name}: {value}"
-    return ""
+    layer = state_layer(config)
+    return f"layer_types: {layer}" if layer else ""

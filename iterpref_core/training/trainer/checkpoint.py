@@ -1,4 +1,4 @@
-"""Find and mark checkpoints so that a training survives `kill -9`."""
+"""Find checkpoints so that a training survives `kill -9`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records import TrainingParams, digest_of
 from iterpref_core.storage.digests import code_digest
+from iterpref_core.storage.whole_folder import is_whole
 
 from ..objectives.objective_settings import RESOLVED, settings_of
 
@@ -18,8 +19,6 @@ TRAINED_BY = (
     "iterpref_core.training.trainer",
 )
 """The code that decides trained weights, which dvc.yaml names for the stage."""
-
-_WHOLE = "whole"
 
 
 def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params: TrainingParams) -> str:
@@ -38,7 +37,7 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint that was written to its end, if any."""
+    """Return the newest checkpoint that is whole, if any."""
     return max(filter(is_whole, folder.glob("checkpoint-*")), key=step_of, default=None)
 
 
@@ -50,13 +49,3 @@ def step_of(checkpoint: Path) -> int:
     """
     _, _, step = checkpoint.name.rpartition("-")
     return int(step)
-
-
-def is_whole(checkpoint: Path) -> bool:
-    """Return True if a checkpoint was written to its end."""
-    return (checkpoint / _WHOLE).exists()
-
-
-def mark_whole(checkpoint: Path) -> None:
-    """Mark a checkpoint that every process has written to its end."""
-    (checkpoint / _WHOLE).touch()

@@ -7,7 +7,8 @@ class DivergedError(Exception):
     """Training must stop: ends the training loop before the step that would follow.
 
     Attributes:
-        reason: the number that is not finite (`loss`, `gradient`, `validation_loss`), or `margin`, beyond its limit.
+        reason: the number that is not finite (`loss`, `gradient`, `validation_loss`); a `gradient` of 0, of a model
+            that no longer depends on its weights; or `margin`, beyond its limit.
         step: the optimizer step whose batch showed it, from 1.
         value: that number.
     """

@@ -28,8 +28,9 @@ from transformers import (
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.records import ConfigError, Layout, ModelError, TrainingParams
+from iterpref_core.storage.whole_folder import mark_whole
 
-from ..data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator, Counts
+from ..data.batches import Batch, Collator, Counts, row_multiple
 from ..data.tokenized_pair import TokenizedPair
 from ..model.attention import FLEX_IN_AUTOCAST, choose_attention
 from ..model.label_head import add_label_head, base_of, batch_logps
@@ -38,7 +39,6 @@ from ..model.policy import check_adapters_of, freeze_other_parts, lora_config, r
 from ..model.ranks import is_sharded
 from ..objectives.losses import nll_loss, preference_losses
 from ..objectives.objective_settings import ObjectiveSettings
-from .checkpoint import mark_whole
 from .early_end import DivergedError, EndedError, is_patience_over
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,8 @@ class FocalTrainer(Trainer):
         self._steps: list[dict[str, float]] = []
         padding = int(tokenizer.pad_token_id)
         on_gpu = args.device.type == "cuda"
-        collator = Collator(objective.row, params.layout, padding, PAD_TO_MULTIPLE_OF, hidden_is_free=on_gpu)
+        multiple = row_multiple(on_card=on_gpu)
+        collator = Collator(objective.row, params.layout, padding, multiple, hidden_is_free=on_gpu)
         # Before adapters: PEFT wraps a head that `modules_to_save` names.
         add_label_head(policy)
         policy = add_adapters(policy, params, args)
@@ -260,17 +261,20 @@ class FocalTrainer(Trainer):
         """Return the norm of a whole gradient, after a look at the step, which has not updated any weight yet.
 
         Raises:
-            DivergedError: something is not finite, or the margin exceeds its limit.
+            DivergedError: something is not finite, no weight has a gradient, or the margin exceeds its limit.
         """
         # transformers calls this before each optimizer step, with clipping or without.
         norm = super()._get_grad_norm(model, grad_norm)
         means = self._take_means()
         step = self.state.global_step + 1
         margin = means.get("rewards/margins", 0.0)
-        gradient = 0.0 if norm is None else float(norm)
+        gradient = float(norm)
         for reason, value in (("loss", means.pop("loss")), ("gradient", gradient)):
             if not math.isfinite(value):
                 raise DivergedError(reason, step, value)
+        # Pairs without any weighted token have neither a gradient nor a margin.
+        if gradient == 0 and means.get("rewards/margins") != 0:
+            raise DivergedError("gradient", step, 0.0)
         if self.params.max_margin and margin > self.params.max_margin:
             raise DivergedError("margin", step, margin)
         self._steps.append(means)
@@ -383,7 +387,5 @@ def add_adapters(
     if isinstance(model, PeftModel) and checkpointing:
         model.enable_input_require_grads()
         if zero3:  # its hooks see no recomputation of the other kind
-            options = dict(args.activation_checkpointing_kwargs or {})
-            options["use_reentrant"] = True
-            args.activation_checkpointing_kwargs = options
+            args.activation_checkpointing_kwargs = {"use_reentrant": True}
     return model

@@ -13,7 +13,7 @@ from transformers import Trainer, TrainingArguments
 from iterpref_core.records import ConfigError, TrainingParams, first_line, unknown_name
 
 from ..data.steps import training_steps
-from ..model.policy import lora_config
+from ..model.policy import checkpointing_options, lora_config
 from ..model.ranks import is_sharded
 from ..objectives.objective_settings import ObjectiveSettings
 
@@ -22,18 +22,29 @@ OURS = (
     "bf16",
     "bf16_full_eval",
     "data_seed",
+    "do_eval",
+    "do_predict",
+    "do_train",
     "eval_steps",
     "eval_strategy",
     "fp16",
     "fp16_full_eval",
     "gradient_accumulation_steps",
     "gradient_checkpointing",
+    "gradient_checkpointing_kwargs",
     "greater_is_better",
+    "hub_model_id",
+    "hub_strategy",
+    "hub_token",
+    "label_names",
     "label_smoothing_factor",
     "learning_rate",
+    "length_column_name",
+    "liger_kernel_config",
     "load_best_model_at_end",
     "metric_for_best_model",
     "num_train_epochs",
+    "optim_target_modules",
     "output_dir",
     "per_device_eval_batch_size",
     "per_device_train_batch_size",
@@ -43,9 +54,15 @@ OURS = (
     "save_strategy",
     "save_total_limit",
     "seed",
+    "trackio_space_id",
+    "use_liger_kernel",
     "warmup_steps",
 )
-"""Arguments of transformers that another setting of `training`, the objective or `iterpref export` decides."""
+"""Arguments of transformers that another setting of `training`, the objective or `iterpref export` decides, or none."""
+_ORDERS = ("random", "sequential")
+"""Orders of pairs; the others of transformers need a column of lengths."""
+_OF_BATCHES = ("dispatch_batches", "gradient_accumulation_kwargs", "split_batches")
+"""Options of accelerate that would make other batches than training counts with."""
 _PLATEAU = "reduce_lr_on_plateau"
 """The schedule that follows the validation loss."""
 _POINTS = 20
@@ -67,7 +84,17 @@ def check_settings(params: TrainingParams) -> None:
         ConfigError: a name or a value cannot be taken.
     """
     lora_config(params)
+    if params.lora is None and not params.merge:
+        raise ConfigError("params.yaml: training.merge: false keeps adapters alone; set training.lora, or merge: true")
     check_arguments(params.arguments)
+    if params.arguments.get("train_sampling_strategy", "random") not in _ORDERS:
+        raise ConfigError(f"{_WHERE}.train_sampling_strategy: choose one of {', '.join(_ORDERS)}")
+    for name in _OF_BATCHES:
+        if (params.arguments.get("accelerator_config") or {}).get(name):
+            raise ConfigError(
+                f"{_WHERE}.accelerator_config: {name}: training decides the batches, and rows cannot be split without "
+                "their labels; remove it"
+            )
     if params.arguments.get("lr_scheduler_type") == _PLATEAU and not params.validation_share:
         raise ConfigError(
             f"{_WHERE}.lr_scheduler_type: {_PLATEAU} follows the validation loss, and no pairs are held out; set "
@@ -88,7 +115,9 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         where = f"{_WHERE}.{name}"
         if name in OURS:
-            raise ConfigError(f"{where}: another setting, the objective or `iterpref export` decides it; remove it")
+            raise ConfigError(
+                f"{where}: another setting, the objective or `iterpref export` decides it, or nothing does; remove it"
+            )
         if name not in types:
             raise ConfigError(f"{_WHERE}: {unknown_name('argument of transformers', name, types)}")
         try:
@@ -101,11 +130,6 @@ def check_arguments(given: Mapping[str, Any]) -> None:
                 raise ConfigError(f"{where}: is {value}; give a finite number, 0 or more")
             if value == 0 and name.endswith(("_steps", "batch_size")):
                 raise ConfigError(f"{where}: is 0; give a number above 0")
-    if (given.get("accelerator_config") or {}).get("dispatch_batches"):
-        raise ConfigError(
-            f"{_WHERE}.accelerator_config: dispatch_batches splits a batch among processes, and rows cannot be split "
-            "without their labels; remove it"
-        )
     _try_arguments(given)
 
 
@@ -150,9 +174,11 @@ def training_arguments(
         folder: for checkpoints.
 
     Raises:
-        ConfigError: transformers refuses a value.
+        ConfigError: transformers refuses a value, or no pair would be left.
     """
     # 40 steps have a row of the curve every 2, and a checkpoint every 4.
+    if params.arguments.get("dataloader_drop_last") and rows < params.batch_size // accumulation:
+        raise ConfigError(f"{_WHERE}.dataloader_drop_last: {rows} pairs fill no batch of every process; remove it")
     steps = training_steps(params, rows)
     log_every = max(1, steps // _POINTS)
     best = params.select == "best"
@@ -167,7 +193,8 @@ def training_arguments(
         "warmup_steps": int(params.warmup_ratio * steps),
         "max_grad_norm": 1.0,
         "bf16": params.bf16 is True,
-        "activation_checkpointing": params.gradient_checkpointing,
+        "activation_checkpointing": bool(params.gradient_checkpointing),
+        "activation_checkpointing_kwargs": checkpointing_options(params.gradient_checkpointing),
         "seed": params.seed,
         "data_seed": params.seed,
         "logging_steps": log_every,
@@ -182,6 +209,7 @@ def training_arguments(
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
+        "dataloader_num_workers": 2 if torch.cuda.is_available() else 0,  # a card waits for no row
         # The arguments make accelerate's state of this process anew. Without a GPU, and without `use_cpu`, that state
         # does not know other processes: 2 processes would each train as if alone, with twice the micro-batches.
         "use_cpu": not torch.cuda.is_available(),

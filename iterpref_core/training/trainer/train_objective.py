@@ -4,11 +4,13 @@ import logging
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch.utils.data import Subset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArguments
 
@@ -18,9 +20,7 @@ from iterpref_core.models.pretrained.lineage import read_lineage, training_versi
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import (
-    ConfigError,
     InputError,
-    ModelError,
     ModelLineage,
     PromptFormat,
     TrainingError,
@@ -37,7 +37,7 @@ from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from ..model.model_limits import limit_findings
 from ..model.policy import adapter_options, check_load, load_policy
 from ..model.ranks import join_processes, launched_precision, sharding
-from ..model.reference import load_reference, reference_logps, reference_path
+from ..model.reference import TIMES_IN_REFERENCE, has_scores, load_reference, reference_logps, reference_path
 from ..objectives.objective_settings import RESOLVED, ObjectiveSettings, settings_of
 from .checkpoint import last_checkpoint, run_key, step_of
 from .curve import REWARDS, OnLog, ReportProgress, mean_loss, write_curve
@@ -94,9 +94,9 @@ def train_objective(
     # The model is looked at before processes wait for each other.
     model = check_checkpoint(model, prompt)
     processes = join_processes(params.accelerate)
-    check_load(params)
-    adapter_options(model, params)
+    check_load(model, params)
     check_settings(params)
+    adapter_options(model, params)
     accumulation = accumulation_steps(params, processes.num_processes)
 
     template = load_chat_template(model, prompt)
@@ -112,30 +112,19 @@ def train_objective(
     # The folder's name has the digest of all that decides the weights, and how processes share them.
     key = run_key(reader.digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
+    _name_others(checkpoints, objective)
     arguments = training_arguments(params, resolved, accumulation, int((~is_held_out).sum()), checkpoints)
     trainer = _make_trainer(model, template.tokenizer, rows, is_held_out, arguments, resolved, params)
     resume = last_checkpoint(checkpoints)
     if resolved.row.preference:
-        collator = trainer.data_collator
+        layout = trainer.data_collator.layout
         scores = reference_path(
-            scratch / "reference", rows, scored_by, params, trainer.model, sharding(processes), collator.layout
+            scratch / "reference", rows, scored_by, params, trainer.model, sharding(processes), layout
         )
-        if not scores.exists():
+        if not has_scores(scores):
             # Training starts anew: the weights of a checkpoint would be their own reference.
             resume = None
-
-        def score() -> None:
-            scored, config = trainer.model_wrapped, trainer.model.config
-            if reference and not scores.exists():
-                scored = load_reference(reference, params, arguments.device, template.tokenizer)
-                config = scored.config
-            # A model that the trainer has prepared does this by itself.
-            with trainer.accelerator.autocast() if reference else nullcontext():
-                rows.reference = reference_logps(
-                    scored, config, rows, scores, collator=collator, size=params.micro_batch_size, processes=processes
-                )
-
-        trainer.before_training.append(score)
+        trainer.before_training.append(partial(_score, trainer, rows, scores, reference, processes))
     diverged = _train(trainer, resume, f"train {objective}", curve, on_log)
     step = _choose_weights(trainer, diverged, last_checkpoint(checkpoints))
 
@@ -148,6 +137,14 @@ def train_objective(
         shutil.rmtree(checkpoints, ignore_errors=True)
     processes.wait_for_everyone()
     return result.model_copy(update={"bf16": float(params.bf16 is True), "surviving_change": share})
+
+
+def _name_others(checkpoints: Path, objective: str) -> None:
+    """Warn of the checkpoints of this objective's other runs, which may fill the disk."""
+    found = checkpoints.parent.glob(f"{objective}-{'[0-9a-f]' * 16}*")
+    others = [str(path) for path in found if path != checkpoints]
+    if others:
+        logger.warning("checkpoints of other runs of %s stay until you remove them: %s", objective, ", ".join(others))
 
 
 def _check_places(places: Mapping[str, Path], out: Path) -> None:
@@ -175,7 +172,7 @@ def _make_trainer(
     """Return the trainer, with the pairs that are held out for validation.
 
     Raises:
-        ConfigError: the model cannot take the layout, or PEFT has no adapters for it.
+        ConfigError: the model cannot take the layout, or its adapters would change the objective.
         ModelError: training would not compute the log-probabilities of the model's own logits.
     """
     if tokenizer.pad_token_id is None:
@@ -185,17 +182,30 @@ def _make_trainer(
     sequence: Any = rows  # which Subset takes as it takes a Dataset
     trained, validation = (Subset(sequence, np.flatnonzero(part).tolist()) for part in (~held, held))
     longest = int(rows.checks.row_tokens.max())
-    try:
-        trainer = FocalTrainer(policy, arguments, trained, longest, tokenizer, own, params, validation)
-    except (ValueError, TypeError, ConfigError, ModelError) as error:
-        if params.lora is None:
-            raise
-        raise ConfigError(
-            f"params.yaml: training.lora: this model cannot be trained with these adapters: {error}; correct the "
-            "options, or set training.lora: null to train all weights"
-        ) from None
+    trainer = FocalTrainer(policy, arguments, trained, longest, tokenizer, own, params, validation)
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _score(
+    trainer: FocalTrainer,
+    rows: TokenizedDataset,
+    scores: Path,
+    reference: Path | str | None,
+    processes: PartialState,
+) -> None:
+    """Give the pairs the log-probabilities of the reference: the model as it is now, or another one."""
+    params = trainer.params
+    scored, config = trainer.model_wrapped, trainer.model.config
+    if reference and not scores.exists():
+        scored = load_reference(reference, params, trainer.args.device, trainer.processing_class)
+        config = scored.config
+    size = TIMES_IN_REFERENCE * params.micro_batch_size
+    # A model that the trainer has prepared does this by itself.
+    with trainer.accelerator.autocast() if reference else nullcontext():
+        rows.reference = reference_logps(
+            scored, config, rows, scores, collator=trainer.data_collator, size=size, processes=processes
+        )
 
 
 def _train(

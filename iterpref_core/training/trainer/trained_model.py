@@ -1,6 +1,5 @@
 """Write the trained model, as a plain checkpoint or as adapters."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,17 +7,16 @@ import torch
 from peft import PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PreTrainedModel, Trainer
 from transformers.integrations.deepspeed import unset_hf_deepspeed_config
-from transformers.utils import cached_file
 
-from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model
+from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.models.saving import copy_files, save_model
 from iterpref_core.records import InputError, ModelLineage, SaveDtype, TrainingParams
 from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.new_folder import new_folder
 
-from ..model.policy import is_quantized
-from .saved_precision import report_survival, round_weights
+from .saved_precision import round_weights
 
 
 def check_out(out: Path, objective: str) -> None:
@@ -73,10 +71,8 @@ def write_model(
                 (partial / CARD).unlink()
             else:
                 model, share = _whole_model(trained, load_base(base), weights, params.save_dtype)
-                report_survival(share, model.dtype)
-                model.save_pretrained(partial)
-            trainer.processing_class.save_pretrained(partial)
-            _copy_processor(locate_model(base), partial)
+                save_model(model, base, partial)
+            copy_files(base, partial, trainer.processing_class)
             write_lineage(partial, lineage.model_copy(update={"surviving_change": round(share, 4)}))
     trainer.accelerator.wait_for_everyone()
     return share
@@ -100,7 +96,7 @@ def _whole_model(
     before = start.state_dict()
     if isinstance(trained, PeftModel):
         start = _merge(trained, start, weights)
-        if is_quantized(start):  # its weights are as they can be
+        if getattr(start, "is_quantized", False):  # its weights are as they can be
             return start, 1.0
         weights = start.state_dict()
     written, share = round_weights(before, weights, save_dtype)
@@ -111,7 +107,7 @@ def _whole_model(
 
 def _merge(trained: PeftModel, start: PreTrainedModel, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
     """Return a model with adapters merged into it, in float32, before rounding."""
-    if not is_quantized(start):
+    if not getattr(start, "is_quantized", False):
         start = start.float()
     adapted = get_peft_model(start, replace(trained.peft_config["default"]))
     # The embedding is no adapter, and to find whether it was resized PEFT would ask the hub.
@@ -127,13 +123,3 @@ def _name_base(trained: PeftModel, base: Path | str) -> None:
     options = trained.peft_config["default"]
     options.base_model_name_or_path = source.name_or_path
     options.revision = source.revision
-
-
-def _copy_processor(base: ModelSource, folder: Path) -> None:
-    """Copy the files that a checkpoint needs to read images; if one cannot be had, the model is still written."""
-    errors = ("missing_entries", "connection_errors", "gated_repo")
-    options = {f"_raise_exceptions_for_{kind}": False for kind in errors}
-    for name in ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"):
-        found = cached_file(base.name_or_path, name, revision=base.revision, **options)
-        if found is not None:
-            shutil.copyfile(found, folder / name)

@@ -12,8 +12,11 @@ from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import PromptFormat
 from tests.architectures import build_small
 
-_QUICK = ("bart", "gemma3_text", "gpt2", "llama", "mamba", "mixtral", "opt", "qwen2", "qwen3_next", "rwkv")
-"""One of each kind: encoder and decoder, windows, learned positions, states, experts, no positions to shift."""
+_QUICK = (
+    "bart", "gemma3_text", "gpt2", "lfm2", "llama", "mamba", "mixtral", "openai-gpt", "opt", "qwen2", "qwen3_next",
+    "rwkv",
+)  # fmt: skip
+"""One of each kind: encoder and decoder, windows, learned positions, states, experts, without a cache."""
 _NEW = 8
 _PROMPTS = ["5 17 99 3 64", "8 8 40", "101 77 23 54 90 31 12 66 70 45 38"]  # of different lengths: a batch pads them
 

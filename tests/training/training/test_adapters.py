@@ -79,6 +79,16 @@ def test_training_goes_on_from_adapters(adapters, model_folder, inputs, train, t
     torch.testing.assert_close(whole, load_model(out)(tokens()).logits, rtol=0, atol=1e-4)
 
 
+def test_adapters_with_a_copy_of_the_head_are_trained_further(inputs, train, trained, tmp_path):
+    lora = {"r": 2, "lora_alpha": 8, "modules_to_save": ["lm_head"]}
+    first = trained("target-rpo", epochs=1, lora=lora, merge=False)[1] / "out"
+    train("more", "target-rpo", (*inputs[:2], first), lora={}, epochs=1, merge=False)
+    assert float(read_curve(tmp_path / "more")[0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-6)
+    before, after = (load_file(folder / WEIGHTS) for folder in (first, tmp_path / "more" / "out"))
+    assert before.keys() == after.keys()
+    assert not torch.equal(before["base_model.model.lm_head.weight"], after["base_model.model.lm_head.weight"])
+
+
 def test_other_options_than_the_adapters_have_are_refused(adapters, inputs, train):
     more = (inputs[0], adapters)
     with pytest.raises(ConfigError, match=r"these adapters are trained further with training.lora: {}"):

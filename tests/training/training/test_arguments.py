@@ -8,6 +8,9 @@ import torch
 from transformers import TrainingArguments
 
 from iterpref_core.records import ConfigError
+from iterpref_core.training.data.batches import row_multiple
+from iterpref_core.training.objectives.objective_settings import settings_of
+from iterpref_core.training.trainer import settings
 from iterpref_core.training.trainer.settings import OURS, check_arguments
 from tests.training.training.conftest import assert_equal_weights
 
@@ -25,6 +28,22 @@ def test_what_transformers_takes_is_taken_and_its_trial_leaves_no_folder(tmp_pat
     monkeypatch.chdir(tmp_path)
     check_arguments({"optim": "lion_8bit", "lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"power": 2.0}})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("layout", ["fork", "padded"])
+def test_what_is_computed_again_changes_no_weight(layout, tmp_path, train, trained):
+    _, kept = trained("target-rpo", epochs=1, layout=layout)
+    train("selective", "target-rpo", epochs=1, layout=layout, gradient_checkpointing="selective")
+    assert_equal_weights(tmp_path / "selective", kept)
+
+
+def test_a_card_waits_for_no_row_and_has_few_shapes(params, tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "TrainingArguments", lambda **values: values)
+    for cuda, workers in ((True, 2), (False, 0)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        made = settings.training_arguments(params, settings_of("sft", params), 1, 12, tmp_path)
+        assert made["dataloader_num_workers"] == workers
+        assert row_multiple(on_card=cuda) == (128 if cuda else 16)
 
 
 def test_what_changes_no_number_changes_no_weight(tmp_path, train, trained, monkeypatch):

@@ -95,6 +95,14 @@ def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(tmp_path, t
         train("nan", "dpo", (inputs[0], broken))
 
 
+def test_a_training_whose_gradient_is_zero_has_diverged(tmp_path, train, params):
+    """A rate of 1e6 makes all hidden states overflow, which the norms turn into zeros: nothing is NaN."""
+    arguments = {"max_grad_norm": 0.0, "lr_scheduler_type": "constant", "save_steps": 1}
+    metrics = train("dead", "sft", epochs=4, objectives=_rate(params, 1e6), arguments=arguments, warmup_ratio=0.0)
+    assert metrics["stopped/gradient"] <= 3
+    assert metrics["model_step"] < metrics["stopped/gradient"]
+
+
 def test_a_gradient_that_is_not_finite_is_never_applied(tmp_path, train, monkeypatch):
     """The model is a checkpoint from before, and finite."""
     real, steps = utils.clip_grad_norm_, iter(range(100))

@@ -10,6 +10,7 @@ from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.estimate import estimate
 from iterpref_core.training.estimate.estimate import CARDS, estimate_training
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
+from iterpref_core.training.model.policy import checkpointing_options
 
 
 def _config(layers=2):
@@ -19,14 +20,15 @@ def _config(layers=2):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("checkpointing", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("checkpointing", [pytest.param(False, marks=pytest.mark.slow), True, "selective"])
 def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, checkpointing):
     settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
     found = estimate_training(_config(), rows, OBJECTIVES["target-rpo"], settings)
 
     model = AutoModelForCausalLM.from_config(_config()).train()
     if checkpointing:
-        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        options = checkpointing_options(checkpointing)
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
     add_label_head(model)
     for weight in model.parameters():
         weight.register_post_accumulate_grad_hook(estimate._forget_gradient)
@@ -44,6 +46,21 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, 
     assert 0.3 < found.flops / (6 * found.parameters * tokens * settings.epochs) < 3
     assert all(found.fits(card) for card in CARDS)
     assert found.hours(CARDS[2]) > found.hours(CARDS[1])
+
+
+def test_selective_checkpointing_repeats_no_matrix_product_and_keeps_fewer_tensors(rows, params):
+    whole, selective, none = (
+        estimate_training(
+            _config(layers=8),
+            rows,
+            OBJECTIVES["target-rpo"],
+            params.model_copy(update={"gradient_checkpointing": each}),
+        )
+        for each in (True, "selective", False)
+    )
+    assert selective.flops == pytest.approx(none.flops, rel=0.01)
+    assert whole.flops > 1.2 * none.flops
+    assert whole.batch_bytes < selective.batch_bytes < 0.8 * none.batch_bytes
 
 
 def test_cards_share_state_and_batches(rows, params):

@@ -82,10 +82,12 @@ def test_lora_is_trained_beside_the_head_and_refused_on_it(batch):
     add_label_head(model.get_base_model())
     _assert_same(model, batch)
     assert not any(weight.grad is not None for name, weight in model.named_parameters() if "lora" not in name)
-    for settings in ({"target_modules": ["q_proj", "lm_head"]}, {"modules_to_save": ["lm_head"]}):
-        adapted = get_peft_model(_model("plain"), LoraConfig(**{"target_modules": ["q_proj"]} | settings))
-        with pytest.raises(ModelError, match=r"llama: its output head is a .*, no plain matrix"):
-            add_label_head(adapted.get_base_model())
+    copied = get_peft_model(_model("plain"), LoraConfig(target_modules=["q_proj"], modules_to_save=["lm_head"]))
+    add_label_head(copied.get_base_model())
+    _assert_same(copied, batch)
+    adapted = get_peft_model(_model("plain"), LoraConfig(target_modules=["q_proj", "lm_head"]))
+    with pytest.raises(ModelError, match=r"llama: its output head is a .*, no plain matrix"):
+        add_label_head(adapted.get_base_model())
 
 
 def test_a_model_with_an_encoder_is_refused():

@@ -14,7 +14,7 @@ from iterpref_core.records import OBJECTIVES
 from iterpref_core.training.data.batches import Collator, pack
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import FLEX_IN_AUTOCAST, attention_mask, dense_mask, flex_in_autocast
-from iterpref_core.training.model.unseen import narrow_window
+from iterpref_core.training.model.unseen import against_fork
 from tests.architectures import build_small
 
 TOKENS = st.integers(3, 60)
@@ -136,4 +136,4 @@ def test_flex_attention_sees_what_sdpa_sees():
     ],
 )
 def test_a_layer_that_sees_less_than_a_pair_is_known_by_its_setting(model_type, settings, window):
-    assert narrow_window(AutoConfig.for_model(model_type, **settings), 9) == window
+    assert against_fork(AutoConfig.for_model(model_type, **settings), 9) == window

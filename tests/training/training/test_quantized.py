@@ -1,5 +1,7 @@
 """Quantized bases (bitsandbytes, its CPU build): the same training as on a base of the numbers that four bits hold."""
 
+import json
+import shutil
 from importlib.util import find_spec
 
 import pytest
@@ -8,7 +10,7 @@ from transformers import Qwen2Config
 
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, ConfigError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.model.policy import load_policy
@@ -50,6 +52,29 @@ def test_a_quantized_base_is_merged_as_it_was_saved(tmp_path, inputs, train, loa
         change = weight - base[name]
         assert torch.linalg.matrix_rank(change, rtol=1e-3) <= 4 if "_proj" in name else not change.any()
     assert any((trained[name] != base[name]).any() for name in trained)
+
+
+def test_a_checkpoint_in_four_bits_trains_without_the_kernel_that_loses_gradients(
+    tmp_path, inputs, params, tokenizer, monkeypatch
+):
+    """On a CPU with AVX512-BF16 it repacks the weights in the first pass without gradients."""
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    lora = params.model_copy(update={"lora": LORA})
+    saved = load_policy(inputs[2], lora.model_copy(update={"load": "4bit"}), torch.device("cpu"))
+    saved.save_pretrained(tmp_path / "saved")
+    policy = load_policy(tmp_path / "saved", lora, torch.device("cpu"))
+    kernels = [layer.support_avx512bf16_for_cpu for layer in policy.modules() if hasattr(layer, "quant_state")]
+    assert len(kernels) == 14
+    assert not any(kernels)
+
+
+@pytest.mark.parametrize("method", ["fp8", "mxfp4", "nosuch"])
+def test_weights_that_another_library_has_quantized_are_refused(method, tmp_path, inputs, train):
+    model = shutil.copytree(inputs[2], tmp_path / "model")
+    config = json.loads((model / "config.json").read_text()) | {"quantization_config": {"quant_method": method}}
+    (model / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match=f"model: quantized by {method}, .*train the model that it was made of"):
+        train("run", "target-rpo", (*inputs[:2], model), lora=LORA)
 
 
 def _estimated(load, params, half, **shape):

@@ -32,7 +32,7 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
     halved, small_steps, inputs, train, tmp_path,
     caplog):  # fmt: skip
     shares = {}
-    for choice in ("auto", "float32"):
+    for choice in ("bfloat16", "float32", "auto"):
         caplog.clear()
         metrics = train(choice, "sft", (inputs[0], halved), save_dtype=choice, **small_steps)
         shares[choice] = metrics["surviving_change"]
@@ -40,18 +40,20 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
         assert lineage is not None
         assert lineage.surviving_change == round(shares[choice], 4)
         assert "in half precision" not in caplog.text, "float32 is trained, whatever was saved"
-        assert ("survives rounding to bfloat16" in caplog.text) == (choice == "auto")
+        assert ("not the one whose rewards were shown" in caplog.text) == (choice == "bfloat16")
+        assert ("float32 is written" in caplog.text) == (choice == "auto")
         # Where the model answers in bfloat16, float32 weights alone do not help.
-        assert ("inference.bf16: false" in caplog.text) == (choice == "auto")
+        assert ("inference.bf16: false" in caplog.text) == (choice != "float32")
     before = AutoModelForCausalLM.from_pretrained(halved).state_dict()
-    exact, rounded = read_weights(tmp_path / "float32"), read_weights(tmp_path / "auto")
+    exact, rounded = read_weights(tmp_path / "float32"), read_weights(tmp_path / "bfloat16")
+    assert all(torch.equal(weight, exact[name]) for name, weight in read_weights(tmp_path / "auto").items())
     assert {weight.dtype for weight in exact.values()} == {torch.float32}
     assert {weight.dtype for weight in rounded.values()} == {torch.bfloat16}
     change = sum(float((weight - before[name].float()).abs().sum()) for name, weight in exact.items())
     lost = sum(float((weight - rounded[name].float()).abs().sum()) for name, weight in exact.items())
-    assert shares["float32"] == 1.0
-    assert shares["auto"] == pytest.approx(1 - lost / change, abs=1e-4)
-    assert shares["auto"] < 0.5
+    assert shares["float32"] == shares["auto"] == 1.0
+    assert shares["bfloat16"] == pytest.approx(1 - lost / change, abs=1e-4)
+    assert shares["bfloat16"] < 0.5
 
 
 def test_adapters_are_merged_before_anything_is_rounded(halved, inputs, train, tmp_path):

@@ -66,6 +66,20 @@ QUICK = ("sft", "rpo", "target-rpo", "hybrid-rpo")
 `test_proof.py` proves each loss."""
 
 
+def test_the_reference_is_scored_in_larger_batches_than_training(train, monkeypatch):
+    sizes = []
+    collate = Collator.__call__
+
+    def counting(self, rows):
+        sizes.append((self.unscored, len(rows)))
+        return collate(self, rows)
+
+    monkeypatch.setattr(Collator, "__call__", counting)
+    train("run", "dpo", epochs=1, batch_size=4, micro_batch_size=2)
+    assert [size for unscored, size in sizes if unscored and size > 1] == [8, 4]
+    assert {size for unscored, size in sizes if not unscored} == {2}
+
+
 @pytest.mark.parametrize("objective", QUICK)
 def test_every_objective_trains_and_lowers_its_loss(inputs, trained, objective):
     metrics, folder = trained(objective, epochs=1)
@@ -154,6 +168,34 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(settings, tmp_path,
     assert lineages[0] == lineages[1]
     assert str(tmp_path.parent) not in lineages[0]
     assert model_fingerprint(folder / "out") == model_fingerprint(killed / "out")
+
+
+CUT = ("model.safetensors", "optimizer.pt", "trainer_state.json", "reference", "pairs.arrow")
+
+
+@pytest.mark.parametrize("cut", CUT)
+def test_a_file_that_a_power_cut_has_shortened_is_not_read(cut, tmp_path, inputs, params, train, trained, caplog):
+    """A checkpoint gives way to the one before, which is whole; pairs and reference are made again."""
+    settings = {"epochs": 3, "arguments": {"save_steps": 2}}
+    (uninterrupted, folder), killed = trained("target-rpo", **settings), tmp_path / "killed"
+    _train_and_die(killed, inputs, params.model_copy(update=settings), 6)
+    work = killed / "work"
+    newest = last_checkpoint(next((work / "checkpoints").iterdir()))
+    assert newest is not None
+    paths = {"reference": next((work / "reference").glob("*.npy")), "pairs.arrow": next(work.rglob("pairs.arrow"))}
+    path = paths.get(cut, newest / cut)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert last_checkpoint(newest.parent) != newest or cut in paths
+    assert train("killed", "target-rpo", **settings) == uninterrupted
+    assert_equal_weights(folder, killed)
+
+
+def test_checkpoints_of_a_run_that_was_killed_and_then_changed_are_named(tmp_path, train, caplog):
+    left = [tmp_path / "run" / "work" / "checkpoints" / f"{name}-0123456789abcdef" for name in ("sft", "sft-rejected")]
+    for folder in left:
+        folder.mkdir(parents=True)
+    train("run", "sft", epochs=1)
+    assert f"checkpoints of other runs of sft stay until you remove them: {left[0]}\n" in caplog.text
 
 
 def test_a_curve_has_twenty_points_or_every_step_and_the_last_one(tmp_path, trained, params):

@@ -1,0 +1,102 @@
+"""What is written beside trained weights: all that the start has, as other programs read it."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from iterpref_core.evaluation.sharing.export_model import export_model
+from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.models.saving import save_model
+from iterpref_core.training.trainer.trained_model import _whole_model
+from tests.architectures import FAMILIES, build_small
+
+from .conftest import read_weights
+
+_WRITTEN = [
+    *(name for name in FAMILIES if name != "bert"),
+    "cohere2", "falcon_h1", "gpt_oss", "granite", "olmo2", "opt", "qwen3_moe", "qwen3_next", "stablelm", "starcoder2",
+]  # fmt: skip
+
+
+def _tokens():
+    return torch.arange(3, 19)[None]
+
+
+@pytest.mark.filterwarnings("ignore")  # of kernels that are not installed
+@pytest.mark.parametrize("name", _WRITTEN)
+def test_plain_transformers_loads_what_is_written_with_the_logits_it_had(name, tmp_path):
+    """Mixtures of experts are renamed when they are loaded, and named as before when they are written."""
+    torch.manual_seed(0)
+    build_small(name).save_pretrained(tmp_path / "start")
+    trained = load_base(tmp_path / "start").eval()
+    with torch.no_grad():
+        for weight in trained.parameters():
+            weight.add_(0.01 * torch.randn_like(weight))
+        expected = trained(_tokens()).logits
+    weights = {key: weight.clone() for key, weight in trained.state_dict().items()}
+    model, share = _whole_model(trained, load_base(tmp_path / "start"), weights, "auto")
+    save_model(model, tmp_path / "start", tmp_path / "out")
+    assert share == 1.0
+    written = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
+    torch.testing.assert_close(written(_tokens()).logits, expected, rtol=0, atol=1e-5)
+
+
+@pytest.fixture
+def start(model_folder, tmp_path):
+    return shutil.copytree(model_folder, tmp_path / "start")
+
+
+def _change(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_head_of_other_numbers_than_the_embedding_stays_apart_whatever_the_configuration_says(
+    start, inputs, train, tmp_path
+):
+    """Merges of adapters leave checkpoints of this kind."""
+    _change(start / "config.json", tie_word_embeddings=True)
+    expected = AutoModelForCausalLM.from_pretrained(start)(_tokens()).logits.flatten()
+    train("run", "sft", (*inputs[:2], start), epochs=1)
+    out = tmp_path / "run" / "out"
+    written = AutoModelForCausalLM.from_pretrained(out)(_tokens()).logits.flatten()
+    assert torch.cosine_similarity(written, expected, dim=0) > 0.9
+    assert not json.loads((out / "config.json").read_text())["tie_word_embeddings"]
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["a name that transformers ignores", "a name it reports"])
+def test_weights_without_a_place_in_transformers_are_copied(listed, start, inputs, train, tmp_path, monkeypatch):
+    if listed:
+        monkeypatch.setattr("transformers.LlamaForCausalLM._keys_to_ignore_on_load_unexpected", [r"^mtp\.", "layers.2"])
+    more = {"mtp.fc.weight": torch.rand(4, 4), "model.layers.2.eh_proj.weight": torch.rand(3)}
+    weights = start / "model.safetensors"
+    save_file(load_file(weights) | more, weights, {"format": "pt"})
+    train("run", "sft", (*inputs[:2], start), epochs=1)
+    out = tmp_path / "run" / "out"
+    train("again", "dpo", (*inputs[:2], out), epochs=1)
+    export_model(tmp_path / "again" / "out", tmp_path / "exported", "card")
+    for folder in (out, tmp_path / "exported"):
+        index = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
+        files = {name: load_file(folder / name) for name in set(index.values())}
+        assert index.keys() == load_file(weights).keys()
+        for name, weight in more.items():
+            assert torch.equal(files[index[name]][name], weight)
+        written = AutoModelForCausalLM.from_pretrained(folder)
+        assert torch.equal(written.model.norm.weight, files[index["model.norm.weight"]]["model.norm.weight"])
+
+
+def test_the_tokenizer_is_the_files_of_the_start(start, inputs, train, tmp_path):
+    """transformers 5 would write them in its own form, which programs with transformers 4 misread."""
+    config = start / "tokenizer_config.json"
+    _change(config, additional_special_tokens=["<|end|>"])
+    (start / "special_tokens_map.json").write_text('{"eos_token": "<|end|>"}\n')
+    train("run", "sft", (*inputs[:2], start), epochs=1)
+    export_model(tmp_path / "run" / "out", tmp_path / "exported", "card")
+    for folder in (tmp_path / "run" / "out", tmp_path / "exported"):
+        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
+            assert (folder / name).read_bytes() == (start / name).read_bytes(), name
+        assert AutoTokenizer.from_pretrained(folder).chat_template
+    assert read_weights(tmp_path / "run").keys() == load_file(start / "model.safetensors").keys()
