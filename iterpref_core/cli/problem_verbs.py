@@ -230,6 +230,7 @@ def synthesize(
     seed_code: SeedCodeOption = None,
     license: SeedLicenseOption = None,
     tree: TreeOption = None,
+    dropped: DroppedOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -269,9 +270,7 @@ def synthesize(
             typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
             features = load_tree(tree)
-        counts |= write_problems(
-            tree=features, backend=asked, params=settings.synthesis, executor=executor, count=count, out=out
-        )
+        counts |= write_problems(features, asked, settings.synthesis, executor, count=count, out=out, dropped=dropped)
         spent = store.spent()
         counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": spent.dollars(inference)}
     show_result(counts, json_)
