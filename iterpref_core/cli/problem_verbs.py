@@ -292,7 +292,7 @@ def inject(
     from iterpref_core.problems.synthesis.injection import inject_bugs
 
     with open_executor(read_params(set_, params_file).execution) as executor:
-        counts = inject_bugs(problems, out, executor, mutations=mutations_per_problem, seed=0)
+        counts = inject_bugs(problems, out, executor, mutations_per_problem)
     show_result(counts, json_)
 
 
