@@ -289,7 +289,7 @@ def inject(
 ) -> None:
     """Put bugs into references, to make pairs with known error regions."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.problems.synthesis.injection import inject_bugs
+    from iterpref_core.problems.validity.injection import inject_bugs
 
     with open_executor(read_params(set_, params_file).execution) as executor:
         counts = inject_bugs(problems, out, executor, mutations_per_problem)

@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.execution import Executor, Limits
-from iterpref_core.problems.synthesis.injection import inject_bugs
+from iterpref_core.problems.validity.injection import inject_bugs
 from iterpref_core.records import InputError, IoTest, Problem
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from tests.texts import marked

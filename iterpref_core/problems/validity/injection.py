@@ -18,7 +18,7 @@ from iterpref_core.records import InputError, PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
 
-from ..validity.mutation_score import MUTANT_FLOOR_S
+from .mutation_score import MUTANT_FLOOR_S
 
 METHOD = "injected"
 _FATES = {"passed": "equivalent", "infra_error": "not_run"}
