@@ -43,7 +43,7 @@ ROOMS = {
     ),
     "models": ("pretrained", "inference", "prompts"),
     "nanolab": (),
-    "problems": ("composition", "screening", "validity", "synthesis", "own_code", "ingestion"),
+    "problems": ("composition", "screening", "validity", "own_code", "ingestion", "synthesis"),
     "pairs": ("codeflow", "localization", "selection", "ingestion"),
     "training": (
         "launch",

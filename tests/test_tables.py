@@ -66,7 +66,7 @@ def test_pairs_are_screened_against_a_benchmark_that_is_measured(name, tmp_path,
     screen = Decontamination([row.data.key], tmp_path)
     assert screen.overlaps[row.data.key].tasks == 1
     prompts = "; ".join(row.data.prompts)
-    assert screen._wholes.keys() == {"add up the numbers"}, f"{row.data.key}: the fields {prompts} are not read"
+    assert screen._wholes.keys() == {"addupthenumbers"}, f"{row.data.key}: the fields {prompts} are not read"
 
 
 def test_data_have_a_key_and_a_variable_of_their_own():

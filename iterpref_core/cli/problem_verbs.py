@@ -246,6 +246,7 @@ def synthesize(
     seed_code: SeedCodeOption = None,
     license: SeedLicenseOption = None,
     tree: TreeOption = None,
+    dropped: DroppedOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -285,9 +286,7 @@ def synthesize(
             typer.echo(f"feature tree: {written}", err=True)
         elif tree is not None:
             features = load_tree(tree)
-        counts |= write_problems(
-            tree=features, backend=asked, params=settings.synthesis, executor=executor, count=count, out=out
-        )
+        counts |= write_problems(features, asked, settings.synthesis, executor, count=count, out=out, dropped=dropped)
         spent = store.spent()
         counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": spent.dollars(inference)}
     show_result(counts, json_)
@@ -306,10 +305,10 @@ def inject(
 ) -> None:
     """Put bugs into references, to make pairs with known error regions."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.problems.synthesis.injection import inject_bugs
+    from iterpref_core.problems.validity.injection import inject_bugs
 
     with open_executor(read_params(set_, params_file).execution) as executor:
-        counts = inject_bugs(problems, out, executor, mutations=mutations_per_problem, seed=0)
+        counts = inject_bugs(problems, out, executor, mutations_per_problem)
     show_result(counts, json_)
 
 

@@ -67,7 +67,10 @@ def read_message(value: Any) -> Message:
     if isinstance(value, Message):
         return value
     if isinstance(value, str):
-        raise ValueError("a text or messages are expected, not a list of texts; give a row for each of them")
+        raise ValueError(
+            "a text or messages are expected, not a list of texts; give a row for each of them, or name one, as in "
+            "chosen=chosen.0"
+        )
     if not isinstance(value, Mapping):
         raise ValueError(f"a text or messages are expected, not {type(value).__name__}")
     # ShareGPT has `from` and `value`, OpenAI `role` and `content`.

@@ -6,6 +6,7 @@ The model itself is opened when it is first asked for an answer that is not kept
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import BACKENDS, BudgetError, BudgetParams, ConfigError, InferenceParams, prompt_text
 
 from .answer_store import AnswerStore, Spent, answer_key
@@ -139,10 +140,8 @@ class StoredModel(Model):
     def _reason_to_withhold(self, request: Request) -> str | None:
         if not (self._guarded and request.private):
             return None
-        from iterpref_core.programs.source_code.privacy import reason_to_withhold  # takes a while to import
-
-        reason = reason_to_withhold(prompt_text(request.prompt))
-        return reason and f"it comes from your own code and seems to hold personal data or a secret ({reason})"
+        found = find_private(prompt_text(request.prompt))
+        return f"it comes from your own code and seems to hold {found}" if found else None
 
     def _reserve(self) -> None:
         spent = self.spent

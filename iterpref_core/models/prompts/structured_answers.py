@@ -1,7 +1,6 @@
 """Ask for answers of a given form, read them strictly, ask once more for an unreadable answer, and count."""
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -24,7 +23,6 @@ M = TypeVar("M", bound=BaseModel)
 CHUNK = 256
 """Prompts that are asked together; the model decides how many of them at once."""
 _AGAIN = "\n\nYour last answer could not be read: {}. Answer once more, exactly in the form asked for."
-_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)
 
 
 def ask_parsed(
@@ -76,14 +74,14 @@ def ask_parsed(
 
 
 def read_object(answer: str, form: type[M]) -> M:
-    r"""Return the JSON object of an answer that consists of it, perhaps within a fence.
+    """Return the JSON object of an answer, which may have words or a fence around it.
 
     Raises:
         ValueError: the answer is anything else, or not of the form; the message names the fault for the model.
     """
-    fenced = _FENCED.fullmatch(answer)
+    inside = answer[answer.find("{") : answer.rfind("}") + 1]
     try:
-        return form.model_validate_json(fenced[1] if fenced else answer)
+        return form.model_validate_json(inside or answer)
     except ValidationError as error:
         raise ValueError(describe_validation_error(error)) from None
 

@@ -22,9 +22,9 @@ _ON_TEST = r"( on .*| \d+)?"
 # Judges' words for a verdict -> the verdict. Details may follow a failure: `Wrong answer on test 3`. Submissions that
 # still wait for their verdict match no word.
 _VERDICTS: dict[str, Verdict] = {
-    r"(accepted|ac|ok|pass(ed)?|correct|success(ful)?|solved)( 100){0,2}|true|yes|1( 0)?": "passed",
-    rf"wrong (answer|output).*|wa{_ON_TEST}|fail(ed|ure)?\b.*|incorrect.*|false|no|0( 0)?|(wa )?presentation error|pe"
-    r"|challenged|hacked|rejected|partial(ly)?( accepted| correct)?( \d+){0,2}": "wrong_answer",
+    r"(accepted|ac|ok|pass(ed)?|correct|success(ful)?|solved|right)( 100){0,2}|true|yes|1( 0)?|100": "passed",
+    rf"wrong( (answer|output).*)?|wa{_ON_TEST}|fail(ed|ure)?\b.*|incorrect.*|false|no|0( \d+)?|challenged|hacked"
+    r"|(wa )?presentation error|pe|rejected|partial(ly)?( accepted| correct)?( \d+){0,2}": "wrong_answer",
     rf"(time|idleness) limit.*|(tle?|ile?){_ON_TEST}|timeout|timed out": "timeout",
     rf"memory limit.*|mle?{_ON_TEST}": "memory",
     rf"output limit.*|ole?{_ON_TEST}": "output_limit",

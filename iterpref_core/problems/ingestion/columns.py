@@ -3,7 +3,7 @@
 prompt=instruction+input        texts of two columns, one after the other
 prompt=problem|question         the first of these columns that holds something
 tests=reward_model.ground_truth   a field of a column, which may be JSON in a text; of a list, of each of its items
-chosen=answers.0.text           a field of the first item of a list
+chosen=answers.0.text           a field of the first item of a list, as `-1` is the last
 language=                       no column has the language
 reference?=solution             some rows have this column
 winner=first-second:margin      what the column means; see `winner` in pairs/ingestion
@@ -205,8 +205,8 @@ def _look_up(row: Row, column: str) -> Any:
 
 def _at_path(value: Any, path: Sequence[str]) -> Any:
     value = read_text_value(value)
-    if isinstance(value, list) and path[0].isdecimal():
-        value = {str(number): item for number, item in enumerate(value)}
+    if isinstance(value, list) and path[0].removeprefix("-").isdecimal():
+        value = {str(place): item for start in (0, -len(value)) for place, item in enumerate(value, start)}
     if isinstance(value, list):
         inner = [_at_path(item, path) for item in value]
         # An item without the field keeps its place: two fields of a list belong together.
@@ -219,6 +219,11 @@ def _at_path(value: Any, path: Sequence[str]) -> Any:
 
 def listed(row: Row) -> str:
     """Return the names of a row's columns in one line; in a file that is not a table, a name may have many lines."""
+    values = list(row.values())
+    if len(values) > 1 and all(isinstance(value, Mapping) for value in values):
+        return f"{len(values)} objects, which seem to be the rows; make a list of them, as by `jq '[.[]]'`"
+    if row.keys() <= {"data", "rows", "train"}:
+        return f"{' '.join(row)}, which seems to hold the rows; give them alone, as by `jq '.[]'`"
     return ", ".join(" ".join(name.split()) for name in row)
 
 

@@ -15,6 +15,7 @@ from iterpref_core.programs.source_code.names import entry_name
 from iterpref_core.records import ASKED_BEGINNING, ASKED_DEFINITION, ASKED_SCRIPT, Problem, StdinTest, is_null
 
 from ..composition.problem_splits import hold_out, own_split
+from .call_tests import CONTEST_SETUP
 from .code_tests import required_names
 from .columns import Columns, LeftOutError, listed
 from .presets import Preset
@@ -214,9 +215,12 @@ def _with_prompt(problem: Problem, preset: Preset, hints: ReadingHints) -> Probl
     tests = problem.tests + problem.hidden_tests
     names = [problem.entry_point] if problem.entry_point else required_names(tests, "".join(hints.programs[:1]))
     prompt = problem.prompt
+    # Programs of LeetCode use `List` without an import.
+    in_class = "class Solution" in hints.starter_code + "".join(hints.programs[:1])
+    setup = problem.setup or (CONTEST_SETUP if in_class and not isinstance(tests[0], StdinTest) else None)
     if preset.asks and isinstance(prompt, str) and (names or isinstance(tests[0], StdinTest)):
         prompt = ask_for_program(prompt, names, hints.starter_code)
-    return problem.model_copy(update={"entry_point": names[0] if names else "", "prompt": prompt})
+    return problem.model_copy(update={"entry_point": names[0] if names else "", "prompt": prompt, "setup": setup})
 
 
 def ask_for_program(question: str, names: Sequence[str], starter_code: str = "") -> str:

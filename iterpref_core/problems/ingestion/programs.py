@@ -6,6 +6,7 @@ character, or its row is left out: where a program begins and ends is never gues
 
 import ast
 import re
+import textwrap
 
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
 from iterpref_core.programs.source_code.names import undefined_names
@@ -32,6 +33,9 @@ def program_in(text: str, name: str | None = None) -> str:
     >>> program_in("So:\n```python\nx = 1\n```\nDone."), program_in("x = 1"), program_in("I cannot do that.")
     ('x = 1\n', 'x = 1', 'I cannot do that.')
     """
+    # A method may be published with the indentation of its class.
+    if text[:1].isspace() and not is_program(text):
+        text = textwrap.dedent(text)
     # A program may hold fences in its strings: Python as a whole is never searched.
     has_fence = ("```" in text or "~~~" in text) and _FENCE.search(text)
     if not (has_fence or _TAG.search(text)) or is_program(text):

@@ -11,6 +11,7 @@ Each may be JSON or a Python literal in a text. Two columns of lists are inputs 
 and its output.
 """
 
+import ast
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from iterpref_core.programs.source_code.names import is_name
-from iterpref_core.records import Problem, StdinTest, Test, is_null
+from iterpref_core.records import IoTest, Problem, StdinTest, Test, is_null
 
 from .call_tests import CONTEST_SETUP, as_source, call_readings, is_ambiguous, read_arguments
 from .code_tests import read_code
@@ -140,6 +141,10 @@ def _read_examples(
     untested: Problem, examples: Sequence[_Example], shown: int, hints: ReadingHints
 ) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with tests of inputs and outputs, the first `shown` of them visible; see `read_tests`."""
+    defined = re.findall(r"^def (\w+)", "".join(hints.programs[:1]), re.MULTILINE)
+    called = [_test_of_call(example, defined) for example in examples]
+    if all(called):
+        return iter([_with_tests(untested, tuple(filter(None, called)), shown)]), Counter()
     kinds = {example.kind for example in examples} - {""}
     functions = {example.function for example in examples if example.kind != "script"} - {""}
     if len(kinds) > 1 or len(functions) > 1:
@@ -177,6 +182,17 @@ def _read_examples(
         )
     readings = call_readings(call, calls, in_texts=in_texts)
     return (_with_tests(called, tests, number) for tests in readings), counts
+
+
+def _test_of_call(example: _Example, defined: Sequence[str]) -> IoTest | None:
+    """Return the test of an input that is a call of the right program's function, such as `total(xs=[1, 2])`."""
+    if defined and isinstance(example.input, str) and isinstance(example.expected, str):
+        with suppress(SyntaxError, ValueError):
+            call = ast.parse(example.input.strip(), mode="eval").body
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in defined:
+                ast.literal_eval(example.expected)
+                return IoTest(call=ast.unparse(call), expected=example.expected)
+    return None
 
 
 def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Problem:

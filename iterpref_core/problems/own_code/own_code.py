@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
 from iterpref_core.programs.source_code.license import is_allowed, license_of_folder, license_of_source
-from iterpref_core.programs.source_code.privacy import reason_to_withhold
+from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import (
     OWN_CODE,
     EnvironmentParams,
@@ -127,7 +127,8 @@ def _drafted(
         elif len(prompt) > MAX_PROMPT_CHARS:
             reason = "long_prompt"
         elif not keep:
-            reason = reason_to_withhold(f"{prompt}\n{function.text()}")
+            found = find_private(f"{prompt}\n{function.text()}")
+            reason = found and found.reason
         if reason is None:
             yield _problem(function, prompt, tests[function.id], project, stated_license)
         else:

@@ -65,7 +65,7 @@ class Draft(BaseModel):
     features: Annotated[
         tuple[int, ...], Field(min_length=1, description="numbers of the offered features that the problem uses")
     ]
-    instruction: Annotated[str, Field(min_length=1, description="the task")]
+    instruction: Annotated[str, Field(pattern=r"\w", description="the task")]
     solution: Annotated[str, Field(min_length=1, description="source of solution.py")]
     test: Annotated[str, Field(description="source of test.py")]
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import AliasChoices, Field
 
 from iterpref_core.programs.source_code.license import is_allowed, license_of_folder, license_of_source
-from iterpref_core.programs.source_code.privacy import reason_to_withhold
+from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import Record, read_text
 from iterpref_core.storage.jsonl import read_jsonl
 
@@ -50,14 +50,15 @@ def filter_for_others(
         allowed: SPDX identifiers.
 
     Returns:
-        A function from a program to `license`, a reason of `privacy.reason_to_withhold`, or None.
+        A function from a program to `license`, a reason of `private_data.find_private`, or None.
     """
     otherwise = license or license_of_folder(source)
 
     def reason(program: str) -> str | None:
         if not is_allowed(license_of_source(program, otherwise), allowed):
             return "license"
-        return reason_to_withhold(program)
+        found = find_private(program)
+        return found and found.reason
 
     return reason
 

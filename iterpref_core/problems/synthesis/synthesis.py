@@ -8,14 +8,19 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from iterpref_core.execution import Engine, Outcome, run_right_program
+from iterpref_core.execution import Engine, Outcome, program_of, run_right_program
 from iterpref_core.models.inference.backend import Model, Request, Sampling
 from iterpref_core.models.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.models.prompts.templates import fill
+from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import InputError, Problem, ScriptTest, SynthesisParams, statement_digest
 from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 from iterpref_core.storage.progress import show_progress
 
+from ..ingestion.columns import LeftOutError
+from ..ingestion.demands import DEMANDS_NOTHING, demanding_places
+from ..ingestion.problem_rows import PublishedProblem
 from .answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
 from .feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
 from .seed_code import fit_seeds, read_seeds
@@ -23,15 +28,6 @@ from .seed_code import fit_seeds, read_seeds
 PROMPTS = Path(__file__).with_name("prompts")
 _CATEGORIES = ", ".join(CATEGORIES)
 
-# The reasons why a requested problem is dropped.
-REASONS = (
-    "unreadable",
-    "no_feature",
-    "missing_package",
-    "reference_fails",
-    "not_judged",
-    "repeated",
-)
 _SEED = 23
 # Rounds of evolving the feature tree.
 ROUNDS = 2
@@ -146,6 +142,7 @@ def write_problems(
     executor: Engine,
     count: int,
     out: Path,
+    dropped: Path | None = None,
 ) -> dict[str, int]:
     """Ask for problems and write the sound ones.
 
@@ -156,10 +153,13 @@ def write_problems(
         executor: the engine that runs every solution against its problem's tests.
         count: the number of problems to ask for. A larger number leaves the first problems as they are.
         out: the JSONL file of the problems. Its name without suffix begins their ids.
+        dropped: JSONL to write the others to, each with its reason; not written by default.
 
     Returns:
         `problems/asked`, `problems/kept` and, adding up to the former, `problems/dropped/<reason>`; then
-        `reference_fails/<verdict>`, `missing_package/<name>` and `asked_again`.
+        `reference_fails/<verdict>`, `missing_package/<name>` and `asked_again`. The reasons: `unreadable`,
+        `no_feature`, `missing_package`, `secret`, `email`, `reference_fails`, `not_judged`, `demands_nothing`: every
+        program passes the tests, and `repeated`.
 
     Raises:
         InputError: the tree is empty.
@@ -167,21 +167,33 @@ def write_problems(
     """
     if not tree.categories:
         raise InputError("the feature tree is empty; make one from seed code (--seed-code)")
-    counts = Counter[str]({f"problems/dropped/{reason}": 0 for reason in REASONS})
+    counts = Counter[str]()
     calls = Counter[str]()
     offered: list[tuple[FeaturePath, ...]] = []
 
-    def run(problem: Problem) -> tuple[Problem, Outcome]:
-        return run_right_program(problem, problem.reference or "", executor)
-
-    with show_progress("problems", count) as advance:
+    with show_progress("problems", count) as advance, open_left_out(dropped) as left_out:
         requests = _problem_requests(tree, count, offered)
         drafts = ask_parsed(backend, requests, _sampling(params), partial(read_object, form=Draft), calls)
-        drafted = _runnable(drafts, offered, out.name.partition(".")[0], counts, advance)
-        judged = (result for _, result in executor.each(drafted, run))
-        counts["problems/kept"] = write_jsonl(out, _keep(judged, counts))
+        drafted = _runnable(drafts, offered, out.name.partition(".")[0], counts, left_out, advance)
+        judged = (result for _, result in executor.each(drafted, partial(_judge, executor)))
+        counts["problems/kept"] = write_jsonl(out, _keep(judged, counts, left_out))
     counts["asked_again"] = calls["asked_again"]
-    return {"problems/asked": count, **counts}
+    return {"problems/asked": count, **counts, **{f"problems/{name}": each for name, each in left_out.counts.items()}}
+
+
+def _judge(executor: Engine, problem: Problem) -> tuple[Problem, Outcome | None]:
+    """Run a problem's reference; return the outcome, or None if every program passes the tests."""
+    reference = problem.reference or ""
+    judged, outcome = run_right_program(problem, reference, executor)
+    if outcome.verdict == "passed":
+        try:
+            demanding_places(
+                PublishedProblem(judged, right=(reference,)),
+                lambda each: lambda code: executor.run_one(program_of(each, code)),
+            )
+        except LeftOutError:
+            return judged, None
+    return judged, outcome
 
 
 def _problem_requests(tree: FeatureTree, count: int, offered: list[tuple[FeaturePath, ...]]) -> Iterator[Request]:
@@ -199,13 +211,19 @@ def _runnable(
     offered: Sequence[tuple[FeaturePath, ...]],
     name: str,
     counts: Counter[str],
+    left_out: LeftOut,
     advance: Callable[[], None],
 ) -> Iterator[Problem]:
     """Yield the problems of the drafts that can be run."""
     for number, draft in enumerate(drafts):
         advance()
+        task_id = f"{name}/{number}"
+
+        def drop(reason: str, explanation: str = "", task_id: str = task_id) -> None:
+            left_out.add(Dropped(reason, task_id, task_id, explanation))
+
         if draft is None:
-            counts["problems/dropped/unreadable"] += 1
+            drop("unreadable")
             continue
         missing = [package for package in draft.packages if importlib.util.find_spec(package) is None]
         features = [
@@ -214,14 +232,16 @@ def _runnable(
             if 1 <= position <= len(offered[number])
         ]
         if missing:
-            counts["problems/dropped/missing_package"] += 1
+            drop("missing_package", ", ".join(missing))
             counts.update(f"missing_package/{package}" for package in missing)
         elif not features:
-            counts["problems/dropped/no_feature"] += 1
+            drop("no_feature")
+        elif found := find_private(f"{draft.instruction}\n{draft.solution}\n{draft.test}"):
+            drop(found.reason, f"it seems to hold {found}")
         else:
             test = ScriptTest(module=MODULE, files={TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages)
             yield Problem(
-                task_id=f"{name}/{number}",
+                task_id=task_id,
                 prompt=f"{draft.instruction}\n\nWrite the file `{MODULE}.py`.",
                 entry_point=MODULE,
                 tests=(test,),
@@ -231,19 +251,24 @@ def _runnable(
             )
 
 
-def _keep(judged: Iterable[tuple[Problem, Outcome]], counts: Counter[str]) -> Iterator[Problem]:
-    """Yield the problems whose reference passes and whose instruction is new."""
-    seen = set[str]()
+def _keep(
+    judged: Iterable[tuple[Problem, Outcome | None]], counts: Counter[str], left_out: LeftOut
+) -> Iterator[Problem]:
+    """Yield the problems whose reference passes, whose tests demand something, and whose instruction is new."""
+    seen = dict[str, str]()
     for problem, outcome in judged:
-        if outcome.verdict == "infra_error":
-            counts["problems/dropped/not_judged"] += 1
+        reason = explanation = ""
+        if outcome is None:
+            reason, explanation = DEMANDS_NOTHING, "an empty program passes its tests"
         elif outcome.verdict != "passed":
-            counts["problems/dropped/reference_fails"] += 1
-            counts[f"reference_fails/{outcome.verdict}"] += 1
-        elif (digest := statement_digest(problem.prompt)) in seen:
-            counts["problems/dropped/repeated"] += 1
+            reason = "not_judged" if outcome.verdict == "infra_error" else "reference_fails"
+            explanation = f"{outcome.verdict}: {outcome.feedback}"
+            counts[f"{reason}/{outcome.verdict}"] += reason == "reference_fails"
+        elif seen.setdefault(statement_digest(problem.prompt), problem.task_id) != problem.task_id:
+            reason = "repeated"
+        if reason:
+            left_out.add(Dropped(reason, problem.task_id, problem.task_id, explanation))
         else:
-            seen.add(digest)
             yield problem
 
 

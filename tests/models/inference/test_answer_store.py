@@ -66,4 +66,4 @@ def test_a_private_prompt_with_personal_data_never_leaves_and_its_answer_is_miss
     withheld = asyncio.run(guarded.answer(requests[1], SAMPLING))
     assert oracle.asked == requests[::2]
     assert withheld.missing.startswith("withheld: ")
-    assert "(email)" in withheld.missing
+    assert "a key or password (pass…)" in withheld.missing

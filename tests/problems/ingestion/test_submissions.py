@@ -19,12 +19,13 @@ COLUMNS = "task_id=problem,prompt=statement,program=code,passed=status"
 STATUS = {
     "Accepted": True, "OK": True, True: True, "AC": True, "Wrong Answer": False, "WA": False, False: False,
     "TIME_LIMIT_EXCEEDED": False, "Runtime Error (NZEC)": False, "Compile Error": False, "WJ": None, None: None,
-    "SKIPPED": None, 0.5: None, "WA: Presentation Error": False, "CHALLENGED": False,
+    "SKIPPED": None, 0.5: False, "WA: Presentation Error": False, "CHALLENGED": False,
     "IDLENESS_LIMIT_EXCEEDED": False, "Output Limit Exceeded": False, "Wrong answer on test 3": False, "TL": False,
     "Run Time Error": False, "RTE": False, "timed out": False, "failed: name 'x' is not defined": False,
     "failure": False, "success": True, "REJECTED": False, "partially accepted": False, "not accepted yet": None,
     "re-judging": None, "TLE on test 4": False, "WA 7": False, "1.0": True, "0.0": False, -1: None, "Solved": True,
     "RTE (NZEC)": False, "Wrong output": False, "RE (NZEC)": False, "RE (SIGSEGV)": False, "Accepted (100)": True,
+    "right": True, "wrong": False, 100: True, 37.5: None,
     "Accepted (100/100)": True, "Accepted (40)": None, "Partially correct": False, "Partially Correct (40/100)": False,
 }  # fmt: skip
 """What judges write -> True if the program passes, None if that does not say."""

@@ -184,7 +184,7 @@ def write_project(folder):
 def shop(tmp_path_factory):
     folder = write_project(tmp_path_factory.mktemp("own") / "shop-project")
     out = folder.parent / "problems.jsonl"
-    counts = ingest_own_code(folder, out, PARAMS, EXECUTION, heldout=0.5)
+    counts = ingest_own_code(folder, out, PARAMS, EXECUTION, heldout=0.25)
     problems = {problem.entry_point: problem for problem in read_jsonl(out, Problem)}
     own = EnvironmentParams(python=sys.executable, paths=(str(folder),))
     execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
@@ -202,7 +202,7 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
     assert counted == {
         "functions": 16.0,
         "problems": 4.0,
-        "heldout": 1.0,
+        "heldout": 2.0,
         "tests": 8.0,
         "dropped/defined_twice": 2.0,
         "dropped/email": 1.0,

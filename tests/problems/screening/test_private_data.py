@@ -23,6 +23,14 @@ PRIVATE = {
     f"stripe.api_key = 'sk_live_{'4eC39HqLyjWD' * 2}'": "secret",
     f"client = OpenAI(api_key='sk-proj-{'Ab1_' * 12}')": "secret",
     f"login(token='hf_{'aBcDe' * 6}fGhI')": "secret",
+    **{f"use('{start}{'a1B2c3D4' * 8}')": "secret" for start in ("gsk_", "r8_", "xai-", "pplx-", "dckr_pat_", "hvs.")},
+    **{
+        f"use('{start}{'0a1b2c3d' * 8}')": "secret"
+        for start in ("dop_v1_", "shpat_", "dapi", "key-", "SK", "sk-or-v1-")
+    },
+    f"use('glrt-{'a1B2' * 5}', '1234567890:AA{'a1B' * 11}')": "secret",
+    "password = 'hunter2isNotIt!9'": "secret",
+    "# Ask jürgen@müller-gmbh.de.": "email",
     "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn": "secret",
     f"jwt = 'eyJ{'hbGci' * 4}.eyJ{'zdWIi' * 4}.{'dBjft' * 4}'": "secret",
     "smtp.login(user, password='rNrKYTX9g7z3RgJRmxWu')": "secret",
@@ -40,6 +48,9 @@ ORDINARY = [
     "alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'",
     "digest = 'd41d8cd98f00b204e9800998ecf8427e'",
     "key = lambda word: (len(word), word)  # the secret of the order",
+    "key = 'AKIAIOSFODNN7EXAMPLE'; token = 'someVeryLongCamelCaseKeyName2'",
+    "secret = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'",
+    "key = 'Form.Validation.MinLength8.Message'; password = os.environ['PASSWORD']",
     "ip = '8.8.8.8'; day = '2024-01-31'",
     "class Mask: pass\nsk = 'task-list-of-many-words-in-a-row-that-go-on'",
 ]

@@ -9,7 +9,7 @@ from iterpref_core.problems.synthesis.synthesis import read_features
 from .conftest import PROGRAM, SOLUTION, TEST, write_answer
 
 
-@pytest.mark.parametrize("frame", ["{}", "\n {} \n", "```json\n{}\n```"])
+@pytest.mark.parametrize("frame", ["{}", "\n {} \n", "```json\n{}\n```", "Here it is: {} Done."])
 def test_a_problem_is_read_whole(frame):
     draft = read_object(frame.replace("{}", write_answer(PROGRAM, used=[2, 1])), Draft)
     assert (draft.features, draft.instruction) == ((2, 1), "Write `double(x)`.")
@@ -22,7 +22,7 @@ def test_packages_are_what_is_imported():
 
 
 BAD = {
-    "prose": ("Here: " + write_answer(PROGRAM), "Invalid JSON"),
+    "prose": ("I would rather not.", "Invalid JSON"),
     "another field": (write_answer(PROGRAM, packages=[]), "'packages'"),
     "no program": (write_answer({"test": TEST}), "'solution'"),
     "no Python": (write_answer(PROGRAM | {"solution": "def f(:"}), "solution is not valid.*line 1"),

@@ -18,6 +18,7 @@ from .conftest import PROGRAM, SOLUTION, TEST, ScriptedModel, write_answer
 
 LIMITS = Limits(cpu_s=2, wall_s=20)
 WORDS = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet"]
+WORDS += ["kilo", "lima", "mike"]
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,19 @@ def test_seed_code_that_is_none_is_refused(tmp_path, params):
             make_tree(tmp_path / name, ScriptedModel(_features), params, None, tmp_path / "tree.json")
 
 
+VACUOUS = """import unittest
+import solution
+
+
+class TestNothing(unittest.TestCase):
+    def test_it(self):
+        self.assertTrue(True)
+
+
+unittest.main()
+"""
+
+
 def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(tmp_path, params, executor):
     special = {
         1: "I would rather not.",
@@ -136,20 +150,25 @@ def test_problems_are_kept_when_their_solution_passes_and_all_are_accounted_for(
         6: Author()("first"),  # what number 0 says
         7: write_answer(PROGRAM | {"solution": "import os\nos._exit(0)\n"}, "one that ends early"),
         8: write_answer(PROGRAM | {"test": TEST.replace("double(3), 6", "double(3), double(3)")}, "lenient one"),
+        10: write_answer(PROGRAM | {"test": VACUOUS}, "one that every program passes"),
+        11: write_answer(PROGRAM | {"solution": f"KEY = 'AKIAJ2ZJQ5X3TFZ7Q6ZA'\n{SOLUTION}"}, "one with a key"),
+        12: write_answer(PROGRAM, " - "),
     }
     model = ScriptedModel(Author(special))
     out = tmp_path / "written.jsonl"
-    counts = write_problems(_tree(), model, params, executor, 10, out)
+    counts = write_problems(_tree(), model, params, executor, 13, out, tmp_path / "dropped.jsonl")
     problems = list(read_jsonl(out, Problem, unique=True))
     assert [problem.task_id for problem in problems] == [f"written/{number}" for number in (0, 5, 8, 9)]
     assert counts == {
-        "problems/asked": 10, "problems/kept": 4, "asked_again": 1,
-        "problems/dropped/unreadable": 1, "problems/dropped/no_feature": 1, "problems/dropped/missing_package": 1,
-        "problems/dropped/reference_fails": 2, "problems/dropped/repeated": 1, "problems/dropped/not_judged": 0,
+        "problems/asked": 13, "problems/kept": 4, "asked_again": 2,
+        "problems/dropped/unreadable": 2, "problems/dropped/demands_nothing": 1, "problems/dropped/secret": 1,
+        "problems/dropped/missing_package": 1,
+        "problems/dropped/reference_fails": 2, "problems/dropped/repeated": 1, "problems/dropped/no_feature": 1,
         "reference_fails/wrong_answer": 1, "reference_fails/exited_early": 1, "missing_package/not_installed_here": 1,
     }  # fmt: skip
     dropped = sum(count for name, count in counts.items() if name.startswith("problems/dropped/"))
     assert counts["problems/asked"] == counts["problems/kept"] + dropped
+    assert len((tmp_path / "dropped.jsonl").read_text().splitlines()) == dropped
 
 
 def test_a_killed_run_asks_for_nothing_twice_and_writes_the_same(tmp_path, params, executor):

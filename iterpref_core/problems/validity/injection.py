@@ -10,62 +10,52 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from iterpref_core.execution import Engine, Outcome, Program, program_of, reference_outcomes, time_limit
-from iterpref_core.programs.source_code.line_diff import ErrorRegion, locate_error
+from iterpref_core.execution import Engine, Program, program_of, reference_outcomes, time_limit
+from iterpref_core.programs.source_code.line_diff import locate_error
 from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import InputError, PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
 
+from .mutation_score import MUTANT_FLOOR_S
+
 METHOD = "injected"
-# The smallest limit of CPU seconds for a mutant. The limit is a multiple of the reference's time, so that the many
-# mutants that hang cost little.
-MUTANT_FLOOR_S = 0.25
+_FATES = {"passed": "equivalent", "infra_error": "not_run"}
+"""Verdict on a mutant → why it gives no pair."""
 
 
-def inject_bugs(
-    problems: Path,
-    out: Path,
-    executor: Engine,
-    *,
-    mutations: int,
-    seed: int,
-) -> Counter[str]:
+def inject_bugs(problems: Path, out: Path, executor: Engine, mutations: int) -> Counter[str]:
     """Write pairs with injected bugs and their true regions; the file appears whole.
 
     Args:
         problems: JSONL of problems with references and tests.
-        out: JSONL of pairs to write, several to a problem: `<task_id>#<number of the mutant>`. The region of
-            each is the lines that were changed.
+        out: JSONL of pairs to write, several to a problem: `<task_id>#<number of the mutant>`.
         executor: runs references and mutants, with hidden tests.
-        mutations: largest number of mutants of each reference; the seed and the problem's id decide the choice.
-        seed: see `mutations`.
+        mutations: largest number of mutants of each reference; the problem's id decides the choice.
 
     Returns:
-        `problems` read, `pairs` written, `mutants` tried; `killed/<verdict>`; `dropped/<reason>` for problems without
-        mutants; and `mutants/<fate>`, where a fate is `killed` (a pair is written), `equivalent` (the mutant
-        passes all tests), `not_run` (no verdict) and `no_region` (no line differs).
+        `problems` read, `pairs` written; `mutants/equivalent`, which pass all tests, and `mutants/not_run`;
+        `dropped/<reason>` of problems without mutants.
 
     Raises:
         RecordError: a line is broken.
         InputError: no pair can be made.
         ExecutionError: the engine failed.
     """
-    counts = Counter({"problems": 0, "pairs": 0, "mutants": 0})
-    bugs = list(_bugs(problems, executor, mutations, seed, counts))
+    counts = Counter(problems=0, pairs=0)
+    bugs = list(_bugs(problems, executor, mutations, counts))
     with atomic_writer(out) as file, show_progress("inject", len(bugs)) as advance:
         for (pair, _), outcome in executor.run_each(bugs, lambda bug: bug[1]):
             advance()
+            if outcome.verdict in _FATES:
+                counts[f"mutants/{_FATES[outcome.verdict]}"] += 1
+                continue
+            counts["pairs"] += 1
             # One node of the tree differs, so the lines outside the LCS are exactly the change.
             region = locate_error(pair.rejected, pair.chosen)
-            fate = _fate(outcome, region)
-            counts[f"mutants/{fate}"] += 1
-            if fate == "killed":
-                counts[f"killed/{outcome.verdict}"] += 1
-                counts["pairs"] += 1
-                true = {"rejected_spans": region.rejected, "chosen_spans": region.chosen, "localization": METHOD}
-                file.write(pair.model_copy(update=true).to_json() + "\n")
+            true = {"rejected_spans": region.rejected, "chosen_spans": region.chosen, "localization": METHOD}
+            file.write(pair.model_copy(update=true).to_json() + "\n")
         if not counts["pairs"]:
             shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
             raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
@@ -73,7 +63,7 @@ def inject_bugs(
 
 
 def _bugs(
-    problems: Path, executor: Engine, mutations: int, seed: int, counts: Counter[str]
+    problems: Path, executor: Engine, mutations: int, counts: Counter[str]
 ) -> Iterator[tuple[PreferencePair, Program]]:
     """Yield the mutants of the references that pass their tests, as pairs, and each to be run."""
     for problem, outcome in reference_outcomes(read_jsonl(problems, Problem, unique=True), executor):
@@ -83,10 +73,8 @@ def _bugs(
             counts[f"dropped/{reason}"] += 1
             continue
         reference = problem.reference or ""
-        mutants = mutants_of(reference, mutations, f"{seed} {problem.task_id}")
-        counts["mutants"] += len(mutants)
         limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
-        for number, mutant in enumerate(mutants):
+        for number, mutant in enumerate(mutants_of(reference, mutations, problem.task_id)):
             pair = PreferencePair(
                 task_id=f"{problem.task_id}#{number}",
                 prompt=problem.prompt,
@@ -97,11 +85,3 @@ def _bugs(
                 provenance=problem.provenance,
             )
             yield pair, replace(program_of(problem, mutant.code), cpu_s=limit_s)
-
-
-def _fate(outcome: Outcome, region: ErrorRegion) -> str:
-    if outcome.verdict == "passed":
-        return "equivalent"
-    if outcome.verdict == "infra_error":
-        return "not_run"
-    return "killed" if region.rejected else "no_region"
