@@ -49,7 +49,12 @@ DROPPED: dict[str, str] = {
 
 
 def screened_params(params: Params) -> PairsParams:
-    """Return section `pairs` with the benchmarks of `evaluation` added, so that every score is screened."""
+    """Return section `pairs` with the benchmarks of `evaluation` added, so that every score is screened.
+
+    An empty `pairs.benchmarks` stays empty: then nothing is screened.
+    """
+    if not params.pairs.benchmarks:
+        return params.pairs
     rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
     measured = [row.data.key for row in rows if row.data is not None]
     return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
@@ -292,5 +297,5 @@ def _no_pair(trajectories: Path, counts: Counter[str], benchmarks: Decontaminati
         )
     shared = [name for name, overlap in benchmarks.overlaps.items() if overlap.pairs]
     if shared:
-        remedy += f"; contaminated pairs overlap with {', '.join(shared)} (pairs.benchmarks, evaluation.benchmarks)"
+        remedy += f"; contaminated pairs overlap with {', '.join(shared)} (pairs.benchmarks; [] screens nothing)"
     return InputError(f"{trajectories}: no problem gave a pair ({explanation}); {remedy}")

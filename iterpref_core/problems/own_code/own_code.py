@@ -23,7 +23,7 @@ from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
-from ..composition.problem_splits import hold_out
+from ..composition.problem_splits import hold_out_nearest
 from .function_prompt import prompt_of
 from .functions import Function, find_functions, read_module, source_files
 from .survey import Project, inside_source, open_project, survey
@@ -85,7 +85,7 @@ def ingest_own_code(
         wanted = list(_functions_to_write(project.root, counts, left_out))
         tests = survey(project, wanted, execution, counts, left_out)
         drafted = _drafted(project, wanted, tests, stated, params, left_out, keep=keep)
-        kept = [hold_out(problem, heldout) for problem in _sound(drafted, executor, left_out)]
+        kept = hold_out_nearest(list(_sound(drafted, executor, left_out)), heldout)
     # Counts come before the error, whose message lists them.
     counts["problems"] = len(kept)
     if heldout:
