@@ -24,7 +24,7 @@ ASKED_DECLARATIONS = "Write Python code that defines:\n"
 ASKED_SCRIPT = "Write a Python program that reads standard input and prints its answer."
 ASKED_DEFINITION = "Write a Python "
 ASKED_BEGINNING = " Begin with:\n```python\n"
-# The parts of a prompt for a function of somebody's own code: the request, the outline of its module, and its beginning.
+# The parts of a prompt for a function of somebody's own code; its signature and docstring follow.
 ASKED_FUNCTION = "Write the {kind} `{name}` of the Python module `{module}`, so that it does what its docstring says."
 ASKED_METHOD = " Give the method alone, without its class."
 OUTLINE = "What there is in the module:\n\n```python\n{}\n```\n\n"
@@ -96,7 +96,7 @@ def exact_form(prompt: Prompt) -> str:
 
 
 def _statement(prompt: Prompt) -> str:
-    """Return the text of a prompt without system messages, requests that ingestions have added, and outlines of modules."""
+    """Return the text of a prompt without system messages, the requests that ingestions add, and a module's outline."""
     texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
     statement = without_outline("\n".join(texts))
     # A prompt that is only a request is a statement.

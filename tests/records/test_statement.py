@@ -158,7 +158,29 @@ def test_the_layout_of_a_page_makes_no_other_statement(page, text):
 
 
 @pytest.mark.parametrize(
-    "part", ["-", "$", "\\a", "<b a=", "[a](", "–", "`a", ". A", "\\(", "*a ", "<p>", "<b>x", "'", "`", " ", "&lt;", "\n- ", "a-", "= ", "x' "]
+    "part",
+    [
+        "-",
+        "$",
+        "\\a",
+        "<b a=",
+        "[a](",
+        "–",
+        "`a",
+        ". A",
+        "\\(",
+        "*a ",
+        "<p>",
+        "<b>x",
+        "'",
+        "`",
+        " ",
+        "&lt;",
+        "\n- ",
+        "a-",
+        "= ",
+        "x' ",
+    ],
 )
 def test_long_statements_take_linear_time(part):
     start = process_time()

@@ -261,11 +261,16 @@ class Zygote:
 
 
 def preload(names: Iterable[str], site: Iterable[str]) -> None:
-    """Import modules that programs are likely to need."""
-    # A module that is missing here is missing for programs too.
+    """Import modules that programs are likely to need.
+
+    An environment's module that cannot be imported, such as a broken plugin of pytest, fails where it is needed.
+    """
     sys.path += site
-    for name in (*_PRELOADED, *names):
+    for name in _PRELOADED:
         importlib.import_module(name)
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
     # The module `site`, which was not imported, defines these two.
     for name in ("exit", "quit"):
         setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))

@@ -98,10 +98,10 @@ def hold_out(problem: Problem, share: float) -> Problem:
 
 
 def hold_out_nearest(problems: Sequence[Problem], share: float) -> list[Problem]:
-    """Return the problems, of which those with the smallest digests are held out: the number nearest to a share, 0 to 1.
+    """Return the problems, of which the number nearest to a share, 0 to 1, is held out.
 
-    A further problem pushes at most one other to the other side. More are held out than asked for where statements are
-    the same, since these are on one side.
+    These have the smallest digests of statements. A further problem pushes at most one other to the other side. All
+    problems of one statement are on the same side, even if that holds out more.
     """
     digests = sorted(statement_digest(problem.prompt) for problem in problems)
     count = round(len(problems) * share)

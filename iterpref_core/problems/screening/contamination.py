@@ -38,6 +38,7 @@ from iterpref_core.records import (
     InputError,
     PreferencePair,
     Problem,
+    exact_form,
     loose_words,
     merged_form,
     prompt_text,
@@ -135,7 +136,7 @@ class Decontamination:
         self.contaminated = 0
         self.overlaps: dict[str, Overlap] = {}
         # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
-        # Merged form of a prompt, or normal form of a function → the tasks that have this prompt, or a solution with it.
+        # Merged form of a prompt, or normal form of a function → the tasks that have the prompt, or a solution with it.
         # Docstring and normal form of an own function → the tasks that have both.
         self._wholes: dict[str | int, dict[Owner, None]] = defaultdict(dict)
         # First words of an example → the whole example, and the task that shows it.
@@ -289,10 +290,9 @@ def _wholes_of(task: BenchmarkTask, statements: Sequence[str]) -> Iterator[str |
             for code in task.solutions:
                 yield from _forms(code, exact_form(statement))
         # The merged form would take "x + y" for "x - y".
-        statements = [statement for statement in statements if len(loose_words(statement)) >= RUN]
-        yield from map(exact_form, statements)
-        statements = ()
-    yield from (merged_form(text) for text in (*task.prompts, *statements) if text)
+        yield from (exact_form(statement) for statement in statements if len(loose_words(statement)) >= RUN)
+    stated = () if task.own_code else statements
+    yield from (merged_form(text) for text in (*task.prompts, *stated) if text)
 
 
 def _examples_of(task: BenchmarkTask) -> Iterator[list[str]]:

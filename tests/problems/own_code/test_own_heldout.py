@@ -11,7 +11,7 @@ from iterpref_core.problems.composition.problem_splits import hold_out_nearest
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import find_functions, read_module
 from iterpref_core.records import Attempt, InputError, IoTest, Problem, Trajectory, load_params
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.command_line import hide_benchmarks
 
 HEAD = '"""Prices and {0}, with a docstring of the module that every prompt of the module repeats."""\nimport math\n\n'
@@ -75,7 +75,7 @@ def paired(folder, problems, benchmarks=("heldout",)):
     )
     write_jsonl(folder / "trajectories.jsonl", rows)
     params = load_params().pairs.model_copy(update={"benchmarks": benchmarks})
-    select_pairs(folder / "trajectories.jsonl", folder / "problems.jsonl", "none", params, folder / "pairs.jsonl")
+    select_pairs([folder / "trajectories.jsonl"], folder / "problems.jsonl", "none", params, folder / "pairs.jsonl")
     return {pair["task_id"] for pair in map(json.loads, (folder / "pairs.jsonl").read_text().splitlines())}
 
 
@@ -111,7 +111,7 @@ def test_a_further_function_moves_at_most_one_other(functions):
             before, after = (held_out(functions[:end], share) for end in (number, number + 1))
             assert len(after) == round((number + 1) * share)
             assert len((before ^ after) - {functions[number].task_id}) <= 1
-    assert not held_out(functions, 0) and len(held_out(functions, 1)) == 36
+    assert [len(held_out(functions, share)) for share in (0, 1)] == [0, 36]
 
 
 def test_a_prompt_keeps_its_place_when_its_module_gets_another_function(functions, tmp_path):

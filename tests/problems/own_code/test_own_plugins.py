@@ -29,11 +29,24 @@ def half(n):
     """Return the half."""
     return n / 2
 '''
+PLAIN = """
+import m
+
+def test_thrice():
+    assert m.thrice(1) == 3
+
+def test_half():
+    assert m.half(1) == 1
+
+def test_fixture(no_such):
+    pass
+"""
 PROJECT = {
-    "pyproject.toml": '[project]\nname = "p"\nlicense = "MIT"\n[tool.pytest.ini_options]\nrequired_plugins = ["house"]\n',
+    "pyproject.toml": '[project]\nname = "p"\nlicense = "MIT"\n',
+    "pytest.ini": "[pytest]\nrequired_plugins = house\n",
     "m.py": MODULE,
     "tests/test_house.py": "import m\n\ndef test_twice(house):\n    assert m.twice(house) == 4\n",
-    "tests/test_plain.py": "import m\n\ndef test_thrice():\n    assert m.thrice(1) == 3\n\ndef test_half(no_such):\n    m.half(1)\n",
+    "tests/test_plain.py": PLAIN,
     "tests/test_gone.py": "import not_here\n",
     "tests/test_skip.py": "import pytest\npytest.importorskip('neither_here')\n",
 }
@@ -98,7 +111,8 @@ def test_tests_run_with_the_plugins_of_the_environment_that_work(environment, tm
         "tests/test_gone.py": "ModuleNotFoundError: No module named 'not_here'",
         "tests/test_skip.py": "Skipped: could not import 'neither_here': No module named 'neither_here'",
     }
-    assert "fixture 'no_such' not found" in reasons["test_fails"].pop("tests/test_plain.py::test_half")
+    assert "fixture 'no_such' not found" in reasons["test_fails"].pop("tests/test_plain.py::test_fixture")
+    assert "assert 0.5 == 1" in reasons["test_fails"].pop("tests/test_plain.py::test_half")
     assert reasons == {"test_fails": {}, "no_test": {"m:half": "tests/test_plain.py::test_half (test_fails)"}}
     own = EnvironmentParams(python=python, paths=(str(folder),))
     with open_executor(EXECUTION.model_copy(update={"environments": {"p": own}})) as executor:
@@ -108,5 +122,5 @@ def test_tests_run_with_the_plugins_of_the_environment_that_work(environment, tm
 
 def test_a_conftest_that_cannot_be_imported_is_named_in_the_error(environment, tmp_path):
     folder = written(tmp_path / "p", PROJECT | {"conftest.py": "import nowhere\n"})
-    with pytest.raises(InputError, match="not_collected: .*No module named 'nowhere'"):
+    with pytest.raises(InputError, match=r"not_collected: .*No module named 'nowhere'"):
         ingested(folder, environment(house=HOUSE))
