@@ -20,7 +20,7 @@ def run(params: Params) -> PairsResult:
     from iterpref_core.pairs.selection.pair_selection import screened_params, select_pairs
 
     return select_pairs(
-        trajectories=TRAJECTORIES,
+        trajectories=[TRAJECTORIES],
         problems=PROBLEMS,
         tokenizer=STUDENT,
         params=screened_params(params),

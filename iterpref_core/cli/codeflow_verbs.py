@@ -10,6 +10,7 @@ from iterpref_core.records import load_params, with_values
 from .options import (
     BackendOption,
     BaseUrlOption,
+    EnvironmentOption,
     JsonOption,
     ParamsOption,
     ProblemsOption,
@@ -43,6 +44,7 @@ def debug(
     concurrency: Annotated[int | None, typer.Option(help="Number of calls at the same time.")] = None,
     max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all sampling.")] = None,
+    environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -66,7 +68,7 @@ def debug(
         "codeflow.seed": seed,
         **endpoint_values(backend, base_url),
     }
-    settings = read_params(set_, params_file, options)
+    settings = read_params(set_, params_file, options, environment)
     # Stage `nanolab` writes an embedded model to this folder.
     named = settings.model.debugger
     refiner = debugger or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)

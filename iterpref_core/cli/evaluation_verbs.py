@@ -11,6 +11,7 @@ from iterpref_core.records import BACKENDS, InputError
 from .options import (
     BackendOption,
     BaseUrlOption,
+    EnvironmentOption,
     JsonOption,
     ParamsOption,
     SetOption,
@@ -39,6 +40,7 @@ def execute(
             "tests_passed, tests_total, isolation, inside."
         ),
     ],
+    environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -49,7 +51,7 @@ def execute(
     """
     from iterpref_core.execution import execute_samples, open_executor
 
-    execution = read_params(set_, params_file).execution
+    execution = read_params(set_, params_file, environments=environment).execution
     with open_executor(execution) as executor:
         counts = execute_samples(problems, samples, out, executor, execution.inside)
     result = {"samples": counts.samples, "verdict": dict(counts.verdicts.most_common()), "inside": counts.inside}
@@ -81,6 +83,7 @@ def evaluate(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")] = None,
+    environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -97,7 +100,7 @@ def evaluate(
     if backend is not None and BACKENDS[backend].local:
         # The debugger's backend is another parameter than the backend of a model on this machine.
         values["evaluation.backend"] = backend
-    settings = read_params(set_, params_file, values)
+    settings = read_params(set_, params_file, values, environment)
     file = problems or Path("data/problems.jsonl")
     setting = EvaluationSetting(settings, file, WORK / "evaluation", limit, own_set=problems is not None)
     # The three sources of programs exclude each other.

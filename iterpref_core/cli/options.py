@@ -1,5 +1,6 @@
 """Define the options that several verbs share: paths, which Click checks before any work, and parameters."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import attrgetter
@@ -12,6 +13,7 @@ from iterpref_core.records import (
     BACKENDS,
     BackendName,
     ConfigError,
+    EnvironmentParams,
     InputError,
     Params,
     flatten,
@@ -41,6 +43,14 @@ DroppedOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Value of a parameter for this call; repeatable.")
 ]
+EnvironmentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--environment",
+        metavar="NAME=PYTHON:FOLDER",
+        help="The interpreter and the folder of a project whose tests run, as `ingest` printed them; repeatable.",
+    ),
+]
 ParamsOption = Annotated[
     Path | None, input_file("--params", help="YAML file with the parameters that differ; --set comes before it.")
 ]
@@ -50,6 +60,7 @@ def read_params(
     assignments: Sequence[str] | None,
     file: Path | None = None,
     options: Mapping[str, object] | None = None,
+    environments: Sequence[str] | None = None,
 ) -> Params:
     """Return the parameters with values of the command line, and say on stderr where they come from.
 
@@ -57,13 +68,19 @@ def read_params(
         assignments: texts given to `--set`.
         file: given to `--params`.
         options: dotted key → value of the option for this parameter; None leaves the file's value.
+        environments: texts given to `--environment`.
 
     Raises:
         ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range.
+        InputError: the folder of an environment is absent.
     """
     # `--max-iterations 3 --set codeflow.max_iterations=5`: an option of its own counts.
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
     params = with_values(load_params(), read_values(assignments, file) | overrides)
+    if environments:
+        known = params.execution.environments | read_environments(environments)
+        execution = params.execution.model_copy(update={"environments": known})
+        params = params.model_copy(update={"execution": execution})
     tell_settings(params, file)
     return params
 
@@ -103,6 +120,34 @@ def read_values(assignments: Sequence[str] | None, file: Path | None) -> dict[st
     """
     stated = flatten(read_yaml(file, "give the parameters that differ")) if file else ()
     return dict(stated) | parse_assignments(assignments)
+
+
+def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
+    """Return the environments of texts such as `shop=/home/me/shop/.venv/bin/python:/home/me/shop`.
+
+    Without a folder it is the one with the environment's name that is here, or around the interpreter.
+
+    Raises:
+        ConfigError: a text is not NAME=PYTHON or NAME=PYTHON:FOLDER.
+        InputError: the folder is absent.
+    """
+    from iterpref_core.problems.own_code.survey import open_project
+
+    found = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        python, _, folder = value.partition(os.pathsep)
+        if not (name and python):
+            raise ConfigError(f"--environment {text!r}: not NAME=PYTHON:FOLDER, as `iterpref ingest` prints it")
+        if not folder:
+            around = [place for path in (Path.cwd() / python, Path.cwd() / name) for place in path.parents]
+            near = (path for place in around for path in (place, place / name) if path.name == name and path.is_dir())
+            folder = str(next(near, ""))
+        if not folder:
+            raise ConfigError(f"--environment {text}: add the project's folder: {text}{os.pathsep}FOLDER")
+        environment = open_project(Path(folder), python).environment
+        found[name] = EnvironmentParams(python=environment.python, paths=environment.paths)
+    return found
 
 
 def endpoint_values(backend: str | None, base_url: str | None) -> dict[str, object]:

@@ -28,7 +28,9 @@ _FINISHED = Path("data/focal.jsonl"), Path("data/pairs.jsonl")
 
 
 def pair(
-    trajectories: Annotated[Path, input_file(help="JSONL of trajectories.")],
+    trajectories: Annotated[
+        list[Path], input_file(help="JSONL of trajectories; repeatable, such as runs of `debug` with other seeds.")
+    ],
     problems: ProblemsOption,
     out: Annotated[Path, output_file(help="JSONL to write pairs to.")],
     model: Annotated[

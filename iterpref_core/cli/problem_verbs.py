@@ -18,6 +18,7 @@ from iterpref_core.storage.state_folder import ANSWERS, WORK
 
 from .options import (
     DroppedOption,
+    EnvironmentOption,
     JsonOption,
     ParamsOption,
     ProblemsOption,
@@ -121,6 +122,7 @@ def ingest(
     spans: SpansOption = None,
     python: PythonOption = None,
     keep: KeepOption = False,
+    environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -133,7 +135,7 @@ def ingest(
         near = get_close_matches(form, FORMATS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"--format: no format {form!r}; {guess}`iterpref ingest --formats` lists them")
-    settings = read_params(set_, params_file)
+    settings = read_params(set_, params_file, environments=environment)
     parts = PRESETS[form].parts if form in PRESETS else form
     # Without trajectories no wrong programs are kept.
     _refuse(ctx, form, _OPTIONS[parts] - (set() if trajectories else {"pairs_per_problem"}))
@@ -217,7 +219,7 @@ def _show_ingested(taken: "Ingested", json_: bool) -> None:
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
     """Refuse options that a format does not have, instead of ignoring them."""
-    of_all = {"source", "form", "out", "set_", "json_"}
+    of_all = {"source", "form", "out", "environment", "set_", "json_"}
     for option in ctx.command.params:
         name = str(option.name)
         source = ctx.get_parameter_source(name)
@@ -299,6 +301,7 @@ def inject(
         output_file(help="JSONL to write pairs to: a reference, a mutant that its tests catch, and the changed lines."),
     ],
     mutations_per_problem: Annotated[int, typer.Option(min=1, help="Mutants to try for each reference, at most.")] = 4,
+    environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -307,7 +310,7 @@ def inject(
     from iterpref_core.execution import open_executor
     from iterpref_core.problems.validity.injection import inject_bugs
 
-    with open_executor(read_params(set_, params_file).execution) as executor:
+    with open_executor(read_params(set_, params_file, environments=environment).execution) as executor:
         counts = inject_bugs(problems, out, executor, mutations_per_problem)
     show_result(counts, json_)
 
@@ -315,6 +318,7 @@ def inject(
 def quality(
     problems: ProblemsOption,
     scores: Annotated[Path | None, output_file(help="JSONL to write the scores of each problem to.")] = None,
+    environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -323,7 +327,8 @@ def quality(
     from iterpref_core.execution.samples import read_problems
     from iterpref_core.problems.validity.validity import assess_tests
 
-    result = assess_tests(list(read_problems(problems).values()), read_params(set_, params_file).execution, scores)
+    execution = read_params(set_, params_file, environments=environment).execution
+    result = assess_tests(list(read_problems(problems).values()), execution, scores)
     show_result(result.metrics(), json_)
 
 

@@ -68,8 +68,8 @@ _NAMES = {
         TrainingResult ValidityResult
     """,
     "statement": """
-        ASKED_BEGINNING ASKED_DECLARATIONS ASKED_DEFINITION ASKED_SCRIPT ASKED_TESTS exact_form loose_words
-        merged_form statement_digest statement_name word_runs
+        ASKED_BEGINNING ASKED_DECLARATIONS ASKED_DEFINITION ASKED_FUNCTION ASKED_METHOD ASKED_SCRIPT ASKED_TESTS OUTLINE
+        exact_form loose_words merged_form read_own_function statement_digest statement_name without_outline word_runs
     """,
 }
 """Each module with its names."""

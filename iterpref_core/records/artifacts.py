@@ -323,8 +323,8 @@ class Attempt(Record):
     """A version of a program in a trajectory; iteration 0 is the draft. Samples are numbered alike.
 
     `verdict` comes from the visible tests, and for versions that pass these, `hidden` from the hidden ones. `inside` is
-    the number of tests that ran inside, in the process of the program, which can lie to them. `provenance` is the row
-    of a submission.
+    the number of tests that ran inside, in the process of the program, which can lie to them. `model` is the model that
+    wrote the version: a hub id, a name at an endpoint, or a folder's name. `provenance` is the row of a submission.
     """
 
     iteration: int
@@ -332,6 +332,7 @@ class Attempt(Record):
     verdict: Verdict
     feedback: str = ""
     inside: int = 0
+    model: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     hidden: Verdict | None = None
@@ -413,6 +414,8 @@ class PreferencePair(Record):
         rejected_spans: the error region D- as characters of `rejected`; empty if the region is; None: not marked yet.
         chosen_spans: its counterpart D+ as characters of `chosen`.
         localization: the method that found the region; None for a region from somewhere else.
+        chosen_by: the model that wrote `chosen`, as in `Attempt.model`; None if it is unknown.
+        rejected_by: the model that wrote `rejected`.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
@@ -428,6 +431,14 @@ class PreferencePair(Record):
     rejected_spans: tuple[Span, ...] | None = None
     chosen_spans: tuple[Span, ...] | None = None
     localization: str | None = None
+    chosen_by: str | None = None
+    rejected_by: str | None = None
+
+    @field_validator("chosen_by", "rejected_by", mode="before")
+    @classmethod
+    def _model_as_text(cls, value: Any) -> Any:
+        # Files of other origin may use this name for something else.
+        return value if isinstance(value, str) else None
 
     @field_validator("rejected_spans", "chosen_spans", mode="before")
     @classmethod

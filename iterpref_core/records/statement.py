@@ -14,6 +14,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from .prompt_messages import Prompt
 
@@ -23,6 +24,10 @@ ASKED_DECLARATIONS = "Write Python code that defines:\n"
 ASKED_SCRIPT = "Write a Python program that reads standard input and prints its answer."
 ASKED_DEFINITION = "Write a Python "
 ASKED_BEGINNING = " Begin with:\n```python\n"
+# The parts of a prompt for a function of somebody's own code; its signature and docstring follow.
+ASKED_FUNCTION = "Write the {kind} `{name}` of the Python module `{module}`, so that it does what its docstring says."
+ASKED_METHOD = " Give the method alone, without its class."
+OUTLINE = "What there is in the module:\n\n```python\n{}\n```\n\n"
 _NAME = r"`[^`\n]+`"
 # A request at the end of a statement, such as "Write a Python function `add`."
 _ADDED = re.compile(
@@ -36,6 +41,12 @@ _ADDED = re.compile(
           (?:\ Also\ define\ {_NAME}(?:,\ {_NAME})*\.)?
           (?:{re.escape(ASKED_BEGINNING)}.*```)?
     )\s*\Z""",
+    re.VERBOSE | re.DOTALL,
+)
+_OWN_FUNCTION = re.compile(
+    rf"""(?P<asked>Write\ the\ (?:function|method)\ {_NAME}\ of\ the\ Python\ module\ {_NAME},\ so\ that[^\n]*\n\n)
+    (?P<outline>What\ there\ is\ in\ the\ module:\n\n```python\n(?P<module>.*)\n```\n\n)?
+    ```python\n(?P<head>(?:@|def\ |async\ def\ ).*)```\s*\Z""",
     re.VERBOSE | re.DOTALL,
 )
 # Layout of pages, which the merged form leaves out: `<br/>`, `<b class="x">`, the target of `[rules](…)`, the tag of a
@@ -85,13 +96,43 @@ def exact_form(prompt: Prompt) -> str:
 
 
 def _statement(prompt: Prompt) -> str:
-    """Return the text of a prompt without system messages and without the requests that ingestions have added."""
+    """Return the text of a prompt without system messages, the requests that ingestions add, and a module's outline."""
     texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
-    statement = "\n".join(texts)
+    statement = without_outline("\n".join(texts))
     # A prompt that is only a request is a statement.
     while (shorter := _ADDED.sub("", statement)) and shorter != statement:
         statement = shorter
     return statement
+
+
+class OwnFunction(NamedTuple):
+    """The parts of a prompt for a function of somebody's own code.
+
+    Attributes:
+        asked: the request, which names function and module.
+        outline: the source of the module's outline; it may be empty.
+        head: the function's signature and docstring.
+    """
+
+    asked: str
+    outline: str
+    head: str
+
+
+def read_own_function(text: str) -> OwnFunction | None:
+    """Return the parts of a prompt for a function of somebody's own code; None for every other prompt."""
+    found = _OWN_FUNCTION.search(text)
+    return found and OwnFunction(found["asked"], found["module"] or "", found["head"])
+
+
+def without_outline(text: str) -> str:
+    """Return the part of a prompt that states the task.
+
+    The outline of a function's module is in the prompts of all other functions of the module as well, and changes with
+    every one of them. So it is no part of the task.
+    """
+    found = read_own_function(text)
+    return text if found is None else f"{found.asked}```python\n{found.head}```"
 
 
 def statement_digest(prompt: Prompt) -> str:

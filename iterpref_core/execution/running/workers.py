@@ -288,7 +288,7 @@ class WorkerPool:
         if environment not in self.environments:
             raise ConfigError(
                 f"a test needs the environment {environment!r}, which execution.environments in params.yaml lacks; "
-                "name it there with its interpreter, as `iterpref ingest` printed it"
+                f"add --environment {environment}=PYTHON:FOLDER, as `iterpref ingest` printed it"
             )
         return runtime_of(self.environments[environment], namespaces=self.plan.tier == "A")
 

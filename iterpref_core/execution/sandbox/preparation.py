@@ -1,5 +1,6 @@
 """Prepare the interpreter of a zygote, before it forks: what is done here is not done again for each program."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -20,11 +21,16 @@ REHEARSALS = 20
 
 
 def preload(names: Iterable[str], site: Iterable[str]) -> None:
-    """Import modules that programs are likely to need."""
-    # A module that is missing here is missing for programs too.
+    """Import modules that programs are likely to need.
+
+    An environment's module that cannot be imported, such as a broken plugin of pytest, fails where it is needed.
+    """
     sys.path += site
-    for name in (*_PRELOADED, *names):
+    for name in _PRELOADED:
         importlib.import_module(name)
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
     # `exit`, `copyright`, `help` and others: Python's option `-S` leaves them out.
     site_of_python = importlib.import_module("site")
     for define in (site_of_python.setquit, site_of_python.setcopyright, site_of_python.sethelper):

@@ -70,6 +70,7 @@ def run_codeflow(
 
         # Called with each finished trajectory, in any order.
         def keep(trajectory: Trajectory) -> None:
+            trajectory = _signed(trajectory, models.names, sampled=params.source == "sampling")
             tally.add(trajectory)
             advance(note=f"{tally.solved} solved")
             written.add(trajectory)
@@ -86,6 +87,16 @@ def run_codeflow(
     for advice in tally.advice():
         logger.warning("%s", advice)
     return tally.result(admission)
+
+
+def _signed(trajectory: Trajectory, names: tuple[str | None, str | None], *, sampled: bool) -> Trajectory:
+    """Return a trajectory whose attempts name their model: the drafter's name, and of refinements the refiner's."""
+    drafter, refiner = names
+    attempts = (
+        attempt.model_copy(update={"model": drafter if sampled or attempt.iteration == 0 else refiner})
+        for attempt in trajectory.attempts
+    )
+    return trajectory.model_copy(update={"attempts": tuple(attempts)})
 
 
 class _InOrder:

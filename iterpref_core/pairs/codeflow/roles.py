@@ -37,11 +37,13 @@ class Models:
         open: opens the models, given the file of the answers and the name of the run: the one that writes drafts, and
             the one that refines, which may be the same. Every answer is stored before it is used.
         prices: prices of the answers.
+        names: the names of drafter and refiner for the record: of a folder its own name without the path.
     """
 
     identity: tuple[str, str]
     open: Callable[[Path, str], AbstractContextManager[tuple[Model, Model]]]
     prices: Prices = Prices()
+    names: tuple[str | None, str | None] = (None, None)
 
 
 def choose_models(
@@ -112,4 +114,6 @@ def choose_models(
     prices = Prices()
     if debugger_needed:
         prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts or student_served)
-    return Models((drafter_identity, refiner_identity), opened, prices)
+    names = [Path(model).name if Path(model).exists() else str(model) for model in (student, debugger)]
+    drafted_by = names[1 if debugger_drafts else 0]
+    return Models((drafter_identity, refiner_identity), opened, prices, (drafted_by, names[1]))

@@ -45,12 +45,18 @@ DROPPED: dict[str, str] = {
     "truncated": "every failing version was cut off at the limit of tokens",
     "no_program": "every failing version is empty or prose",
     **{str(reason): meaning for reason, meaning in FILTERS.items()},
+    "repeated": "its pair is one of an earlier file of trajectories",
     "contaminated": CONTAMINATED,
 }
 
 
 def screened_params(params: Params) -> PairsParams:
-    """Return section `pairs` with the benchmarks of `evaluation` added, so that every score is screened."""
+    """Return section `pairs` with the benchmarks of `evaluation` added, so that every score is screened.
+
+    An empty `pairs.benchmarks` stays empty: then nothing is screened.
+    """
+    if not params.pairs.benchmarks:
+        return params.pairs
     rows = [BENCHMARKS[name] for name in params.evaluation.benchmarks]
     measured = [row.data.key for row in rows if row.data is not None]
     return params.pairs.model_copy(update={"benchmarks": (*params.pairs.benchmarks, *measured)})
@@ -94,7 +100,7 @@ def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
 
 
 def select_pairs(
-    trajectories: Path,
+    trajectories: Sequence[Path],
     problems: Path,
     tokenizer: Path | str,
     params: PairsParams,
@@ -107,11 +113,12 @@ def select_pairs(
 
     Pairs of the user's own follow, after the same filters; one whose name is taken gets a number.
 
-    A problem's first pair has the problem's `task_id`. With `rejected: all`, `#2`, `#3` follow it in further pairs;
-    a number that would give the name of another problem is skipped.
+    A problem's first pair has the problem's `task_id`. With `rejected: all`, or with several files, `#2`, `#3` follow
+    it in further pairs; a number that would give the name of another problem is skipped.
 
     Args:
-        trajectories: Trajectory records.
+        trajectories: files of Trajectory records, such as those of runs with other seeds. A pair of an earlier file is
+            not repeated.
         problems: Problem records of at least all trajectories. Held-out problems are screened against as a benchmark.
         tokenizer: model folder or hub id whose tokenizer counts the tokens: the model to be trained.
         params: which failing version is rejected, and the filters' bounds.
@@ -146,7 +153,7 @@ def select_pairs(
         benchmarks.write_report(report)
     return PairsResult(
         pairs=written,
-        further_pairs=counts["further"] if params.rejected == "all" else None,
+        further_pairs=counts["further"] if params.rejected == "all" or len(trajectories) > 1 else None,
         dropped={reason: counts[reason] for reason in DROPPED},
         contaminated=benchmarks.contaminated,
         own={name: dict(found) for name, found in selection.own.items()} or None,
@@ -170,6 +177,9 @@ class _Selection:
         self.counts: Counter[str] = Counter()
         self.own: dict[str, Counter[str]] = {}
         self._names: Counter[str] = Counter()
+        # Problem → the last number of its pairs.
+        self._numbers: Counter[str] = Counter()
+        self._seen: set[int] = set()
 
     @cached_property
     def _tokenizer(self) -> "PreTrainedTokenizerBase":
@@ -181,14 +191,18 @@ class _Selection:
     def _count_tokens(self, text: str) -> int:
         return len(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def pairs(self, trajectories: Path, left_out: LeftOut) -> Iterator[PreferencePair]:
-        """Yield the pairs; `left_out` takes each trajectory without one, for the reason of its first pair.
+    def pairs(self, trajectories: Sequence[Path], left_out: LeftOut) -> Iterator[PreferencePair]:
+        """Yield the pairs of all files; `left_out` takes each trajectory without one, for the reason of its first pair.
 
         Raises:
             InputError: a trajectory's problem is not there or has other tests now.
         """
-        for number, trajectory in enumerate(read_jsonl(trajectories, Trajectory, unique=True), start=1):
-            where = f"{trajectories}:{number}"
+        rows = (
+            (f"{file}:{number}", trajectory)
+            for file in trajectories
+            for number, trajectory in enumerate(read_jsonl(file, Trajectory, unique=True), start=1)
+        )
+        for where, trajectory in rows:
             pairs = self._filtered(trajectory)
             if isinstance(pairs, str):
                 self.counts[pairs] += 1
@@ -236,21 +250,29 @@ class _Selection:
             return pairs
         raising = {attempt.code for attempt in trajectory.attempts if attempt.verdict == "exception"}
         kept: list[PreferencePair] = []
-        dropped = []
-        number = 1
+        dropped: list[str] = []
         for pair in pairs:
             raised = pair.rejected in raising
             reason = drop_reason(pair, self._params, self._count_tokens, problem.entry_point, raised=raised)
             if reason is not None:
                 dropped.append(reason)
                 continue
-            # The first kept pair has the problem's name; later ones take the next free number.
-            name = pair.problem
-            while kept and (name == pair.problem or name in self._problems):
-                number += 1
-                name = f"{pair.problem}#{number}"
-            kept.append(pair.model_copy(update={"task_id": name}))
+            programs = hash((pair.problem, pair.chosen, pair.rejected))
+            if programs in self._seen:
+                dropped.append("repeated")
+                continue
+            self._seen.add(programs)
+            kept.append(pair.model_copy(update={"task_id": self._free_name(pair.problem)}))
         return kept or dropped[0]
+
+    def _free_name(self, problem: str) -> str:
+        """Return the name of a problem's next pair: the problem's own, then the next number that no problem has."""
+        self._numbers[problem] += 1
+        if self._numbers[problem] == 1:
+            return problem
+        while (name := f"{problem}#{self._numbers[problem]}") in self._problems:
+            self._numbers[problem] += 1
+        return name
 
 
 def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsParams) -> list[PreferencePair] | str:
@@ -296,15 +318,23 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
         "all": list(dict.fromkeys(failing)),
     }
     rows = {attempt.code: attempt.provenance for attempt in trajectory.attempts if attempt.provenance}
+    # Of two models that wrote the same program, the first one counts.
+    authors = {attempt.code: attempt.model for attempt in reversed(trajectory.attempts)}
     pairs = []
     for rejected in choices[params.rejected]:
         provenance = (rows.get(chosen, ()) + rows.get(rejected, ())) or problem.pair.provenance
-        update = {"chosen": chosen, "rejected": rejected, "provenance": provenance}
+        update = {
+            "chosen": chosen,
+            "rejected": rejected,
+            "provenance": provenance,
+            "chosen_by": authors[chosen],
+            "rejected_by": authors[rejected],
+        }
         pairs.append(problem.pair.model_copy(update=update))
     return pairs
 
 
-def _no_pair(trajectories: Path, counts: Counter[str], benchmarks: Decontamination) -> InputError:
+def _no_pair(trajectories: Sequence[Path], counts: Counter[str], benchmarks: Decontamination) -> InputError:
     """Return the error for trajectories that give no pair, which names the reasons."""
     # The most frequent reason comes first.
     dropped = Counter({reason: counts[reason] for reason in DROPPED})
@@ -318,5 +348,5 @@ def _no_pair(trajectories: Path, counts: Counter[str], benchmarks: Decontaminati
         )
     shared = [name for name, overlap in benchmarks.overlaps.items() if overlap.pairs]
     if shared:
-        remedy += f"; contaminated pairs overlap with {', '.join(shared)} (pairs.benchmarks, evaluation.benchmarks)"
-    return InputError(f"{trajectories}: no problem gave a pair ({explanation}); {remedy}")
+        remedy += f"; contaminated pairs overlap with {', '.join(shared)} (pairs.benchmarks; [] screens nothing)"
+    return InputError(f"{', '.join(map(str, trajectories))}: no problem gave a pair ({explanation}); {remedy}")

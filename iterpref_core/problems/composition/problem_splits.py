@@ -1,6 +1,6 @@
 """Draw the splits from the feature tree, and add the problems that users ingested (stage `problems`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -95,6 +95,21 @@ def hold_out(problem: Problem, share: float) -> Problem:
     position = int(statement_digest(problem.prompt), 16) / 2**64
     held_out = problem.split is None and position < share
     return problem.model_copy(update={"split": "heldout"}) if held_out else problem
+
+
+def hold_out_nearest(problems: Sequence[Problem], share: float) -> list[Problem]:
+    """Return the problems, of which the number nearest to a share, 0 to 1, is held out.
+
+    These have the smallest digests of statements. A further problem pushes at most one other to the other side. All
+    problems of one statement are on the same side, even if that holds out more.
+    """
+    digests = sorted(statement_digest(problem.prompt) for problem in problems)
+    count = round(len(problems) * share)
+    held_out = set(digests[:count])
+    return [
+        problem.model_copy(update={"split": "heldout"}) if statement_digest(problem.prompt) in held_out else problem
+        for problem in problems
+    ]
 
 
 def build_problems(params: ProblemsParams, ingested: Path, out: Path, *, may_be_empty: bool = False) -> ProblemsResult:

@@ -3,6 +3,8 @@
 import ast
 import copy
 
+from iterpref_core.records import ASKED_FUNCTION, ASKED_METHOD, OUTLINE
+
 from .functions import Definition, Function
 
 
@@ -29,17 +31,12 @@ class _Outline(ast.NodeTransformer):
 
 def prompt_of(function: Function) -> str:
     """Return the task to write a function that does what its docstring describes."""
-    kind = "function"
-    alone = ""
-    if "." in function.qualname:
-        kind = "method"
-        alone = " Give the method alone, without its class."
+    is_method = "." in function.qualname
+    kind = "method" if is_method else "function"
+    asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=function.module.name)
+    if is_method:
+        asked += ASKED_METHOD
     context = ast.unparse(_Outline(function.node).visit(copy.deepcopy(function.module.tree)))
-    known = ""
-    if context:
-        known = f"What there is in the module:\n\n```python\n{context}\n```\n\n"
+    outline = OUTLINE.format(context) if context else ""
     head = function.text(function.node.body[0].end_lineno)
-    return (
-        f"Write the {kind} `{function.qualname}` of the Python module `{function.module.name}`, so that it does what "
-        f"its docstring says.{alone}\n\n{known}```python\n{head}```"
-    )
+    return f"{asked}\n\n{outline}```python\n{head}```"

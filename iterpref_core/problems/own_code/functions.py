@@ -54,9 +54,9 @@ class Function:
         """The name `module:qualified.name` that tracing uses."""
         return f"{self.module.name}:{self.qualname}"
 
-    def dropped(self, reason: str) -> Dropped:
+    def dropped(self, reason: str, explanation: str = "") -> Dropped:
         """Return the record of the function as left out."""
-        return Dropped(reason, f"{self.module.path}:{self.node.lineno}", self.id)
+        return Dropped(reason, f"{self.module.path}:{self.node.lineno}", self.id, explanation)
 
     @property
     def docstring(self) -> str:

@@ -1,9 +1,11 @@
 """Turn a project's functions into problems, if they have reliable tests and a model may see them."""
 
 import logging
+import os
+import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
@@ -23,10 +25,10 @@ from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
-from ..composition.problem_splits import hold_out
+from ..composition.problem_splits import hold_out_nearest
 from .function_prompt import prompt_of
 from .functions import Function, find_functions, read_module, source_files
-from .survey import Project, inside_source, open_project, survey
+from .survey import Project, Survey, inside_source, open_project, survey
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ def ingest_own_code(
     Returns:
         The counts `functions`, `tests`, `problems`, and `heldout` if a share was asked for; `dropped/<reason>` of
         functions and `dropped/test_<reason>` of tests; `license`; and, if `execution.environments` lacks the project's,
-        `environment` with the entry to add.
+        `environment` with the option that other verbs need.
 
     Raises:
         InputError: the project is absent, or has no function that can be used.
@@ -83,9 +85,9 @@ def ingest_own_code(
     ):
         # Three steps: find functions, run the project's tests, and run each reference as a candidate would.
         wanted = list(_functions_to_write(project.root, counts, left_out))
-        tests = survey(project, wanted, execution, counts, left_out)
-        drafted = _drafted(project, wanted, tests, stated, params, left_out, keep=keep)
-        kept = [hold_out(problem, heldout) for problem in _sound(drafted, executor, left_out)]
+        surveyed = survey(project, wanted, execution, counts, left_out)
+        drafted = _drafted(project, wanted, surveyed, stated, params, left_out, keep=keep)
+        kept = hold_out_nearest(list(_sound(drafted, executor, left_out)), heldout)
     # Counts come before the error, whose message lists them.
     counts["problems"] = len(kept)
     if heldout:
@@ -93,21 +95,24 @@ def ingest_own_code(
     result: dict[str, int | str] = {**counts, **dict(sorted(left_out.counts.items()))}
     if not kept:
         listed = ", ".join(f"{name} {count}" for name, count in result.items())
+        explained = (row for row in left_out.first() if row.first_line)
+        first = next((f"{row.task_id}: {row.reason}: {row.first_line}; " for row in explained), "")
         raise InputError(
-            f"{folder}: no problem to ingest ({listed}; license {stated}); docs/own-code.md has the reasons"
+            f"{folder}: no problem to ingest ({listed}; license {stated}); {first}docs/own-code.md has the reasons"
         )
     write_jsonl(out, kept)
     result["license"] = stated
-    # `debug` and `evaluate` find the interpreter in params.yaml, so the user gets the line to add.
+    # Other verbs need the interpreter, so the user gets the option to add.
     if execution.environments.get(project.name) != environment:
-        result["environment"] = f"{project.name}: {environment.model_dump_json()}"
+        stated = f"{project.name}={environment.python}{os.pathsep}{project.folder}"
+        result["environment"] = f"--environment {shlex.quote(stated)}"
     return result
 
 
 def _drafted(
     project: Project,
     functions: Iterable[Function],
-    tests: Mapping[str, Sequence[str]],
+    surveyed: Survey,
     license: str,
     params: OwnCodeParams,
     left_out: LeftOut,
@@ -120,8 +125,10 @@ def _drafted(
         # A header in the file counts before the license of the project.
         stated_license = license_of_source(function.module.source, license)
         reason: str | None = None
-        if function.id not in tests:
+        explanation = ""
+        if function.id not in surveyed.tests:
             reason = "no_test"
+            explanation = ", ".join(surveyed.failing.get(function.id, ()))
         elif not is_allowed(stated_license, params.licenses):
             reason = "license"
         elif len(prompt) > MAX_PROMPT_CHARS:
@@ -130,9 +137,9 @@ def _drafted(
             found = find_private(f"{prompt}\n{function.text()}")
             reason = found and found.reason
         if reason is None:
-            yield _problem(function, prompt, tests[function.id], project, stated_license)
+            yield _problem(function, prompt, surveyed, project, stated_license)
         else:
-            left_out.add(function.dropped(reason))
+            left_out.add(function.dropped(reason, explanation))
 
 
 def _functions_to_write(
@@ -159,14 +166,14 @@ def _functions_to_write(
 def _problem(
     function: Function,
     prompt: str,
-    test_ids: Sequence[str],
+    surveyed: Survey,
     project: Project,
     license: str,
 ) -> Problem:
     files = {
         "own_code_replacement.py": inside_source("replacement.py"),
         "own_code_tests.py": inside_source("project_tests.py"),
-        _RUN: _script(function, test_ids, project),
+        _RUN: _script(function, surveyed, project),
     }
     place = SourceRow(
         file=str(Path(project.name, function.module.path.relative_to(project.folder))),
@@ -186,14 +193,16 @@ def _problem(
     )
 
 
-def _script(function: Function, tests: Sequence[str], project: Project) -> str:
+def _script(function: Function, surveyed: Survey, project: Project) -> str:
     """Return the script that runs a function's tests with a candidate in the function's place."""
+    tests = surveyed.tests[function.id]
     # The module and its test files must not change after the ingestion: their digests are checked.
     files = {node.partition("::")[0] for node in tests}
     files.add(str(function.module.path.relative_to(project.folder)))
     # `tests/test_a.py` → its SHA-256, as the script compares it.
     hashes = {name: file_digest(project.folder / name) for name in sorted(files)}
     shown = "".join(f"    {node!r},\n" for node in tests)
+    without = f", without={surveyed.without!r}" if surveyed.without else ""
     return f"""\
 from own_code_replacement import Replacement
 from own_code_tests import failure_of
@@ -202,7 +211,7 @@ candidate = Replacement({function.module.name!r}, {function.qualname!r})
 FILES = {hashes!r}
 TESTS = [
 {shown}]
-failure = failure_of(candidate, FILES, TESTS)
+failure = failure_of(candidate, FILES, TESTS{without})
 assert not failure, failure
 """
 

@@ -75,11 +75,37 @@ def open_project(folder: Path, python: str) -> Project:
 
 
 class _Run(NamedTuple):
-    """One run of a test: the outcome, CPU seconds, and the functions that the test called."""
+    """One run of a test: its failure or an empty text, CPU seconds, and the functions that the test called."""
 
-    passed: bool
+    failure: str
     seconds: float
     called: list[str]
+
+
+class Collected(NamedTuple):
+    """What pytest has found in a project.
+
+    Attributes:
+        files: the ids of the tests, a list for each file.
+        without: the environment's plugins that are not loaded, since pytest cannot run with them.
+    """
+
+    files: list[list[str]]
+    without: list[str]
+
+
+class Survey(NamedTuple):
+    """The tests of a project's functions.
+
+    Attributes:
+        tests: `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
+        failing: `Function.id` → the tests that called the function and are left out, each with its reason.
+        without: the environment's plugins that the tests run without.
+    """
+
+    tests: dict[str, tuple[str, ...]]
+    failing: dict[str, list[str]]
+    without: list[str]
 
 
 def inside_source(name: str) -> str:
@@ -93,7 +119,7 @@ def survey(
     execution: ExecutionParams,
     counts: Counter[str],
     left_out: LeftOut,
-) -> dict[str, tuple[str, ...]]:
+) -> Survey:
     """Run all tests and find the tests of each function.
 
     Args:
@@ -101,39 +127,42 @@ def survey(
         functions: the functions that need tests.
         execution: the number of workers, the permission for weak isolation, and the time of a program.
         counts: grows by `tests`.
-        left_out: takes the tests that do not count, each with `test_<reason>`.
-
-    Returns:
-        `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
+        left_out: takes the tests that do not count (`test_<reason>`), files that cannot be collected (`not_collected`),
+            and plugins that cannot be loaded (`plugin`).
     """
     # Calls are recorded in the top-level packages of these functions.
     tops = sorted({function.module.name.partition(".")[0] for function in functions})
     called: dict[str, list[str]] = {}
+    failing: defaultdict[str, list[str]] = defaultdict(list)
     with Executor(
         _LIMITS,
         workers=execution.workers,
         allow_unsafe=execution.allow_unsafe,
         environments={_NAME: project.environment},
     ) as executor:
+        collected = _collect(executor, project, left_out)
         # One run has all tests of a file, so that it may take longer than a candidate.
-        for test, run in _run_all(executor, project, tops):
+        for test, run in _run_all(executor, project, collected, tops):
             counts["tests"] += 1
-            reason = _reason_against(run, execution.cpu_s)
-            if run is None or reason:
-                left_out.add(Dropped(reason or "", test.partition("::")[0], test))
-            else:
-                called[test] = run.called
+            reason, explanation = _reason_against(run, execution.cpu_s)
+            if reason:
+                left_out.add(Dropped(reason, test.partition("::")[0], test, explanation))
+            if isinstance(run, _Run):
+                for function_called in run.called if reason else ():
+                    failing[function_called].append(f"{test} ({reason})")
+                if not reason:
+                    called[test] = run.called
     tests_of: dict[str, tuple[str, ...]] = {}
     for function in functions:
         # A function is tested by each test that called it; a test of few functions checks each of them more closely.
         callers = [test for test, functions_called in called.items() if function.id in functions_called]
         if callers:
             tests_of[function.id] = tuple(sorted(callers, key=lambda test: len(called[test]))[:MAX_TESTS])
-    return tests_of
+    return Survey(tests_of, failing, collected.without)
 
 
-def _collect(executor: Engine, project: Project) -> list[list[str]]:
-    """Return the ids of the project's tests, a list for each file.
+def _collect(executor: Engine, project: Project, left_out: LeftOut) -> Collected:
+    """Collect the project's tests; `left_out` takes the files and plugins with errors.
 
     Raises:
         InputError: the project's environment has no pytest.
@@ -147,40 +176,52 @@ def _collect(executor: Engine, project: Project) -> list[list[str]]:
     python = project.environment.python
     if not values and "pytest" not in runtime_of(project.environment).preload:
         raise InputError(f"{python}: has no pytest, which runs the project's tests: {python} -m pip install pytest")
-    if not values:
-        logger.warning("no pytest tests of %s could be collected: %s", project.name, outcome.feedback)
-        return []
+    found: dict[str, Any] = (
+        values[0] if values else {"tests": [], "plugins": {}, "not_collected": {".": outcome.feedback}}
+    )
+    dropped = [Dropped("plugin", python, name, line) for name, line in found["plugins"].items()]
+    dropped += [Dropped("not_collected", file, file, error) for file, error in found["not_collected"].items()]
+    for row in dropped:
+        left_out.add(row)
+        logger.warning("%s: %s: %s", row.task_id, row.reason, row.first_line)
     tests_of_file: defaultdict[str, list[str]] = defaultdict(list)
-    for node in values[0]:
+    for node in found["tests"]:
         file, _, _ = node.partition("::")
         tests_of_file[file].append(node)
-    return list(tests_of_file.values())
+    return Collected(list(tests_of_file.values()), list(found["plugins"]))
 
 
-def _run_all(executor: Engine, project: Project, tops: Sequence[str]) -> Iterator[tuple[str, _Run | None]]:
-    """Run all tests and yield each with its run; a test that did not finish has None."""
+def _run_all(
+    executor: Engine, project: Project, collected: Collected, tops: Sequence[str]
+) -> Iterator[tuple[str, _Run | str]]:
+    """Run all tests and yield each with its run, or with the reason why it did not finish."""
     code = inside_source("project_tests.py")
-    files = _collect(executor, project)
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
-        call = ValueTest("survey_tests", [str(project.folder), tests, tops])
+        call = ValueTest("survey_tests", [str(project.folder), tests, tops, collected.without])
         return executor.call(Program(code, (call,), environment=_NAME))
 
-    with show_progress("tests", len(files)) as advance:
-        for tests, (values, outcome) in executor.each(files, run):
+    with show_progress("tests", len(collected.files)) as advance:
+        for tests, (values, outcome) in executor.each(collected.files, run):
             advance()
             # A file whose run ended early has no results for any of its tests.
             found = values[0] if values and isinstance(values[0], dict) else {}
             if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
             for test in tests:
-                yield test, _Run(*found[test]) if found else None
+                yield test, _Run(*found[test]) if found else f"{outcome.verdict}: {outcome.feedback}"
 
 
-def _reason_against(run: _Run | None, cpu_s: float) -> str | None:
-    """Return the reason why a test is left out, or None; a program may take `cpu_s` seconds of CPU time."""
-    if run is None:
-        return "test_unfinished"
-    if not run.passed:
-        return "test_fails"
-    return "test_slow" if run.seconds > _SHARE_OF_A_TEST * cpu_s else None
+def _reason_against(run: _Run | str, cpu_s: float) -> tuple[str, str]:
+    """Return the reason why a test is left out, and an explanation; both are empty for a test that counts.
+
+    A program may take `cpu_s` seconds of CPU time.
+    """
+    if isinstance(run, str):
+        return "test_unfinished", run
+    if run.failure:
+        return "test_fails", run.failure
+    limit = _SHARE_OF_A_TEST * cpu_s
+    if run.seconds > limit:
+        return "test_slow", f"it takes {run.seconds:.2g} CPU seconds of {limit:.2g} (a quarter of execution.cpu_s)"
+    return "", ""

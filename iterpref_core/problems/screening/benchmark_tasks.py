@@ -9,7 +9,18 @@ from itertools import takewhile
 from pathlib import Path
 
 from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import COMPOSED, PUBLISHED, RecordError, is_null, parse_json_at, prompt_text, read_prompt
+from iterpref_core.records import (
+    COMPOSED,
+    OWN_CODE,
+    PUBLISHED,
+    RecordError,
+    is_null,
+    parse_json_at,
+    prompt_text,
+    read_own_function,
+    read_prompt,
+    without_outline,
+)
 from iterpref_core.storage.items import read_items
 from iterpref_core.storage.shards import other_split
 
@@ -35,12 +46,14 @@ class BenchmarkTask:
         prompts: the task's prompt, in each of the benchmark's forms.
         solutions: the benchmark's canonical solutions.
         composed: True for problems of this project's feature tree, whose prompts are all made of the same phrases.
+        own_code: True for functions of somebody's own code, whose prompts are here without the outline of the module.
     """
 
     name: str
     prompts: tuple[str, ...]
     solutions: tuple[str, ...]
     composed: bool = False
+    own_code: bool = False
 
 
 def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[BenchmarkTask]:
@@ -66,11 +79,13 @@ def read_benchmark(path: Path, *, only_heldout: bool = False) -> Iterator[Benchm
         split = stated.get("split")
         if split != HELDOUT and (only_heldout or split in _TRAINED_ON or other_split(split, "test")):
             continue
+        source = str(stated.get("source", ""))
         yield BenchmarkTask(
             name=next((str(task[name]) for name in NAMES if name in task), f"{path.name}:{item.number}"),
             prompts=_texts(stated, PROMPTS, where),
             solutions=_texts(stated, SOLUTIONS, where),
-            composed=stated.get("source") == COMPOSED,
+            composed=source == COMPOSED,
+            own_code=source.startswith(OWN_CODE),
         )
 
 
@@ -94,7 +109,7 @@ def _texts(task: dict[str, object], names: Iterable[str], where: str) -> tuple[s
             texts.append(prompt_text(read_prompt(value)))
         except ValueError as error:
             raise RecordError(f"{where}: field {name!r}: {error}; without it the task cannot be compared") from None
-    return tuple(text for text in texts if text.strip())
+    return tuple(without_outline(text) for text in texts if text.strip())
 
 
 # The beginning of a task's examples. A call of its function also begins them.
@@ -111,11 +126,14 @@ def task_statement(prompt: str) -> str:
     """
     text = _FENCED.sub("", prompt)
     call = ""
+    own = read_own_function(prompt)
+    code = own.head if own else prompt
     # To parse every statement would take a third of the time of a check.
-    if _CODE.search(prompt):
+    if _CODE.search(code):
         with suppress(SyntaxError):
-            tree = parse_source(prompt)
-            definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+            tree = parse_source(code)
+            kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+            definitions = [node for node in tree.body if isinstance(node, kinds)]
             text = ast.get_docstring(definitions[-1] if definitions else tree) or text
             call = f"{definitions[-1].name}(" if definitions else ""
     # Everything from the first example on is left out, also the results of examples.

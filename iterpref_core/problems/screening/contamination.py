@@ -13,6 +13,11 @@ There are four kinds of evidence, for each pair and task:
 Runs of words mean little in prompts that are composed of the same phrases, as this project's held-out problems are.
 These problems are compared by `prompt` and `ast` alone.
 
+Functions of one module are different tasks. What counts of somebody's own function is its signature, docstring and
+program, without the outline of its module (`records.statement`). Docstrings of one author resemble each other, and
+their examples call each other's functions. So runs of words are compared with the function as a whole, a docstring of
+fewer than eight words counts only together with the program, and examples do not count.
+
 Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count 50% of a prompt.
 """
 
@@ -22,7 +27,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +38,13 @@ from iterpref_core.records import (
     InputError,
     PreferencePair,
     Problem,
+    exact_form,
     loose_words,
     merged_form,
     prompt_text,
     question,
     unknown_name,
+    without_outline,
     word_runs,
 )
 from iterpref_core.storage.digests import file_digest
@@ -71,7 +77,7 @@ _EXAMPLE_LINE = re.compile(r"^\s*(?:>>>|assert\b).*$", re.MULTILINE)
 
 
 def check_benchmarks(names: Iterable[str]) -> None:
-    """Refuse a name of `pairs.benchmarks` that is neither a benchmark nor a file.
+    """Refuse a name that is neither a benchmark nor a file.
 
     Raises:
         ConfigError: the first one.
@@ -79,8 +85,8 @@ def check_benchmarks(names: Iterable[str]) -> None:
     for name in names:
         if name not in (HELDOUT, *PUBLISHED) and not Path(name).is_file():
             raise ConfigError(
-                f"params.yaml: pairs.benchmarks: {unknown_name('benchmark', name, (HELDOUT, *PUBLISHED))}; there is "
-                "no such file either"
+                f"pairs.benchmarks, --against: {unknown_name('benchmark', name, (HELDOUT, *PUBLISHED))}; there is no "
+                "such file either"
             )
 
 
@@ -118,16 +124,20 @@ class Decontamination:
         contaminated: the number of pairs that share something with a benchmark.
 
     Raises:
-        InputError: a file is absent, is not a benchmark's, or has no task; or a named benchmark is not available here.
+        ConfigError: a name is neither a benchmark nor a file.
+        InputError: a file is not a benchmark's, or has no task; or a named benchmark is not available here.
     """
 
     def __init__(self, benchmarks: Iterable[str], problems: Path, *, pass_over: bool = False) -> None:
+        benchmarks = tuple(dict.fromkeys(benchmarks))
+        check_benchmarks(benchmarks)
         self._files: dict[str, Path] = {}
         self._absent: dict[str, str] = {}
         self.contaminated = 0
         self.overlaps: dict[str, Overlap] = {}
         # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
         # Merged form of a prompt, or normal form of a function → the tasks with this prompt, or a solution with it.
+        # Docstring and normal form of an own function → the tasks that have both.
         self._wholes: dict[str | int, dict[Owner, None]] = defaultdict(dict)
         # First words of an example → the whole example, and the task that shows it.
         self._examples: dict[tuple[str, ...], dict[tuple[str, Owner], None]] = defaultdict(dict)
@@ -135,7 +145,7 @@ class Decontamination:
         self._texts: list[tuple[Owner, int]] = []
         # Hash of a run of words → the texts that have the run, and where in them.
         self._runs: dict[int, list[tuple[int, int]]] = {}
-        for name in dict.fromkeys(benchmarks):
+        for name in benchmarks:
             try:
                 paths = find_benchmark(PUBLISHED[name]).files if name in PUBLISHED else (Path(name),)
             except DataUnavailableError as error:
@@ -166,22 +176,15 @@ class Decontamination:
         for task in tasks:
             overlap.tasks += 1
             owner = (benchmark, task.name)
-            # A benchmark of code completion publishes only the body, which needs the prompt before it.
-            programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
             statements = [task_statement(prompt) for prompt in task.prompts]
-            wholes: list[str | int] = [merged_form(text) for text in (*task.prompts, *statements) if text]
-            wholes += chain.from_iterable(map(_long_forms, programs))
-            for whole in wholes:
+            for whole in _wholes_of(task, statements):
                 self._wholes[whole][owner] = None
             if task.composed:
                 continue
-            for line in _EXAMPLE_LINE.findall("\n".join(task.prompts)):
-                words = loose_words(line)
-                if len(words) >= EXAMPLE:
+            if not task.own_code:
+                for words in filter(lambda words: len(words) >= EXAMPLE, _examples_of(task)):
                     self._examples[tuple(words[:EXAMPLE])][" ".join(words), owner] = None
-            # A copy may have the whole prompt, the prompt without its examples, or the bare statement.
-            without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
-            for text in dict.fromkeys((*task.prompts, *without_examples, *statements, *task.solutions)):
+            for text in _texts_of(task, statements):
                 words = loose_words(text)
                 for position, run in enumerate(_runs(words)):
                     runs[run].append((len(self._texts), position))
@@ -199,14 +202,16 @@ class Decontamination:
         if not self.overlaps:
             return ""
         program = record.chosen if isinstance(record, PreferencePair) else record.reference or ""
-        words = loose_words(prompt_text(record.prompt))
+        words = loose_words(without_outline(prompt_text(record.prompt)))
         # A prompt, or the statement in it: a function may have got another name.
-        prompts = (merged_form(record.prompt), merged_form(task_statement(question(record.prompt))))
+        statement = task_statement(question(record.prompt))
+        stated = exact_form(statement)
+        prompts = (merged_form(record.prompt), merged_form(statement), stated)
         evidence: dict[str, Iterable[Owner]] = {
             "prompt": (owner for form in prompts for owner in self._wholes.get(form, ())),
             "example": self._shown_in(words),
             "ngram": self._covered([words, loose_words(program)]),
-            "ast": (owner for form in _long_forms(program) for owner in self._wholes.get(form, ())),
+            "ast": (owner for form in _forms(program, stated) for owner in self._wholes.get(form, ())),
         }
         shared: dict[Owner, set[str]] = defaultdict(set)
         for kind, owners in evidence.items():
@@ -274,6 +279,44 @@ def _runs(words: Sequence[str]) -> Iterator[int]:
     return map(hash, word_runs(words, RUN))
 
 
-def _long_forms(code: str) -> list[int]:
-    """Return the hashes of the normal forms of a program's functions, but of short ones, which anybody would write."""
-    return [hash(form) for form, size in solution_forms(code) if size >= FORM]
+def _wholes_of(task: BenchmarkTask, statements: Sequence[str]) -> Iterator[str | int]:
+    """Yield the exact forms of a task's prompts and of the statements in them, and the hashes of its functions."""
+    # A benchmark of code completion publishes only the body, which needs the prompt before it.
+    programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
+    for code in programs:
+        yield from _forms(code)
+    if task.own_code:
+        for statement in statements:
+            for code in task.solutions:
+                yield from _forms(code, exact_form(statement))
+        # The merged form would take "x + y" for "x - y".
+        yield from (exact_form(statement) for statement in statements if len(loose_words(statement)) >= RUN)
+    stated = () if task.own_code else statements
+    yield from (merged_form(text) for text in (*task.prompts, *stated) if text)
+
+
+def _examples_of(task: BenchmarkTask) -> Iterator[list[str]]:
+    """Yield the words of each example in a task's prompts."""
+    return map(loose_words, _EXAMPLE_LINE.findall("\n".join(task.prompts)))
+
+
+def _texts_of(task: BenchmarkTask, statements: Sequence[str]) -> Iterable[str]:
+    """Return the different texts of a task that runs of words may cover."""
+    # The source of an own function has its signature and its docstring.
+    if task.own_code:
+        return task.solutions
+    # A copy may have the whole prompt, the prompt without its examples, or the bare statement.
+    without_examples = [_EXAMPLE_LINE.sub("", prompt) for prompt in task.prompts]
+    return dict.fromkeys((*task.prompts, *without_examples, *statements, *task.solutions))
+
+
+def _forms(code: str, statement: str = "") -> Iterator[int]:
+    """Yield the hashes of the normal forms of a program's functions, of short ones together with a statement.
+
+    Anybody would write a short function. Without a statement short ones are left out.
+    """
+    for form, size in solution_forms(code):
+        if size >= FORM:
+            yield hash(form)
+        elif statement:
+            yield hash((statement, form))

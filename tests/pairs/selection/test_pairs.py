@@ -45,7 +45,7 @@ def select(folder, model, trajectories, settings=None, own=None):
     write_jsonl(folder / "problems.jsonl", problems)
     write_jsonl(folder / "trajectories.jsonl", trajectories)
     out = folder / "pairs.jsonl"
-    inputs = folder / "trajectories.jsonl", folder / "problems.jsonl", model, settings or params()
+    inputs = [folder / "trajectories.jsonl"], folder / "problems.jsonl", model, settings or params()
     metrics = select_pairs(*inputs, out, dropped=folder / "dropped.jsonl", own=own)
     return metrics, list(read_jsonl(out, PreferencePair))
 
@@ -126,13 +126,40 @@ def test_a_pair_that_a_later_step_drops_says_which(tmp_path, word_model):
     problems.append(PROBLEM.model_copy(update={"task_id": "h", "prompt": prompt, "split": "heldout"}))
     write_jsonl(tmp_path / "problems.jsonl", problems)
     write_jsonl(tmp_path / "trajectories.jsonl", [trajectory("t0", THREE), trajectory("t1", THREE)])
-    inputs = tmp_path / "trajectories.jsonl", tmp_path / "problems.jsonl", word_model, params()
+    inputs = [tmp_path / "trajectories.jsonl"], tmp_path / "problems.jsonl", word_model, params()
     select_pairs(*inputs, tmp_path / "pairs.jsonl", dropped=tmp_path / "dropped.jsonl")
     (row,) = read_left_out(tmp_path / "dropped.jsonl")
     write_jsonl(tmp_path / "trajectories.jsonl", [trajectory("t0", THREE)])
     with pytest.raises(InputError, match=r"contaminated 1\); .*; contaminated pairs overlap with heldout"):
         select_pairs(*inputs, tmp_path / "none.jsonl")
     assert (row.task_id, row.reason, row.partner) == ("t0", "contaminated", "heldout h")
+
+
+def test_files_of_several_runs_are_joined_and_pairs_name_the_models_that_wrote_them(tmp_path, word_model):
+    def by(name, versions, *models):
+        made = trajectory(name, versions)
+        signed = zip(made.attempts, models, strict=True)
+        return made.model_copy(
+            update={"attempts": tuple(each.model_copy(update={"model": model}) for each, model in signed)}
+        )
+
+    first = [("x = 0", "wrong_answer"), ("x = 3", "passed")]
+    other = [("x = 1", "wrong_answer"), ("x = 3", "passed")]
+    write_jsonl(tmp_path / "problems.jsonl", [PROBLEM, PROBLEM.model_copy(update={"task_id": "t#2", "prompt": "Two"})])
+    runs = [[by("t", first, "weak", "good")], [by("t", first, "weak", "good")], [by("t", other, "weak", "weak")]]
+    files = [tmp_path / f"{number}.jsonl" for number in range(3)]
+    for file, rows in zip(files, runs, strict=True):
+        write_jsonl(file, rows)
+    out, dropped = tmp_path / "pairs.jsonl", tmp_path / "dropped.jsonl"
+    metrics = select_pairs(files, tmp_path / "problems.jsonl", word_model, params(), out, dropped=dropped)
+    assert [
+        (pair.task_id, pair.rejected, pair.chosen_by, pair.rejected_by) for pair in read_jsonl(out, PreferencePair)
+    ] == [
+        ("t", "x = 0", "good", "weak"),
+        ("t#3", "x = 1", "weak", "weak"),
+    ]
+    assert (metrics.pairs, metrics.further_pairs, metrics.dropped["repeated"]) == (2, 1, 1)
+    assert [(row.reason, row.where) for row in read_left_out(dropped)] == [("repeated", f"{files[1]}:1")]
 
 
 def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off(tmp_path, word_model):

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib
+import importlib.metadata
 import io
 import os
 import random
@@ -14,8 +15,11 @@ from typing import Any
 
 import pytest
 
-Survey = dict[str, tuple[bool, float, list[str]]]
-"""Name of a test → (True if the test passed, CPU seconds, called functions)."""
+Survey = dict[str, tuple[str, float, list[str]]]
+"""Name of a test → (its failure, empty if the test passed; CPU seconds; called functions)."""
+_FINE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+_ENTRY_POINTS = "pytest11"
+"""The group of entry points by which packages give pytest their plugins."""
 
 
 def _seed() -> None:
@@ -25,9 +29,29 @@ def _seed() -> None:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
+def _silence() -> Iterator[io.StringIO]:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        yield printed
+
+
+def _last_line(text: str) -> str:
+    """Return the last line of what pytest prints about an error, without its mark: `E   ImportError: no x`."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].removeprefix("E ").strip() if lines else ""
+
+
+def _reason_of(report: Any) -> str:
+    """Return why a test failed or was skipped, or why a file was not collected, of any kind of pytest's reports."""
+    # A skip is a tuple of file, line and reason; an exception has a crash, and an unknown fixture a text of its own.
+    if isinstance(report, tuple):
+        return str(report[2])
+    crash = getattr(report, "reprcrash", None)
+    if crash is not None:
+        return str(crash.message)
+    # The line after it lists the fixtures that there are.
+    fixture = getattr(report, "errorstring", "").strip().partition("\n")[0]
+    return fixture or _last_line(str(report))
 
 
 class _Plugin:
@@ -43,12 +67,17 @@ class _Plugin:
         self._tops = frozenset(tops)
         self.nodes: list[str] = []
         self.failure = ""
+        self.not_collected: dict[str, str] = {}
         self.passed: dict[str, bool] = {}
+        self.failures: dict[str, str] = {}
         self.watched: dict[str, tuple[float, list[str]]] = {}
 
     def pytest_collectreport(self, report: Any) -> None:
-        if report.failed:
-            self.failure = self.failure or f"{report.nodeid}: {str(report.longrepr).strip().splitlines()[-1]}"
+        # A module may also skip itself, if one of its imports is missing.
+        if not report.passed:
+            error = _reason_of(report.longrepr)
+            self.not_collected[report.nodeid] = error
+            self.failure = self.failure or f"{report.nodeid}: {error}"
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         self.nodes = [item.nodeid for item in items]
@@ -79,10 +108,10 @@ class _Plugin:
         # A test whose setup passed has not passed yet.
         if report.when == "call" or not passed:
             self.passed[report.nodeid] = passed and self.passed.get(report.nodeid, True)
-        if not passed and not self.failure:
-            crash = getattr(report.longrepr, "reprcrash", None)
-            text = crash.message if crash is not None else f"{report.outcome} {report.longrepr}"
-            self.failure = f"{report.nodeid}: {text}"
+        if not passed:
+            text = f"{report.outcome}: {_reason_of(report.longrepr)}"
+            self.failures.setdefault(report.nodeid, text)
+            self.failure = self.failure or f"{report.nodeid}: {text}"
 
     def verdict(self) -> str:
         """Return the first failure of a session in which all tests should have passed, or an empty text."""
@@ -94,13 +123,22 @@ class _Plugin:
         return ""
 
 
-def _run_pytest(root: str, plugin: _Plugin, *options: str) -> None:
-    """Run a pytest session in a project's folder. Its output is dropped; its files go into the job's folder."""
+def _run_pytest(root: str, plugin: _Plugin, *options: str, without: Sequence[str] = ()) -> str:
+    """Run a pytest session in a project's folder; its files go into the job's folder.
+
+    Args:
+        root: the folder.
+        plugin: chooses the tests.
+        options: options of pytest.
+        without: the names of the environment's plugins that are not loaded.
+
+    Returns:
+        The last line that pytest prints if the session cannot run; else an empty text.
+    """
     # "tests/test_a.py::test_one" is a test of the file "tests/test_a.py".
     targets = sorted({node.partition("::")[0] for node in plugin.chosen}) if plugin.chosen else [root]
-    # Finding plugins takes longer than most tests.
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-
+    # pytest-randomly would set other seeds and another order in every run.
+    blocked = [word for name in ("randomly", *without) for word in ("-p", f"no:{name}")]
     here = os.getcwd()
     scratch = os.path.abspath("scratch")
     os.makedirs(scratch, exist_ok=True)
@@ -108,24 +146,60 @@ def _run_pytest(root: str, plugin: _Plugin, *options: str) -> None:
     arguments = ["-p", "no:cacheprovider", "-o", "addopts=", "--rootdir", root, "--basetemp", f"{scratch}/pytest"]
     os.chdir(root)
     try:
-        with _silence():
-            pytest.main([*arguments, *options, *targets], plugins=[plugin])
+        with _silence() as printed:
+            code = pytest.main([*arguments, *blocked, *options, *targets], plugins=[plugin])
+    except Exception as error:  # noqa: BLE001 - a plugin that cannot be imported ends pytest by its own error
+        return f"{type(error).__name__}: {error}"
     finally:
         os.chdir(here)
+    return "" if code in _FINE else _last_line(printed.getvalue()) or f"pytest ended with {code!r}"
 
 
-def collect_tests(root: str) -> list[str]:
-    """Return the ids of the tests that pytest can collect in a project."""
+def _broken_plugins() -> dict[str, str]:
+    """Return the environment's plugins that end pytest even in an empty folder, each with pytest's line."""
+    empty = os.path.abspath("empty")
+    os.makedirs(empty, exist_ok=True)
+    names = sorted({point.name for point in importlib.metadata.entry_points(group=_ENTRY_POINTS)})
+    broken = {}
+    for name in names:
+        others = [other for other in names if other != name]
+        fault = _run_pytest(empty, _Plugin(), "--collect-only", "-c", os.devnull, without=others)
+        if fault:
+            broken[name] = fault
+    return broken
+
+
+def collect_tests(root: str) -> dict[str, Any]:
+    """Collect the tests of a project.
+
+    Returns:
+        `tests`: their ids; `not_collected`: file → the error of its import; `plugins`: plugins that are left out, since
+        pytest cannot run with them, each with pytest's line.
+    """
+    options = ("--collect-only", "--continue-on-collection-errors")
     plugin = _Plugin()
-    _run_pytest(root, plugin, "--collect-only", "--continue-on-collection-errors")
-    return plugin.nodes
+    broken = {}
+    fault = _run_pytest(root, plugin, *options)
+    # Most environments have no broken plugin, so plugins are only tried one by one if pytest cannot run.
+    if fault:
+        broken = _broken_plugins()
+        if broken:
+            plugin = _Plugin()
+            fault = _run_pytest(root, plugin, *options, without=list(broken))
+    if fault and not plugin.not_collected:
+        plugin.not_collected["."] = fault
+    return {"tests": plugin.nodes, "not_collected": plugin.not_collected, "plugins": broken}
 
 
-def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str]) -> Survey:
-    """Run tests of a project, and watch which functions they call."""
+def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], without: Sequence[str]) -> Survey:
+    """Run tests of a project without some plugins, and watch which functions they call."""
     plugin = _Plugin(nodes, tops)
-    _run_pytest(root, plugin)
-    return {node: (plugin.passed.get(node, False), *plugin.watched.get(node, (0.0, []))) for node in nodes}
+    fault = _run_pytest(root, plugin, without=without)
+    found = {}
+    for node in nodes:
+        failure = "" if plugin.passed.get(node) else plugin.failures.get(node) or fault or "did not run"
+        found[node] = (failure, *plugin.watched.get(node, (0.0, [])))
+    return found
 
 
 def _root_of(files: Mapping[str, str]) -> str:
@@ -148,18 +222,20 @@ def _sha256(path: str) -> str:
         return ""
 
 
-def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str]) -> str:
+def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str], without: Sequence[str] = ()) -> str:
     """Return the first failure of a function's tests with a candidate in the function's place, or an empty text.
 
     Args:
         replacement: the candidate, not yet installed.
         files: the files of the function and of the tests, with their SHA-256.
         nodes: the ids of the tests.
+        without: the names of the environment's plugins that are not loaded.
     """
     root = _root_of(files)
     replacement.install()
     with _silence():
         importlib.import_module(replacement.module)
     plugin = _Plugin(nodes)
-    _run_pytest(root, plugin, "--maxfail=1")
+    fault = _run_pytest(root, plugin, "--maxfail=1", without=without)
+    plugin.failure = plugin.failure or fault
     return plugin.verdict()

@@ -1,0 +1,126 @@
+"""A project's tests run with the plugins of its environment; what pytest cannot load is named with pytest's line."""
+
+import sysconfig
+import venv
+from collections import defaultdict
+
+import pytest
+
+from iterpref_core.execution import Program, open_executor
+from iterpref_core.problems.own_code.own_code import ingest_own_code
+from iterpref_core.records import EnvironmentParams, InputError, OwnCodeParams, Problem
+from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.left_out import read_left_out
+from tests.problems.own_code.test_own_code import EXECUTION
+from tests.settings import section
+
+PARAMS = section(OwnCodeParams, licenses=("MIT",))
+HOUSE = "import pytest\n\n@pytest.fixture\ndef house():\n    return 2\n"
+MODULE = '''
+def twice(n):
+    """Return the double."""
+    return 2 * n
+
+def thrice(n):
+    """Return the triple."""
+    return 3 * n
+
+def half(n):
+    """Return the half."""
+    return n / 2
+'''
+PLAIN = """
+import m
+
+def test_thrice():
+    assert m.thrice(1) == 3
+
+def test_half():
+    assert m.half(1) == 1
+
+def test_fixture(no_such):
+    pass
+"""
+PROJECT = {
+    "pyproject.toml": '[project]\nname = "p"\nlicense = "MIT"\n',
+    "pytest.ini": "[pytest]\nrequired_plugins = house\n",
+    "m.py": MODULE,
+    "tests/test_house.py": "import m\n\ndef test_twice(house):\n    assert m.twice(house) == 4\n",
+    "tests/test_plain.py": PLAIN,
+    "tests/test_gone.py": "import not_here\n",
+    "tests/test_skip.py": "import pytest\npytest.importorskip('neither_here')\n",
+}
+
+
+def written(folder, files):
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Return an environment with this one's packages and plugins of its own."""
+    venv.create(tmp_path / "env", symlinks=True)
+    (site,) = (tmp_path / "env/lib").glob("python*/site-packages")
+    (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+    def add(**plugins):
+        for name, text in plugins.items():
+            meta = f"{name}-1.0.dist-info"
+            written(
+                site,
+                {
+                    f"{name}.py": text,
+                    f"{meta}/entry_points.txt": f"[pytest11]\n{name} = {name}\n",
+                    f"{meta}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+                },
+            )
+        return str(tmp_path / "env/bin/python")
+
+    return add
+
+
+def ingested(folder, python):
+    out, dropped = folder.parent / "problems.jsonl", folder.parent / "dropped.jsonl"
+    ingest_own_code(folder, out, PARAMS, EXECUTION, python=python, dropped=dropped)
+    reasons = defaultdict(dict)
+    for row in read_left_out(dropped):
+        reasons[row.reason][row.task_id] = row.first_line
+    return {problem.entry_point: problem for problem in read_jsonl(out, Problem)}, reasons
+
+
+BROKEN = {
+    "import": ("raise RuntimeError('no display')\n", "RuntimeError: no display"),
+    "start": ("def pytest_configure(config):\n    raise RuntimeError('no display')\n", "RuntimeError: no display"),
+}
+
+
+@pytest.mark.parametrize("kind", [None, *BROKEN])
+def test_tests_run_with_the_plugins_of_the_environment_that_work(environment, tmp_path, kind):
+    folder = written(tmp_path / "p", PROJECT)
+    source, line = BROKEN.get(kind, ("", ""))
+    python = environment(house=HOUSE, **({"broken": source} if kind else {}))
+    problems, reasons = ingested(folder, python)
+    assert sorted(problems) == ["thrice", "twice"]
+    if kind:
+        assert line in reasons.pop("plugin")["broken"]
+    assert reasons.pop("not_collected") == {
+        "tests/test_gone.py": "ModuleNotFoundError: No module named 'not_here'",
+        "tests/test_skip.py": "Skipped: could not import 'neither_here': No module named 'neither_here'",
+    }
+    assert "fixture 'no_such' not found" in reasons["test_fails"].pop("tests/test_plain.py::test_fixture")
+    assert "assert 0.5 == 1" in reasons["test_fails"].pop("tests/test_plain.py::test_half")
+    assert reasons == {"test_fails": {}, "no_test": {"m:half": "tests/test_plain.py::test_half (test_fails)"}}
+    own = EnvironmentParams(python=python, paths=(str(folder),))
+    with open_executor(EXECUTION.model_copy(update={"environments": {"p": own}})) as executor:
+        for code, verdict in (("def twice(n): return n + n", "passed"), ("def twice(n): return n", "wrong_answer")):
+            assert executor.run_one(Program(code, problems["twice"].tests)).verdict == verdict
+
+
+def test_a_conftest_that_cannot_be_imported_is_named_in_the_error(environment, tmp_path):
+    folder = written(tmp_path / "p", PROJECT | {"conftest.py": "import nowhere\n"})
+    with pytest.raises(InputError, match=r"not_collected: .*No module named 'nowhere'"):
+        ingested(folder, environment(house=HOUSE))
