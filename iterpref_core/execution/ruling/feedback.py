@@ -9,7 +9,9 @@ from typing import Any
 from iterpref_core.programs.source_code.lines import whole_lines
 from iterpref_core.programs.source_code.syntax_tree import parse
 
-from ..protocol.value_texts import clean, shorten
+from ..codec.canonical import UnencodableError, decode, encode
+from ..parsing.literals import NUMBERS, literal
+from ..protocol.value_texts import clean, shorten, show
 from .operands import operands
 
 MAX_FEEDBACK = 600
@@ -36,8 +38,16 @@ def wrong_value(call: str, actual: str, expected: str | None) -> str:
     """Return `f([1, 2]) returned 4, expected 3`; long texts are cut to the part where they first differ."""
     if expected is None:
         return f"{call_text(call)} returned {clean(actual, _MAX_VALUE)}"
-    actual, expected, place = _apart(actual, expected)
+    actual, expected, place = _apart(actual, _in_one_order(expected))
     return f"{call_text(call)} returned {actual}, expected {expected}{place}"
+
+
+def _in_one_order(source: str) -> str:
+    """Return a literal as returned values are shown, with the same order of items; any other source as it is."""
+    try:
+        return show(decode(encode(literal(parse(source.strip(), "eval").body, NUMBERS))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError, UnencodableError):
+        return source
 
 
 def _apart(actual: str, expected: str) -> tuple[str, str, str]:

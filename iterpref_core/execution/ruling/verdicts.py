@@ -11,7 +11,6 @@ from iterpref_core.records import Verdict
 
 from ..codec.canonical import MAX_TEXT, decode
 from ..isolation.process_limits import MAX_PROCESSES, MAX_THREADS
-from ..parsing.literals import in_one_order
 from ..protocol.jobs import HEAD_OF_OUTPUT, Answer
 from ..protocol.programs import Limits, Outcome, Program
 from ..protocol.value_texts import clean, shown
@@ -72,6 +71,7 @@ class Trial:
         answer: the zygote's.
         key: of the reports.
         printed: bytes printed up to the last report.
+        begun: name of the test of a suite that has begun last; empty if none has.
     """
 
     program: Program
@@ -80,6 +80,7 @@ class Trial:
     answer: Answer
     key: str
     printed: int = 0
+    begun: str = ""
 
     def fail(self, index: int, verdict: Verdict, text: str, exception: str = "") -> Outcome:
         """Return a failure at a step (-1: before the first test)."""
@@ -108,7 +109,7 @@ class Trial:
         """Return the place of an end in the midst of a step, such as ` in f([1, 2])`."""
         if not 0 <= index < len(self.steps):
             return " while the program was loaded" if index < 0 else " after the last test"
-        return f" in {feedback.call_text(self.steps[index].place)}"
+        return f" in {feedback.call_text(self.begun or self.steps[index].place)}"
 
     def value(self, index: int, kind: str, payload: str) -> Outcome | None:
         """Rule on a returned value; return None if it is right.
@@ -140,8 +141,7 @@ class Trial:
                 logger.exception("the comparator of test %d (%s) failed on a value", step.test, step.source)
         # `/tmp/x7/w/a.txt` is shown as `./a.txt`.
         returned = self.answer.paths.hide(shown(actual, payload))
-        wanted = expected.source and in_one_order(expected.source)
-        return self.fail(index, "wrong_answer", feedback.wrong_value(step.source, returned, wanted))
+        return self.fail(index, "wrong_answer", feedback.wrong_value(step.source, returned, expected.source))
 
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
         """Rule on an exception."""
@@ -202,11 +202,14 @@ class Trial:
     def _ruled(self) -> Outcome:
         """Return the first failure in the order of the steps, or that all passed."""
         seen = -1
-        for seen, (index, kind, printed, payload) in enumerate(parse_channel(self.answer.channel, self.key)):
-            self.printed = printed
+        for index, kind, printed, payload in parse_channel(self.answer.channel, self.key):
             # The reports are -1 (`loaded`), 0, 1, 2 and so on.
-            if index != seen - 1:
+            if index != seen:
                 raise ValueError("a report out of order")
+            if kind == "begun":
+                self.begun = payload
+                continue
+            seen, self.begun, self.printed = seen + 1, "", printed
             if kind == "error":
                 return self.error(index, self.answer.paths.hide(json.loads(payload)))
             if kind == "done" and index == len(self.steps):

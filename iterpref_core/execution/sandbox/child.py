@@ -8,6 +8,7 @@ import builtins
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from ..protocol.steps import Message, SandboxStep, unpacked, unpacked_turn
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_file, write_files
-from .reports import compiled, describe, open_channel, printed, returned, run_source
+from .reports import compiled, describe, open_channel, printed, returned, run_source, tellers
 
 runners: dict[str, Callable[[SandboxStep, str, str, dict[str, Any]], None]] = {}
 """The functions that run tests inside, by runner, in a zygote that has been asked for them. Each takes a step, the path
@@ -145,6 +146,7 @@ def run_job(job: int, channel: int, asking: int, answers: int) -> int:
         turns = [message.only] if message.only else _turns(job, size, asking, answers)
         for index, step in enumerate(chain.from_iterable(map(unpacked_turn, turns))):
             solution, test = child.file(step.module, step.runner == "script"), child.path(step)
+            tellers[:] = [partial(report, index, "begun", 0)]
             kind, said = child.run(step, test, solution)
             report(index, kind, printed(), said)
         report(index + 1, "done", printed(), "")

@@ -2,7 +2,8 @@
 
 A line is `key index kind printed payload`; `printed` counts the bytes printed so far. Reports are claims, to be ruled
 on outside: the program, in the same process, may come to write some. Kinds: `loaded`, `passed`, `error`, `done`, and
-of a value `value` or `other`. No report is repeated, and the supervisor accepts them only in order.
+of a value `value` or `other`. No report is repeated, and the supervisor accepts them only in order. Before them a suite
+of tests may write `begun`, with a test's name.
 """
 
 import json
@@ -21,6 +22,10 @@ from ..solution.loading import CompileError, line_in, text_of
 _exec = exec  # a program may put a function of its own in its place
 Tell = Callable[[int, str, int, str], None]
 """Writes a report: index, kind, bytes printed, payload."""
+
+
+tellers: list[Callable[[str], None]] = []
+"""The function that tells the name of a test of a suite as it begins, while the suite runs."""
 
 
 class TestFailedError(Exception):

@@ -58,7 +58,7 @@ def test_an_environment_may_be_a_link_to_one_elsewhere(project, tmp_path):
 
 def test_it_sees_none_of_our_packages(executor):
     assert verdict(executor, "import numpy") == "infra_error"
-    assert verdict(executor, "import numpy", None) == "passed"
+    assert verdict(executor, "import numpy, solution\nassert solution.x == 1", None) == "passed"
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ return 4
 """
     look = """
 time.sleep(1)
-return [os.listdir("/job"), os.listdir("/dev/shm"), sum(name.isdigit() for name in os.listdir("/proc"))]
+return [os.listdir("/iterpref-job"), os.listdir("/dev/shm"), sum(name.isdigit() for name in os.listdir("/proc"))]
 """
     found = run(executor, program(leave), program(look, [["code", "tmp", "w"], [], 2]))
     assert [(outcome.verdict, outcome.feedback) for outcome in found] == [("passed", "")] * 2

@@ -36,7 +36,7 @@ def kill_after_start(monkeypatch, times):
     receive, left = Worker._receive, [None] * times
 
     def kill_and_receive(worker, *arguments):
-        idle = 1 if worker._root == "/job" else 0  # bubblewrap is in between
+        idle = 1 if worker._root == "/iterpref-job" else 0  # bubblewrap is in between
         if not worker.usable and left:
             left.pop()
             while len(family(worker)) == idle and not select.select([worker._socket], [], [], 0)[0]:

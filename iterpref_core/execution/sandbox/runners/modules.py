@@ -10,7 +10,7 @@ from typing import Any
 
 from ...protocol.steps import SandboxStep
 from ...solution.loading import line_in, write_files
-from ..reports import TestFailedError, run_source
+from ..reports import TestFailedError, run_source, tellers
 
 
 def run_unittest(step: SandboxStep, path: str, solution: str, names: dict[str, Any]) -> None:
@@ -102,6 +102,10 @@ class _Outcomes(unittest.TestResult):
         self.passed: set[str] = set()
         self.left_out: set[str] = set()
         self._solution = solution
+
+    def startTest(self, test: Any) -> None:  # noqa: N802
+        super().startTest(test)
+        tellers[0](str(test._testMethodName))  # noqa: SLF001
 
     def addError(self, test: Any, err: Any) -> None:  # noqa: N802 - as `unittest` names them
         name = getattr(test, "_testMethodName", None) or str(test)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...protocol.steps import SandboxStep
 from ...solution.loading import line_in, write_files
-from ..reports import TestFailedError
+from ..reports import TestFailedError, tellers
 from .modules import forget
 
 # Plugins that only print, or write files and reports
@@ -35,6 +35,9 @@ class _Outcomes:
         self.failed: list[BaseException] = []
         self.over: set[str] = set()
         self._solution = solution
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        tellers[0](nodeid.partition("::")[2])
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
         if call.excinfo is None:
@@ -86,7 +89,8 @@ def _session(path: str) -> Any:
         del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     configuration: Any = importlib.import_module("_pytest.config")
-    arguments = [*_OPTIONS, f"--rootdir={os.path.dirname(path)}", path]
+    folder = os.path.dirname(path)
+    arguments = [*_OPTIONS, f"--rootdir={folder}", f"--confcutdir={folder}", path]
     config = configuration._prepareconfig(arguments)  # noqa: SLF001 - `pytest.main` does all steps at once
     config._do_configure()  # noqa: SLF001
     session = importlib.import_module("pytest").Session.from_config(config)
