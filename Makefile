@@ -44,7 +44,7 @@ test-slow: $(TOOLS) ## run the tests that CI runs besides those of `make test`: 
 test-all: $(TOOLS) ## run all tests
 	$(PYTEST)
 
-graph: $(TOOLS) ## regenerate from the code: the dependencies of each stage (dvc.yaml, docs/edits.md), tables of pages
+graph: $(TOOLS) ## regenerate from the code: the dependencies of each stage (dvc.yaml), tables of pages
 	$(BIN)/python -m scripts.import_graph
 	$(BIN)/python -m scripts.tables
 

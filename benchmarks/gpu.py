@@ -49,7 +49,7 @@ from benchmarks.training import (
     recipe,
     tokenized,
 )
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import OBJECTIVES, TrainingParams, load_params, prompt_text, read_yaml
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -134,7 +134,7 @@ class Bench:
         pairs = made_up_pairs(count)
         tokenizer = train_tokenizer((prompt_text(pair.prompt) for pair in pairs[:200]), vocab_size=512)
         with tempfile.TemporaryDirectory() as folder:
-            return tokenized(*located(pairs, Path(folder)), tokenizer, params), tokenizer
+            return tokenized(located(pairs, Path(folder)), tokenizer, params), tokenizer
 
 
 def estimates(bench: Bench) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def fsdp(bench: Bench) -> dict[str, Any]:
             "alone": [],
             "fsdp2": ["-m", "accelerate.commands.launch", "--config_file", str(folder / "fsdp2.yaml")],
         }
-        texts, spans = located(pairs, folder)
+        marked = located(pairs, folder)
         settings = {
             "batch_size": 8,
             "micro_batch_size": 2,
@@ -292,7 +292,7 @@ def fsdp(bench: Bench) -> dict[str, Any]:
             "gradient_checkpointing": True,
         }
         for way, launcher in launchers.items():
-            inputs = {"pairs": texts, "spans": spans, "model": folder / "model", "out": folder / way}
+            inputs = {"pairs": marked, "model": folder / "model", "out": folder / way}
             command = [sys.executable, *launcher, "-m", "iterpref_core.cli", "train", "--json"]
             command += train_options(inputs, settings)
             start = time.perf_counter()

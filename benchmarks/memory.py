@@ -40,7 +40,7 @@ from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.records import OBJECTIVES, PromptFormat, TrainingParams, load_params, prompt_text
 from iterpref_core.storage.cores import usable_cores
@@ -115,7 +115,7 @@ def estimate(folder: Path, size: int) -> Told:
     """Return the figures of `iterpref train --estimate` for batches of a size, and the mean tokens of a pair."""
     params = settings(size)
     model = folder / "model"
-    files = PairReader(folder / "pairs.jsonl", folder / "focal.jsonl")
+    files = PairReader(folder / "focal.jsonl")
     with tempfile.TemporaryDirectory() as scratch:
         rows = open_tokenized_dataset(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
@@ -142,7 +142,7 @@ def train(folder: Path, size: int, steps: int | None) -> Told:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         train_objective(
-            files={"pairs": folder / "pairs.jsonl", "spans": folder / "focal.jsonl"},
+            pairs=folder / "focal.jsonl",
             model=folder / "model",
             objective=OBJECTIVE,
             params=settings(size, steps),

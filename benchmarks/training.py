@@ -44,7 +44,7 @@ from trl.trainer.utils import FusedCausalLMOutput
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import (
     OBJECTIVES,
     PreferencePair,
@@ -297,7 +297,6 @@ def trl_batch(pairs: Sequence[TokenizedPair]) -> dict[str, torch.Tensor]:
 
 def tokenized(
     pairs: Path,
-    spans: Path,
     tokenizer: PreTrainedTokenizerBase,
     params: TrainingParams,
 ) -> list[TokenizedPair]:
@@ -312,7 +311,7 @@ def tokenized(
             ref_chosen=reference(row.prompt_ids, row.chosen_ids),
             ref_rejected=reference(row.prompt_ids, row.rejected_ids),
         )
-        for row in tokenize_pairs(PairReader(pairs, spans), ChatTemplate(tokenizer), params)
+        for row in tokenize_pairs(PairReader(pairs), ChatTemplate(tokenizer), params)
     ]
 
 
@@ -340,17 +339,17 @@ def changed_references(problems: Path) -> list[PreferencePair]:
     return pairs
 
 
-def located(pairs: list[PreferencePair], folder: Path) -> tuple[Path, Path]:
-    """Return the files of pairs and of their error regions, made by `iterpref localize`."""
+def located(pairs: list[PreferencePair], folder: Path) -> Path:
+    """Return the file of the pairs with their error regions, made by `iterpref localize`."""
     texts = folder / "pairs.jsonl"
-    spans = folder / "focal.jsonl"
+    marked = folder / "focal.jsonl"
     write_jsonl(texts, pairs)
     command = [sys.executable, "-m", "iterpref_core.cli", "localize"]
     command += ["--method", "line_lcs"]
     command += ["--pairs", str(texts)]
-    command += ["--out", str(spans)]
+    command += ["--out", str(marked)]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    return texts, spans
+    return marked
 
 
 def compare(
@@ -488,12 +487,12 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
         if DEVICE.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        texts, spans = located(pairs, folder)
+        marked = located(pairs, folder)
         # A checkpoint of 7B weights with their optimizer takes 45 GB and a minute, and is not read.
-        rows = tokenized(texts, spans, tokenizer, params)
+        rows = tokenized(marked, tokenizer, params)
         with suppress(_MeasuredError), patch.object(stage, "reference_logps", timed):
             stage.train_objective(
-                files={"pairs": texts, "spans": spans},
+                pairs=marked,
                 model=folder / "model",
                 objective="target-rpo",
                 params=params,
@@ -573,13 +572,12 @@ def compare_lists(arguments: argparse.Namespace, params: TrainingParams) -> dict
         pairs = changed_references(arguments.problems)
         tokenizer = train_tokenizer((f"{pair.prompt}\n{pair.chosen}" for pair in pairs), vocab_size=1024)
         with tempfile.TemporaryDirectory() as folder:
-            texts, spans = located(pairs, Path(folder))
-            rows = tokenized(texts, spans, tokenizer, params)
+            rows = tokenized(located(pairs, Path(folder)), tokenizer, params)
             results["mbpp"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
-    spans = Path("data/focal.jsonl")
-    if spans.is_file():
+    marked = Path("data/focal.jsonl")
+    if marked.is_file():
         tokenizer = load_tokenizer(Path("models/student"))
-        rows = tokenized(Path("data/pairs.jsonl"), spans, tokenizer, params)
+        rows = tokenized(marked, tokenizer, params)
         results["nanolab"] = compare(tokenizer, rows, arguments.rounds, arguments.batch_size, narrower)
     if not results:
         raise SystemExit("error: no pairs; run the experiment here first, or give --problems (docs/problems.md)")

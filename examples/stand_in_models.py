@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.records import Problem, load_params
 from iterpref_core.storage.jsonl import read_jsonl

@@ -18,7 +18,7 @@ from flows.engine import run_graph
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.statistics.seed_comparison import ComparisonRow, compare_rows
 from iterpref_core.records import (
-    Benchmark,
+    BenchmarkName,
     InputError,
     IterPrefError,
     Measured,
@@ -137,7 +137,7 @@ def run_sweep(
     preset: str | None,
     objectives: Sequence[str],
     values: Mapping[str, Sequence[Any]],
-    benchmark: Benchmark,
+    benchmark: BenchmarkName,
     seeds: int,
     jobs: int,
     display: Terminal,

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 from iterpref_core.cli import exit_code
 from iterpref_core.cli.libraries import PrintableFormatter, set_up_libraries
 from iterpref_core.records import InputError, read_yaml, unknown_name
-from iterpref_core.storage.processes import is_launched, is_main_process
+from iterpref_core.storage.progress import is_main_process
+from iterpref_core.training.launch import is_launched
 from tasks.cards import own_cards
 from tasks.child import die_with
 from tasks.dvc.observation import observe_stage

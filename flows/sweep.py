@@ -10,7 +10,7 @@ from flows.points import SweepResult, run_sweep
 from flows.prefect_display import PrefectPages
 from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.records import Benchmark, ObjectiveName
+from iterpref_core.records import BenchmarkName, ObjectiveName
 from tasks.dotted_keys import describe_values
 from tasks.grid import trained_objectives
 
@@ -33,7 +33,7 @@ def sweep(
     preset: str | None = None,
     objectives: tuple[ObjectiveName, ...] = (),
     values: dict[str, list[Any]] = {},  # noqa: B006 - the default in Prefect's form; never changed here
-    benchmark: Benchmark = "validation",
+    benchmark: BenchmarkName = "validation",
     seeds: Annotated[int, Field(ge=1)] = 1,
     jobs: Annotated[int, Field(ge=1, le=64)] = 1,
 ) -> SweepResult:

@@ -1,6 +1,6 @@
 """Find the code that each stage executes, by imports; dvc.yaml lists it among the stage's deps.
 
-`make graph` writes it: the deps of dvc.yaml, and docs/edits.md.
+`make graph` writes it into dvc.yaml. As a hook of MkDocs this module adds the table to the page docs/edits.md.
 """
 
 import ast
@@ -9,11 +9,12 @@ from collections import defaultdict
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from iterpref_core.records import HOME, read_yaml
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "edits.md"
+PAGE = "edits.md"
 LAYERS = ("iterpref_core", "tasks", "flows", "iterpref_cli")
 """Each may import itself and those before it."""
 
@@ -35,6 +36,7 @@ CONTRACTS = (
     *GROUND,
     "iterpref_core.storage",
     "iterpref_core.cli",
+    "iterpref_core.training.launch",
     "tasks.paths",
 )
 """What no stage depends on, though all execute it: the value of a knob is a parameter, a field whose meaning changes
@@ -219,38 +221,30 @@ def with_dependencies(text: str) -> str:
     return text
 
 
-_TITLE = """# What an edit reruns
-
-A stage depends on the code that it executes, and on no other. This page is made from the imports by `make graph`, as
-are the deps of `dvc.yaml`. An edit of a file reruns the stages of its row, and after them the stages whose inputs have
-become other bytes: a comment in `iterpref_core/pairs/localization` runs `localization` again, and no training, since
-the error regions are the same. `dvc status` lists the changed inputs.
-
-Parameters rerun the stages that list them (`params` in `dvc.yaml`). An edit of these files reruns no stage
-([why](decisions.md#structure)):
-"""
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Return the text of a page of the site; the page of edits gets its table."""
+    return markdown + edits_table() if page.file.src_uri == PAGE else markdown
 
 
-def edits_page() -> str:
-    """Return the text of docs/edits.md: for each set of stages the files and folders of code whose edit reruns them."""
+def edits_table() -> str:
+    """Return the files whose edit reruns no stage, and for each set of stages the code whose edit reruns them."""
     dependencies = {stage: dependencies_of(stage) for stage in stages()}
     code = defaultdict(list)
     for entry in sorted(set[Path]().union(*dependencies.values())):
         # A file may be an entry of one stage, and its whole folder the entry of another.
         users = [stage for stage, paths in dependencies.items() if any(entry.is_relative_to(path) for path in paths)]
         code[", ".join(users)].append(f"`{entry.relative_to(ROOT)}`")
-    lines = [_TITLE]
-    lines += [f"- `{name.replace('.', '/')}`" for name in sorted(CONTRACTS)]
-    lines += ["", "| an edit of | reruns |", "|---|---|"]
+    lines = ["", "| an edit of | reruns |", "|---|---|"]
     lines += [f"| {' '.join(entries)} | {users} |" for users, entries in code.items()]
+    contracts = " ".join("`" + name.replace(".", "/") + "`" for name in sorted(CONTRACTS))
+    lines.append(f"| {contracts} | no stage |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Write the deps of dvc.yaml, and docs/edits.md."""
+    """Write the deps of dvc.yaml."""
     graph = ROOT / "dvc.yaml"
     graph.write_text(with_dependencies(graph.read_text(encoding="utf-8")), encoding="utf-8")
-    PAGE.write_text(edits_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -41,13 +41,13 @@ def rows_of_sets() -> list[str]:
     rows = []
     for name, preset in PRESETS.items():
         title = f"[{preset.title}]({_HUB}/{preset.card})" if preset.card else preset.title
-        words = f"`{preset.card} {preset.hub}".rstrip() + "`" if preset.card else ""
-        rows.append(f"| {title} | `{name}` | {preset.license} | {words} | {preset.notes} |")
+        words = f" `{preset.hub}`" if preset.hub else ""
+        rows.append(f"| {title}{words} | `{name}` | {preset.license} | {preset.notes} |")
     return rows
 
 
 def rows_of_extras() -> list[str]:
-    """Return the list of extras in docs/trl.md: how many packages each brings, and the packages that it names."""
+    """Return the list of extras in docs/trl.md, and how many packages each brings."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lock = (ROOT / "config/environments/requirements.lock").read_text(encoding="utf-8")
     locked = set(re.findall(r"(?m)^([a-z0-9._-]+)==", lock))
@@ -56,9 +56,8 @@ def rows_of_extras() -> list[str]:
     rows = []
     for extra in ("", "execution", "data", "training", "endpoints", "evaluation", "all", "pipeline", "cluster"):
         asked = [Requirement(line) for line in (extras[extra] if extra else project["dependencies"])]
-        named = [item.name + (f"[{', '.join(sorted(item.extras))}]" if item.extras else "") for item in asked]
         brought = closure([*always, *asked], extras, locked)
-        rows.append(f"- {f'`{extra}`' if extra else 'none'}, {len(brought)}: {', '.join(named)}")
+        rows.append(f"- {f'`{extra}`' if extra else 'none'}: {len(brought)}")
     return rows
 
 
@@ -99,12 +98,12 @@ def stated(name: str) -> list[Requirement]:
 TABLES = (
     Table(
         ROOT / "docs/problems.md",
-        "| set | `--format` | license | from the hub | read |\n|---|---|---|---|---|\n",
+        "| set | `--format` | license | read |\n|---|---|---|---|\n",
         rows_of_sets,
     ),
     Table(
         ROOT / "docs/trl.md",
-        "The extras, how many packages each installs, and the packages that it names:\n\n",
+        "The extras, and how many packages each installs:\n\n",
         rows_of_extras,
     ),
 )

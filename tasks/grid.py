@@ -161,5 +161,5 @@ def check_choice(preset: str | None, benchmark: str, params: Params) -> None:
     if all(problem.split != CHOSEN_ON for problem in read_ingested(INGESTED, set())):
         raise InputError(
             f"{INGESTED}: no problem of the split {CHOSEN_ON}, where a sweep scores its points; give some of your "
-            f'problems "split": "{CHOSEN_ON}" (docs/tuning.md)'
+            f'problems "split": "{CHOSEN_ON}" (docs/training-settings.md)'
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from iterpref_core.cli import exit_code
 from iterpref_core.records import BENCHMARKS, PUBLISHED, Params, digest_of, load_params
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.paths import STATE, home
 

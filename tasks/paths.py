@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from iterpref_core.cli import state_folder
+from iterpref_core.storage import state_folder
 
 CHECKOUT = Path(__file__).parents[1]
 """The checkout that has this code."""

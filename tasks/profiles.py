@@ -1,8 +1,4 @@
-"""Write named sets of values (profiles), such as `tiny` for tests, into params.yaml.
-
-A profile may build on another one, which it names as `base`. `nano` names every value that any profile changes, and all
-others build on it, so that the values after a change of profile do not depend on the profile before.
-"""
+"""Write named sets of values (profiles), such as `tiny` for tests, into params.yaml."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +9,8 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from iterpref_core.records import ConfigError, load_params, read_yaml, unknown_name, with_values
+from iterpref_core.records import ConfigError, flatten, load_params, profile_values, read_yaml, with_values
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dotted_keys import flatten
 from tasks.paths import PARAMS
 
 PROFILES = Path("config/profiles")
@@ -32,29 +27,6 @@ _STATED = ["training", "objectives"]
 """The section whose rows state only the differences from the values of all objectives."""
 
 
-def profile_values(name: str) -> dict[str, Any]:
-    """Return the values of a profile and of the profiles that it builds on, by dotted key.
-
-    Raises:
-        ConfigError: the profile is unknown, or builds on itself.
-    """
-    known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
-    values: dict[str, Any] = {}
-    # `own-lora` builds on `own`, which builds on `nano`: `own-lora → own → nano`.
-    chain: list[str] = []
-    base: str | None = name
-    while base is not None:
-        if base not in known:
-            raise ConfigError(f"{' → '.join([*chain, unknown_name('profile', base, known)])}")
-        if base in chain:
-            raise ConfigError(f"{PROFILES}: {' → '.join([*chain, base])} builds on itself; name another base")
-        chain.append(base)
-        content = dict(read_yaml(PROFILES / f"{base}.yaml", "give a profile's values"))
-        base = content.pop("base", None)
-        values = dict(flatten(content)) | values
-    return values
-
-
 def _own_values() -> dict[str, Any]:
     """Return the values of params.yaml, by dotted key, that differ from the profile that the file names.
 
@@ -63,7 +35,7 @@ def _own_values() -> dict[str, Any]:
     present = dict(flatten(read_yaml(PARAMS, "run from the repository's root")))
     name = str(present.get("profile"))
     try:
-        profile = profile_values(name)
+        profile = profile_values(name, PROFILES)
     except ConfigError:  # a profile of one's own that is gone
         return {}
     return {key: present.get(key) for key, value in profile.items() if present.get(key) != value}
@@ -85,7 +57,7 @@ def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[
         ConfigError: a profile or parameter is unknown, or a value is out of range. The file is unchanged then.
     """
     own = _own_values()
-    wanted = {key: value for key, value in profile_values(name).items() if key not in own}
+    wanted = {key: value for key, value in profile_values(name, PROFILES).items() if key not in own}
     changes = write_values(wanted | dict(values) | {"profile": name})
     kept = [f"{key}: {value} stays, as it was set here" for key, value in own.items() if key not in values]
     return changes, kept

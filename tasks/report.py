@@ -46,7 +46,7 @@ def run(params: Params, *models: str) -> "Summary":
         results=RESULTS,
         metrics=METRICS,
         pairs=PAIRS,
-        spans=FOCAL,
+        marked=FOCAL,
         problems=PROBLEMS,
         trajectories=TRAJECTORIES,
         dropped=DROPPED,

@@ -4,8 +4,8 @@ import json
 import os
 
 from iterpref_core.records import Params, TrainingResult
-from iterpref_core.storage.processes import check_configuration, is_launched, start_processes
-from tasks.paths import COMMIT_VARIABLE, FOCAL, METRICS, PAIRS, STUDENT, WORK, metrics_path, model_path
+from iterpref_core.training.launch import check_configuration, is_launched, start_processes
+from tasks.paths import COMMIT_VARIABLE, FOCAL, METRICS, STUDENT, WORK, metrics_path, model_path
 
 
 def check(params: Params, objective: str) -> None:
@@ -49,7 +49,7 @@ def run(params: Params, objective: str) -> TrainingResult:
     from iterpref_core.training.trainer.train_objective import train_objective
 
     return train_objective(
-        files={"pairs": PAIRS, "spans": FOCAL},
+        pairs=FOCAL,
         model=params.training.start or STUDENT,
         objective=objective,
         params=params.training,

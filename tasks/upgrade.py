@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from iterpref_core.records import ConfigError, InputError, load_params, parse_yaml, read_yaml, with_values
+from iterpref_core.records import ConfigError, InputError, flatten, load_params, parse_yaml, read_yaml, with_values
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dotted_keys import flatten
 from tasks.git.command import GitError, git
 from tasks.paths import CHECKOUT, PARAMS
 from tasks.profiles import write_values

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments, read_params
+from iterpref_core.cli.options import JsonOption, ParamsOption, SetOption, read_params, read_values
 from iterpref_core.records import load_params
 
 _MARKS = {"ok": "✓", "absent": "–", "missing": "✗"}
@@ -24,6 +24,7 @@ def init(
         typer.Option(help="Model that repairs programs: a folder, a hub id, or its name at inference.base_url."),
     ] = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Write a profile, your own models and values into params.yaml. Your earlier changes there stay."""
@@ -31,7 +32,7 @@ def init(
     from tasks.upgrade import carry_over
 
     carried = carry_over()
-    values = parse_assignments(set_)
+    values = read_values(set_, params_file)
     for key, name in (("model.student", model), ("model.debugger", debugger)):
         # A relative path would be wrong in a worktree. A hub id stays unchanged.
         if name is not None:
@@ -47,14 +48,14 @@ def init(
     typer.echo(f"params.yaml: profile {name}, {len(changes)} values changed; next: iterpref doctor")
 
 
-def doctor(set_: SetOption = None, json_: JsonOption = False) -> None:
+def doctor(set_: SetOption = None, params_file: ParamsOption = None, json_: JsonOption = False) -> None:
     """Check isolation, versions, models, data, services and GPU. Exit with 1 if something needed is missing."""
     from rich.console import Console
     from rich.table import Column, Table
 
     from tasks.doctor import examine
 
-    findings = examine(read_params(set_))
+    findings = examine(read_params(set_, params_file))
     if json_:
         typer.echo(json.dumps([finding._asdict() for finding in findings], indent=2))
     else:

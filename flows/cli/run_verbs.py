@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from iterpref_core.cli.options import JsonOption, SetOption, parse_assignments
+from iterpref_core.cli.options import JsonOption, ParamsOption, SetOption, parse_assignments, read_values, tell_settings
 from iterpref_core.cli.training_verbs import Objective
-from iterpref_core.records import Benchmark, load_params
+from iterpref_core.records import BenchmarkName, load_params, with_values
 from tasks.dvc.graph import check_root, load_graph
 from tasks.paths import SUMMARY
 
@@ -26,6 +26,7 @@ def run(
         list[str] | None, typer.Argument(help="Stages of dvc.yaml to run, with everything they need; default: all.")
     ] = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     jobs: Annotated[
         int, typer.Option(min=1, max=64, help="Number of stages at the same time; each has its own GPU.")
     ] = 2,
@@ -33,9 +34,10 @@ def run(
 ) -> None:
     """Run DVC's stages, as a Prefect flow where a server is, and print the results; with --set in a git worktree."""
     started = time.monotonic()
-    values = parse_assignments(set_)
+    values = read_values(set_, params_file)
     targets = tuple(stages or ())
     check_root()
+    tell_settings(with_values(load_params(), values), params_file)
     if pull:
         from tasks.dvc.remote import pull_outputs
         from tasks.lock import only_run
@@ -90,7 +92,8 @@ def sweep(
         list[str] | None,
         typer.Option("--set", metavar="KEY=V1,V2", help="A parameter and its values, in YAML; repeatable."),
     ] = None,
-    benchmark: Annotated[Benchmark, typer.Option(help="Benchmark to score each point on.")] = "validation",
+    params_file: ParamsOption = None,
+    benchmark: Annotated[BenchmarkName, typer.Option(help="Benchmark to score each point on.")] = "validation",
     seeds: Annotated[int, typer.Option(min=1, help="Number of trainings for each point.")] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, max=64, help="Number of points at the same time; each has its own GPU.")
@@ -99,8 +102,10 @@ def sweep(
 ) -> None:
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
     objectives = tuple(item.value for item in objective or ())
-    values = _parse_grid(set_)
+    fixed = read_values(None, params_file)
+    values = {key: [value] for key, value in fixed.items()} | _parse_grid(set_)
     check_root()
+    tell_settings(with_values(load_params(), fixed), params_file)
     from flows.points import FailedPointsError, run_sweep
 
     try:

@@ -44,7 +44,7 @@ def exit_code(work: Callable[[], Any]) -> int:
         work: returns an exit code, or None.
     """
     from iterpref_core.records import printable_text
-    from iterpref_core.storage.processes import leave_error
+    from iterpref_core.training.launch import leave_error
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that only knows ASCII shows `?` instead of ✓

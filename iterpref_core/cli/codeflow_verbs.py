@@ -9,12 +9,14 @@ from .options import (
     BackendOption,
     BaseUrlOption,
     JsonOption,
+    ParamsOption,
     ProblemsOption,
     SetOption,
     endpoint_values,
     names_endpoint,
     output_file,
     read_params,
+    warn_of_demo_values,
 )
 from .printing import show_result
 
@@ -35,6 +37,7 @@ def debug(
     max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all sampling.")] = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Debug problems with CodeFlow: draft, run, refine. After a kill, the same command continues.
@@ -53,10 +56,11 @@ def debug(
         "codeflow.seed": seed,
         **endpoint_values(backend, base_url),
     }
-    settings = read_params(set_, options)
+    settings = read_params(set_, params_file, options)
     # Stage `nanolab` writes an embedded model to this folder.
     named = settings.model.debugger
     refiner = model or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
+    warn_of_demo_values(settings, refiner, "codeflow.wording", "codeflow.max_new_tokens")
     debugger_format = settings.model.debugger_format
     models = choose_models(
         draft_model or refiner,

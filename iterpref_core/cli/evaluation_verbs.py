@@ -12,6 +12,7 @@ from .options import (
     BackendOption,
     BaseUrlOption,
     JsonOption,
+    ParamsOption,
     SetOption,
     endpoint_values,
     input_file,
@@ -19,6 +20,7 @@ from .options import (
     output_file,
     output_folder,
     read_params,
+    warn_of_demo_values,
 )
 from .printing import print_text, show_result
 
@@ -38,6 +40,7 @@ def execute(
         ),
     ],
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Run samples against their problems' tests, isolated, and count the verdicts.
@@ -46,7 +49,7 @@ def execute(
     """
     from iterpref_core.execution import execute_samples, open_executor
 
-    execution = read_params(set_).execution
+    execution = read_params(set_, params_file).execution
     with open_executor(execution) as executor:
         counts = execute_samples(problems, samples, out, executor, execution.inside)
     result = {"samples": counts.samples, "verdict": dict(counts.verdicts.most_common()), "inside": counts.inside}
@@ -75,6 +78,7 @@ def evaluate(
     ),
     limit: Annotated[int | None, typer.Option(min=1, help="Score only the first tasks of each benchmark.")] = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
@@ -83,14 +87,13 @@ def evaluate(
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
-
-    from .state_folder import ANSWERS, WORK
+    from iterpref_core.storage.state_folder import ANSWERS, WORK
 
     values = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
     if backend is not None and BACKENDS[backend].local:
         # The debugger's backend is another parameter than the backend of a model on this machine.
         values["evaluation.backend"] = backend
-    settings = read_params(set_, values)
+    settings = read_params(set_, params_file, values)
     setting = EvaluationSetting(settings, problems, WORK / "evaluation", limit)
     # The three sources of programs exclude each other.
     if [model is not None, samples is not None, ground_truth].count(True) != 1:
@@ -100,10 +103,13 @@ def evaluate(
     if samples is None and (extract or partial):
         raise InputError("--extract and --partial are about a file of samples; give one with --samples")
     if model is not None:
-        asked = settings.inference.backend
-        served = not BACKENDS[asked].local
+        backend_name = settings.inference.backend
+        served = not BACKENDS[backend_name].local
         if base_url and not served:
-            raise InputError(f"--base-url {base_url}: inference.backend {asked} asks no server; add --backend openai")
+            raise InputError(
+                f"--base-url {base_url}: inference.backend {backend_name} asks no server; add --backend openai"
+            )
+        warn_of_demo_values(settings, model, "evaluation.max_new_tokens")
         results = evaluate_model(
             name=Path(model).name,
             model=model_at(model, served=served and bool(backend or base_url)),

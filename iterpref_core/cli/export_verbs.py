@@ -25,7 +25,7 @@ def export(
     from iterpref_core.models.pretrained.fingerprint import model_fingerprint
     from iterpref_core.models.pretrained.lineage import ancestors, read_lineage
     from iterpref_core.storage.data_card import find_license
-    from iterpref_core.storage.file_digest import file_digest
+    from iterpref_core.storage.digests import file_digest
 
     summary = read_summary(SUMMARY) if SUMMARY.is_file() else None
     # The license is the base model's: from its card, or from the hub.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +14,15 @@ from iterpref_core.records import (
     ConfigError,
     InputError,
     Params,
+    flatten,
     load_params,
     parse_yaml,
+    profile_values,
+    read_yaml,
     with_values,
 )
+
+from .printing import print_text
 
 input_file = partial(typer.Option, exists=True, dir_okay=False)
 input_folder = partial(typer.Option, exists=True, file_okay=False)
@@ -35,16 +41,21 @@ DroppedOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Value of a parameter for this call; repeatable.")
 ]
+ParamsOption = Annotated[
+    Path | None, input_file("--params", help="YAML file with the parameters that differ; --set comes before it.")
+]
 
 
 def read_params(
     assignments: Sequence[str] | None,
+    file: Path | None = None,
     options: Mapping[str, object] | None = None,
 ) -> Params:
-    """Return the parameters of params.yaml, with values of the command line instead of the file's.
+    """Return the parameters with values of the command line, and say on stderr where they come from.
 
     Args:
         assignments: texts given to `--set`.
+        file: given to `--params`.
         options: dotted key → value of the option for this parameter; None leaves the file's value.
 
     Raises:
@@ -52,7 +63,46 @@ def read_params(
     """
     # `--max-iterations 3 --set codeflow.max_iterations=5`: an option of its own counts.
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
-    return with_values(load_params(), parse_assignments(assignments) | overrides)
+    params = with_values(load_params(), read_values(assignments, file) | overrides)
+    tell_settings(params, file)
+    return params
+
+
+def tell_settings(params: Params, file: Path | None) -> None:
+    """Say on stderr where parameters come from."""
+    sources = ["params.yaml" if Path("params.yaml").exists() else "defaults", *([str(file)] if file else [])]
+    print_text(f"settings: {', '.join(sources)}, profile {params.profile}", err=True)
+
+
+def warn_of_demo_values(params: Params, model: str, *keys: str) -> None:
+    """Warn if a model that is not embedded meets values of the profile nano, which are made for the embedded ones.
+
+    Args:
+        params: the parameters.
+        model: folder, hub id, or name at an endpoint.
+        keys: the parameters that the verb reads of the model.
+    """
+    from iterpref_core.models.pretrained.lineage import is_embedded
+
+    demo = profile_values("nano")
+    same = [key for key in keys if params.profile == "nano" and attrgetter(key)(params) == demo[key]]
+    if same and not is_embedded(model):
+        print_text(
+            f"{', '.join(same)}: these values (profile nano) are for the embedded models, not for {model}; "
+            "`iterpref init --profile own` writes others",
+            err=True,
+        )
+
+
+def read_values(assignments: Sequence[str] | None, file: Path | None) -> dict[str, Any]:
+    """Return dotted key → value of `--params` and `--set`, which comes first.
+
+    Raises:
+        InputError: the file is not YAML.
+        ConfigError: a text is not KEY=VALUE.
+    """
+    stated = flatten(read_yaml(file, "give the parameters that differ")) if file else ()
+    return dict(stated) | parse_assignments(assignments)
 
 
 def endpoint_values(backend: str | None, base_url: str | None) -> dict[str, object]:

@@ -7,16 +7,28 @@ from dataclasses import asdict, replace
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.records import InputError, PreferencePair, Problem, Record, Trajectory, unknown_name
+from iterpref_core.storage.state_folder import ANSWERS, WORK
 
-from .options import DroppedOption, JsonOption, ProblemsOption, SetOption, input_path, output_file, read_params
+from .options import (
+    DroppedOption,
+    JsonOption,
+    ParamsOption,
+    ProblemsOption,
+    SetOption,
+    input_path,
+    output_file,
+    read_params,
+)
 from .printing import print_text, show_result
-from .state_folder import ANSWERS, WORK
+
+if TYPE_CHECKING:
+    from iterpref_core.problems.ingestion.intake import Ingested
 
 FORMATS = sorted([*PRESETS, "folder"])
 _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "keep"}
@@ -70,7 +82,9 @@ ColumnsOption = Annotated[
         "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
     ),
 ]
-SpansOption = Annotated[Path | None, output_file(help="Format pairs: JSONL to write the error regions to.")]
+SpansOption = Annotated[
+    Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
+]
 PythonOption = Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")]
 
 
@@ -94,6 +108,7 @@ def ingest(
     python: PythonOption = None,
     keep: KeepOption = False,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Turn published sets, or your own code, into problems whose references pass; or preference sets into pairs.
@@ -102,7 +117,7 @@ def ingest(
     """
     if form not in FORMATS:
         raise InputError(f"--format: {unknown_name('format', form, FORMATS)}")
-    settings = read_params(set_)
+    settings = read_params(set_, params_file)
     parts = PRESETS[form].parts if form in PRESETS else form
     # Without trajectories no wrong programs are kept.
     _refuse(ctx, form, _OPTIONS[parts] - (set() if trajectories else {"pairs_per_problem"}))
@@ -162,14 +177,26 @@ def ingest(
         if spans is not None:
             regions = localize_pairs(out, settings.localization, spans)
             taken = replace(taken, counts=taken.counts | {"spans": regions.pairs})
+    _show_ingested(taken, json_)
+
+
+def _show_ingested(taken: "Ingested", json_: bool) -> None:
+    """Print the counts, the first rows that are left out, and columns that may name the better answer."""
     if json_:
-        show_result(taken.counts | {"dropped_rows": list(map(asdict, taken.dropped))}, json_)
+        rest = {"dropped_rows": list(map(asdict, taken.dropped)), "columns_not_read": taken.unread}
+        show_result(taken.counts | rest, json_)
         return
     show_result(taken.counts, json_)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))
         print_text(f"dropped: {row.where}{name}: {reason}", err=True)
+    if taken.unread:
+        print_text(
+            f"not read: {', '.join(taken.unread)}; if one says which answer is better, add --columns "
+            f"winner={taken.unread[0]}",
+            err=True,
+        )
 
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
@@ -204,6 +231,7 @@ def synthesize(
     license: SeedLicenseOption = None,
     tree: TreeOption = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
@@ -214,7 +242,7 @@ def synthesize(
     from iterpref_core.problems.synthesis.seed_code import filter_for_others
     from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
 
-    settings = read_params(set_)
+    settings = read_params(set_, params_file)
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
     inference = settings.inference
@@ -251,18 +279,21 @@ def synthesize(
 
 def inject(
     problems: ProblemsOption,
-    out: Annotated[Path, output_file(help="JSONL to write pairs to: a reference, and a mutant that its tests catch.")],
-    spans: Annotated[Path, output_file(help="JSONL to write their true error regions to.")],
+    out: Annotated[
+        Path,
+        output_file(help="JSONL to write pairs to: a reference, a mutant that its tests catch, and the changed lines."),
+    ],
     mutations_per_problem: Annotated[int, typer.Option(min=1, help="Mutants to try for each reference, at most.")] = 4,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Put bugs into references, to make pairs with known error regions."""
     from iterpref_core.execution import open_executor
     from iterpref_core.problems.synthesis.injection import inject_bugs
 
-    with open_executor(read_params(set_).execution) as executor:
-        counts = inject_bugs(problems, out, spans, executor, mutations=mutations_per_problem, seed=0)
+    with open_executor(read_params(set_, params_file).execution) as executor:
+        counts = inject_bugs(problems, out, executor, mutations=mutations_per_problem, seed=0)
     show_result(counts, json_)
 
 
@@ -270,13 +301,14 @@ def quality(
     problems: ProblemsOption,
     scores: Annotated[Path | None, output_file(help="JSONL to write the scores of each problem to.")] = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Measure how good the tests are: coverage of the references, and mutation score."""
     from iterpref_core.execution.samples import read_problems
     from iterpref_core.problems.validity.validity import assess_tests
 
-    result = assess_tests(list(read_problems(problems).values()), read_params(set_).execution, scores)
+    result = assess_tests(list(read_problems(problems).values()), read_params(set_, params_file).execution, scores)
     show_result(result.metrics(), json_)
 
 

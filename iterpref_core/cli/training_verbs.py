@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params, PreferencePair
+from iterpref_core.storage.state_folder import WORK
 
 from .options import (
     DroppedOption,
     JsonOption,
     PairsOption,
+    ParamsOption,
     SetOption,
     input_file,
     output_file,
     output_folder,
     read_params,
+    warn_of_demo_values,
 )
 from .printing import print_text, show_result
-from .state_folder import WORK
 
 if TYPE_CHECKING:
     from iterpref_core.problems.screening.contamination import Decontamination
@@ -40,7 +42,6 @@ def check(
         list[Path] | None, typer.Argument(metavar="[PROBLEMS]...", help="More files of problems.", exists=True)
     ] = None,
     pairs: Annotated[Path | None, input_file(help="JSONL of pairs with at least prompt, chosen and rejected.")] = None,
-    spans: Annotated[Path | None, input_file(help="JSONL of spans; needs --model.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")
     ] = None,
@@ -59,6 +60,7 @@ def check(
     ] = None,
     dropped: DroppedOption = None,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Check pairs, or problems: lengths, error regions, repetitions, overlap with benchmarks; exit with 1 on a STOP."""
@@ -68,22 +70,19 @@ def check(
     named = [name for name, data in PUBLISHED.items() if data.variable in os.environ]
     benchmarks = [*(against or []), *named]
     if pairs is None:
-        if not files or spans or model:
-            raise InputError("give --pairs, with or without --spans and --model; or --problems, and no pairs")
+        if not files or model:
+            raise InputError("give --pairs, with or without --model; or --problems, and no pairs")
         _check_problems(files, benchmarks, out, dropped, as_json=json_)
         return
     if further:
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
-    if (spans is None) != (model is None):
-        raise InputError("--spans and --model belong together: give both, or neither")
     # With --pairs, problems are only needed to compare with the split heldout.
     heldout = problems or Path("data/problems.jsonl")
-    _check_pair_file(pairs, spans, model, benchmarks, out, dropped, heldout, read_params(set_), as_json=json_)
+    _check_pair_file(pairs, model, benchmarks, out, dropped, heldout, read_params(set_, params_file), as_json=json_)
 
 
 def _check_pair_file(
     pairs: Path,
-    spans: Path | None,
     model: str | None,
     against: Sequence[str],
     out: Path | None,
@@ -102,8 +101,8 @@ def _check_pair_file(
     trained: dict[str, Any] = {}
     of_model: list[Any] = []
     # Lengths need the tokenizer of the model to train; without --model only texts are compared.
-    if model is not None and spans is not None:
-        trained, of_model = _check_with_model(pairs, spans, model, settings)
+    if model is not None:
+        trained, of_model = _check_with_model(pairs, model, settings)
     benchmarks = Decontamination(against, problems)
     licenses: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
@@ -123,7 +122,7 @@ def _check_pair_file(
     _show_findings(result, findings + of_model, as_json=as_json)
 
 
-def _check_with_model(pairs: Path, spans: Path, model: str, settings: Params) -> tuple[dict[str, Any], list[Any]]:
+def _check_with_model(pairs: Path, model: str, settings: Params) -> tuple[dict[str, Any], list[Any]]:
     """Return the numbers of the pairs as a model is trained on them, and the faults that it shows.
 
     The faults are of lengths, of error regions, and of the model's limits and template.
@@ -135,7 +134,7 @@ def _check_with_model(pairs: Path, spans: Path, model: str, settings: Params) ->
 
     prompt = settings.model.student_format
     template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
-    with _tokenized(pairs, spans, template, settings) as rows:
+    with _tokenized(pairs, template, settings) as rows:
         checks = rows.checks
     findings = [*checks.findings(settings.training)]
     findings += limit_findings(model, checks)
@@ -202,13 +201,29 @@ def _clean_pairs(
 
 
 @contextmanager
-def _tokenized(pairs: Path, spans: Path, template: Any, settings: Params) -> Iterator[Any]:
-    """Open the tokenized pairs, which are on disk: in memory, 59,000 pairs would be 3 GB."""
+def _tokenized(pairs: Path, template: Any, settings: Params) -> Iterator[Any]:
+    """Open the tokenized pairs, all with regions, which are on disk: in memory, 59,000 pairs would be 3 GB."""
     from iterpref_core.training.data.pairs import PairReader
     from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 
     with TemporaryDirectory() as folder:
-        yield open_tokenized_dataset(PairReader(pairs, spans), template, "", settings.training, Path(folder))
+        reader = PairReader(_with_regions(pairs, settings, Path(folder)))
+        yield open_tokenized_dataset(reader, template, "", settings.training, Path(folder))
+
+
+def _with_regions(pairs: Path, settings: Params, folder: Path) -> Path:
+    """Mark the pairs that have no region, and say so; return the file in which all have one."""
+    from iterpref_core.pairs.localization.localization import localize_pairs
+    from iterpref_core.storage.progress import is_main_process
+
+    marked = folder / "pairs.jsonl"
+    found = localize_pairs(pairs, settings.localization, marked)
+    left_out = "".join(f", {count} left out ({reason})" for reason, count in found.dropped.items() if count)
+    if is_main_process():
+        text = f"regions: {found.given} from the file, {found.pairs - found.given} marked{left_out}"
+        print_text(text, err=True)
+    # The record of a training names the file that the user knows.
+    return pairs if found.given == found.pairs and not left_out else marked
 
 
 def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator[Any]:
@@ -234,7 +249,6 @@ def train(
     objective: Annotated[Objective, typer.Option(help="Objective to train with.")],
     model: Annotated[str, typer.Option(help="Folder or hub id of the model to train.")],
     pairs: PairsOption,
-    spans: Annotated[Path, input_file(help="JSONL of spans.")],
     out: Annotated[Path | None, output_folder(help="Folder for the trained model; not needed with --estimate.")] = None,
     curve: Annotated[Path | None, output_file(help="CSV of the training curve; default: next to --out.")] = None,
     scratch: Annotated[
@@ -244,17 +258,22 @@ def train(
     estimate: Annotated[bool, typer.Option("--estimate", help="Print memory and GPU-hours without training.")] = False,
     gpus: Annotated[int, typer.Option(min=1, help="With --estimate: number of GPUs that share model and batch.")] = 1,
     set_: SetOption = None,
+    params_file: ParamsOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Train a model on pairs; after a kill, it continues from its last checkpoint."""
+    """Train a model on pairs; after a kill, it continues from its last checkpoint.
+
+    Objectives that need error regions mark the pairs that have none, as localization says.
+    """
     name = objective.value
-    params = read_params(set_, {"training.seed": seed})
+    params = read_params(set_, params_file, {"training.seed": seed})
     if estimate:
-        _show_estimate(name, model, pairs, spans, params, gpus, as_json=json_)
+        _show_estimate(name, model, pairs, params, gpus, as_json=json_)
         return
     if out is None:
         raise InputError("--out is missing: name a folder for the trained model")
-    from iterpref_core.storage.processes import is_launched, is_main_process, start_processes
+    from iterpref_core.storage.progress import is_main_process
+    from iterpref_core.training.launch import is_launched, start_processes
 
     # This command starts itself again in each process, and those come here with is_launched().
     if params.training.accelerate and not is_launched():
@@ -265,16 +284,18 @@ def train(
     curve = curve or out.with_name(f"{out.name}.curve.csv")
     from iterpref_core.training.trainer.train_objective import train_objective
 
-    result = train_objective(
-        files={"pairs": pairs, "spans": spans},
-        model=model,
-        objective=name,
-        params=params.training,
-        out=out,
-        curve=curve,
-        scratch=scratch,
-        prompt=params.model.student_format,
-    )
+    warn_of_demo_values(params, model, "training.alpha", "training.nll_learning_rate", "training.answer")
+    with TemporaryDirectory() as folder:
+        result = train_objective(
+            pairs=_with_regions(pairs, params, Path(folder)) if OBJECTIVES[name].regional else pairs,
+            model=model,
+            objective=name,
+            params=params.training,
+            out=out,
+            curve=curve,
+            scratch=scratch,
+            prompt=params.model.student_format,
+        )
     # Of several processes one prints the result.
     if is_main_process():
         show_result(result.metrics(), json_)
@@ -284,7 +305,6 @@ def _show_estimate(
     objective: str,
     model: str,
     pairs: Path,
-    spans: Path,
     params: Params,
     gpus: int,
     *,
@@ -301,7 +321,7 @@ def _show_estimate(
     template = load_chat_template(model, params.model.student_format)
     row = settings_of(objective, settings).row
     adapters = adapter_options(model, settings)
-    with _tokenized(pairs, spans, template, params) as rows:
+    with _tokenized(pairs, template, params) as rows:
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     # Each GPU model, with whether the training fits and how long it takes.
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

@@ -7,6 +7,7 @@ In: programs as text, the tests of problems, limits. Out: verdicts with feedback
 """
 
 from .isolation.tiers import probe_isolation
+from .parsing.do_nothing import do_nothing
 from .problem_programs import (
     Admission,
     make_program,
@@ -46,6 +47,7 @@ __all__ = [
     "Program",
     "ValueTest",
     "check_tests",
+    "do_nothing",
     "execute_samples",
     "limits_of",
     "make_program",

@@ -1,7 +1,8 @@
 """Run the samples of a file against their problems' tests, for `iterpref execute`."""
 
+import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from iterpref_core.storage.items import read_items
 from iterpref_core.storage.jsonl import atomic_writer, parse_record, read_jsonl
 
 from .comparison.expectations import expect
-from .problem_programs import Admission, program_of, whole_program
+from .problem_programs import Admission, program_of, reference_outcomes, whole_program
 from .protocol.programs import Program
 from .running.engine import Engine
+
+logger = logging.getLogger(__name__)
 
 TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
 
@@ -132,6 +135,7 @@ def execute_samples(
     admitted = {problem.task_id for problem in admission.admit(sampled.values())}
     admission.tell(problems)
     pairs = [(problem, sample) for problem, sample in pairs if problem.task_id in admitted]
+    _tell_of_references(problems, [sampled[task] for task in sampled if task in admitted], executor)
     # The first sample of a task is 0.
     number: Counter[str] = Counter()
     counts = SampleCounts()
@@ -147,6 +151,18 @@ def execute_samples(
             if outcome.verdict == "infra_error" and not counts.infra_error:
                 counts.infra_error = f"{task}: {outcome.feedback}"
     return counts
+
+
+def _tell_of_references(path: Path, problems: Sequence[Problem], executor: Engine) -> None:
+    """Log how many references of problems fail their own tests, if some do."""
+    outcomes = [(problem, outcome) for problem, outcome in reference_outcomes(problems, executor) if outcome]
+    failing = [(problem, outcome) for problem, outcome in outcomes if outcome.verdict != "passed"]
+    if failing:
+        problem, outcome = failing[0]
+        logger.warning(
+            "%s: references: %s of %s fail their own tests, such as %s: %s; `iterpref ingest` leaves such problems out",
+            *(path, f"{len(failing):,}", f"{len(outcomes):,}", problem.task_id, outcome.feedback or outcome.verdict),
+        )
 
 
 def _sampled_program(problem: Problem, sample: Sample) -> Program:

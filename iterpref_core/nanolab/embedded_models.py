@@ -1,9 +1,12 @@
 """Stage `nanolab`: provide the student and the debugger, by training the embedded ones or by pinning named ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from iterpref_core.execution import open_executor
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf, name_served, pin_model, write_pointer
@@ -27,10 +30,54 @@ from iterpref_core.records import (
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.new_folder import new_folder
 
-from .byte_bpe import train_tokenizer
 from .gguf_checkpoint import write_checkpoint
 from .pretrain import SEED, Example, pretrain
 from .repairs import make_repairs
+
+PAD = "<|pad|>"
+EOS = "<|end|>"
+_CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ message['content'] }}"
+    "{{ '' if message['role'] == 'assistant' else '\\n' }}<|end|>{% endfor %}"
+)
+# A word with the blanks and the opening punctuation before it, a number by two digits, other punctuation with the line
+# break after it: "    part", "(nums", ")\n". A program has 47 tokens; with words and punctuation apart it had 64.
+# No token lies on two lines.
+_PIECES = r" *[(\[{'`.]*[A-Za-z_]+| ?\d{1,2}| ?[^\sA-Za-z_\d]+\n*|\n+| +"
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Train a tokenizer. Every byte is in the vocabulary, so that any text can be encoded.
+
+    Args:
+        texts: the merges are learned from these.
+        vocab_size: the number of tokens, special ones included; at least 258.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, EOS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=EOS,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+    wrapped.chat_template = _CHAT_TEMPLATE
+    return wrapped
+
 
 _VOCAB_SIZE = 1024
 

@@ -1,7 +1,7 @@
 """Define the texts, settings and messages that rooms exchange.
 
-In: JSON lines, params.yaml, prompts. Out: typed records (`Problem`, `Trajectory`, `PreferencePair`, `FocalSpans`),
-every parameter (`Params`), the errors that users read, and the tables of backends, benchmarks and objectives. Other
+In: JSON lines, params.yaml, prompts. Out: typed records (`Problem`, `Trajectory`, `PreferencePair`), every
+parameter (`Params`), the errors that users read, and the tables of backends, benchmarks and objectives. Other
 rooms import the names below from here.
 
 A module is loaded when one of its names is first used: `make demo` looks at the machine's isolation before anything is
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import *  # noqa: F403
     from .input_files import *  # noqa: F403
     from .objective_table import *  # noqa: F403
+    from .profiles import *  # noqa: F403
     from .prompt_messages import *  # noqa: F403
     from .results import *  # noqa: F403
     from .seeds import *  # noqa: F403
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "artifacts": """
-        COMPOSED OWN_CODE TEST_EXAMPLES UNDECIDED AssertTest Attempt FocalSpans IoTest ModelLineage PreferencePair
+        COMPOSED OWN_CODE TEST_EXAMPLES UNDECIDED AssertTest Attempt IoTest ModelLineage PreferencePair
         Problem PytestTest Record Result Sample ScriptTest SourceRow Span StdinTest Test Trajectory UnittestTest Verdict
         take_name unnumbered
     """,
     "backend_table": "BACKENDS BackendRow",
     "benchmark_table": "BENCHMARKS BIGCODEBENCH BIGCODEBENCH_HARD HUMANEVAL LIVECODEBENCH MBPP PUBLISHED Published",
     "config": """
-        AnswerFormat BackendName Benchmark Bf16 BudgetParams CodeflowParams EnvironmentParams EvaluationParams
+        AnswerFormat BackendName BenchmarkName Bf16 BudgetParams CodeflowParams EnvironmentParams EvaluationParams
         ExecutionParams InferenceParams Inside KEY_VARIABLE Layout LiveCodeBenchParams LocalizationMethod
         LocalizationParams ModelParams NanolabParams ObjectiveName ObjectiveParams OwnCodeParams PairsParams Params
         ProblemsParams PromptFormat SamplingParams SaveDtype SynthesisParams TemplateUse TrainingParams ValidityParams
@@ -52,6 +53,7 @@ _NAMES = {
         read_yaml unique_keys
     """,
     "objective_table": "OBJECTIVES Objective",
+    "profiles": "PROFILES flatten profile_values",
     "prompt_messages": """
         Message Prompt Role chat_messages labeled_text prompt_text question read_message read_prompt whole_characters
         with_question
@@ -67,7 +69,7 @@ _NAMES = {
     """,
     "statement": """
         ASKED_BEGINNING ASKED_DECLARATIONS ASKED_DEFINITION ASKED_SCRIPT ASKED_TESTS exact_form loose_words
-        statement_digest statement_name word_runs
+        merged_form statement_digest statement_name word_runs
     """,
 }
 """Each module with its names."""

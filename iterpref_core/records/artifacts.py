@@ -6,6 +6,7 @@ that old files are not misread.
 """
 
 import hashlib
+import json
 from collections import Counter
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -76,7 +77,8 @@ class IoTest(Record, extra="forbid"):
     Attributes:
         call: an expression, such as `f([1, 2])`.
         expected: a Python literal.
-        atol: numbers at any depth may differ by 1e-7 of the larger number, or by `atol`. None: they must be equal.
+        atol: decimal numbers at any depth may differ by 1e-7 of the larger number, or by `atol`; integers must be
+            equal. None: all must be equal.
         tuples_as_lists: a tuple equals a list of the same items, as in the graders of APPS, verl and LiveCodeBench.
     """
 
@@ -408,6 +410,9 @@ class PreferencePair(Record):
         tested: True if tests of the pair's set have judged the two programs; False if only the set calls one right
             and one wrong. None: CodeFlow made the pair, or it is unknown.
         provenance: the row of the pair or of its problem; of submissions, the rows of both programs.
+        rejected_spans: the error region D- as characters of `rejected`; empty if the region is; None: not marked yet.
+        chosen_spans: its counterpart D+ as characters of `chosen`.
+        localization: the method that found the region; None for a region from somewhere else.
     """
 
     example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
@@ -420,6 +425,29 @@ class PreferencePair(Record):
     license: str | None = None
     tested: bool | None = None
     provenance: Provenance | None = None
+    rejected_spans: tuple[Span, ...] | None = None
+    chosen_spans: tuple[Span, ...] | None = None
+    localization: str | None = None
+
+    @field_validator("rejected_spans", "chosen_spans", mode="before")
+    @classmethod
+    def _spans_in_a_text(cls, value: Any) -> Any:
+        # A cell of CSV is a text: `[[4, 9]]`.
+        return (json.loads(value) if value.strip() else None) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _spans_inside(self) -> Self:
+        for field, spans, program in (
+            ("rejected_spans", self.rejected_spans, self.rejected),
+            ("chosen_spans", self.chosen_spans, self.chosen),
+        ):
+            for start, end in spans or ():
+                if not 0 <= start <= end <= len(program):
+                    raise ValueError(
+                        f"{field}: [{start}, {end}] lies outside of the program, which has {len(program)} characters; "
+                        "correct it, or leave both columns out, and `iterpref localize` marks the pair"
+                    )
+        return self
 
     @field_validator("provenance", mode="wrap")
     @classmethod
@@ -466,8 +494,8 @@ class ModelLineage(Record):
         pairs: number of pairs trained on, without those kept for validation.
         steps: number of optimizer steps that training took.
         model_step: the step whose weights were kept.
-        localization: methods named in the spans.
-        data: MD5 of the files of pairs and spans, as in dvc.lock.
+        localization: methods that found the error regions.
+        data: MD5 of the file of pairs, as in dvc.lock.
         versions: versions of Python and packages.
         commit: git's commit of the code that trained it, with `, edited` after it if files differed; None if unknown.
         surviving_change: share of the weights' change that is left after rounding to the written precision.
@@ -489,14 +517,3 @@ class ModelLineage(Record):
     commit: str | None = None
     surviving_change: float | None = None
     before: "ModelLineage | None" = None
-
-
-class FocalSpans(Record):
-    """The error region D- of a pair, and its counterpart in the chosen text, as character offsets."""
-
-    example: ClassVar[str] = '{"task_id": "one", "method": "line_lcs", "rejected": [[4, 9]], "chosen": [[4, 8]]}'
-
-    task_id: str
-    method: str
-    rejected: tuple[Span, ...]
-    chosen: tuple[Span, ...]

@@ -81,34 +81,43 @@ class BenchmarkRow:
         suite: the folder of `iterpref_core/evaluation/benchmarks/` whose module `suite` opens the benchmark.
         data: the published tasks that the benchmark asks. Pairs are screened against them. None for this project's own
             problems, whose screening `pairs.benchmarks` decides.
+        max_new_tokens: the limit of an answer in the benchmark's own runner (EvalPlus 768, BigCodeBench 1,280,
+            LiveCodeBench 2,000); of this project's own problems a choice.
     """
 
     label: str
     suite: str
     data: Published | None
+    max_new_tokens: int
 
 
 # Every benchmark, in the order of the results table.
 BENCHMARKS = {
-    "heldout": BenchmarkRow("held-out", suite="heldout", data=None),
-    "validation": BenchmarkRow("validation split", suite="heldout", data=None),
-    "humaneval": BenchmarkRow("HumanEval", suite="evalplus", data=HUMANEVAL),
-    "humaneval+": BenchmarkRow("HumanEval+", suite="evalplus", data=HUMANEVAL),
-    "mbpp": BenchmarkRow("MBPP", suite="evalplus", data=MBPP),
-    "mbpp+": BenchmarkRow("MBPP+", suite="evalplus", data=MBPP),
-    "bigcodebench-full-complete": BenchmarkRow("BigCodeBench-Complete", suite="bigcodebench", data=BIGCODEBENCH),
-    "bigcodebench-full-instruct": BenchmarkRow("BigCodeBench-Instruct", suite="bigcodebench", data=BIGCODEBENCH),
+    "heldout": BenchmarkRow("held-out", suite="heldout", data=None, max_new_tokens=1024),
+    "validation": BenchmarkRow("validation split", suite="heldout", data=None, max_new_tokens=1024),
+    "humaneval": BenchmarkRow("HumanEval", suite="evalplus", data=HUMANEVAL, max_new_tokens=768),
+    "humaneval+": BenchmarkRow("HumanEval+", suite="evalplus", data=HUMANEVAL, max_new_tokens=768),
+    "mbpp": BenchmarkRow("MBPP", suite="evalplus", data=MBPP, max_new_tokens=768),
+    "mbpp+": BenchmarkRow("MBPP+", suite="evalplus", data=MBPP, max_new_tokens=768),
+    "bigcodebench-full-complete": BenchmarkRow(
+        "BigCodeBench-Complete", suite="bigcodebench", data=BIGCODEBENCH, max_new_tokens=1280
+    ),
+    "bigcodebench-full-instruct": BenchmarkRow(
+        "BigCodeBench-Instruct", suite="bigcodebench", data=BIGCODEBENCH, max_new_tokens=1280
+    ),
     "bigcodebench-hard-complete": BenchmarkRow(
         "BigCodeBench-Hard-Complete",
         suite="bigcodebench",
         data=BIGCODEBENCH_HARD,
+        max_new_tokens=1280,
     ),
     "bigcodebench-hard-instruct": BenchmarkRow(
         "BigCodeBench-Hard-Instruct",
         suite="bigcodebench",
         data=BIGCODEBENCH_HARD,
+        max_new_tokens=1280,
     ),
-    "livecodebench": BenchmarkRow("LiveCodeBench", suite="livecodebench", data=LIVECODEBENCH),
+    "livecodebench": BenchmarkRow("LiveCodeBench", suite="livecodebench", data=LIVECODEBENCH, max_new_tokens=2000),
 }
 
 # The data of all benchmarks, by key.

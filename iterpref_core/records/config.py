@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -27,6 +28,7 @@ from .benchmark_table import BENCHMARKS
 from .errors import ConfigError, unknown_name
 from .input_files import read_yaml
 from .objective_table import OBJECTIVES
+from .profiles import profile_values
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -56,13 +58,13 @@ SaveDtype = Literal["auto", "float32", "bfloat16"]
 LocalizationMethod = Literal["line_lcs", "prefix_suffix", "token"]
 
 if TYPE_CHECKING:
-    Benchmark = str
+    BenchmarkName = str
     BackendName = str
     LocalBackendName = str
     ObjectiveName = str
 else:
     # Names that a table holds, as a type: pydantic, the command line and Prefect's forms list them, in one place.
-    Benchmark = Literal[tuple(BENCHMARKS)]
+    BenchmarkName = Literal[tuple(BENCHMARKS)]
     BackendName = Literal[tuple(BACKENDS)]
     ObjectiveName = Literal[tuple(OBJECTIVES)]
     LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.local)]
@@ -385,16 +387,19 @@ class LiveCodeBenchParams(Settings):
 
 
 class EvaluationParams(Settings):
-    """The benchmarks and the sampling; without a `temperature` one sample is greedy."""
+    """The benchmarks and the sampling; without a `temperature` one sample is greedy.
+
+    `max_new_tokens`: None for the limit of each benchmark's own runner.
+    """
 
     seed: Seed
-    benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
+    benchmarks: Annotated[tuple[BenchmarkName, ...], Field(min_length=1)]
     samples: PositiveInt
     k: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     temperature: Annotated[float, Field(gt=0, le=2)] | None
     backend: LocalBackendName
     batch_size: PositiveInt
-    max_new_tokens: PositiveInt
+    max_new_tokens: PositiveInt | None
     livecodebench: LiveCodeBenchParams
 
 
@@ -425,21 +430,35 @@ class Params(Settings):
     report: ReportParams
 
 
-# The delivered parameters: in a checkout a link to its params.yaml, in the wheel a copy.
+# All parameters with the values of the profile nano: in a checkout a link to its params.yaml, in the wheel a copy.
 _DELIVERED = Path(__file__).with_name("params.yaml")
+# The profile whose values count in a folder without a params.yaml.
+_DEFAULT_PROFILE = "own"
+# What other trainers and runners call a parameter.
+_OTHER_NAMES = {
+    "lr": "learning_rate",
+    "num_train_epochs": "epochs",
+    "num_epochs": "epochs",
+    "per_device_train_batch_size": "micro_batch_size",
+    "train_batch_size": "batch_size",
+    "max_seq_length": "max_length",
+    "max_tokens": "max_new_tokens",
+    "peft_config": "lora",
+    "n_samples": "samples",
+}
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:
-    """Read and check the parameters; without a params.yaml, the delivered ones.
+    """Read and check the parameters; without a params.yaml, those of the profile `own`.
 
     Raises:
         InputError: the file is absent or not YAML, or a key occurs twice in it.
         ConfigError: a key is unknown, missing or out of range.
     """
-    # Outside of a checkout, verbs use the parameters of the package.
     path = Path(path)
     if path == Path("params.yaml") and not path.exists() and _DELIVERED.exists():
-        path = _DELIVERED
+        own = profile_values(_DEFAULT_PROFILE) | {"profile": _DEFAULT_PROFILE}
+        return with_values(load_params(_DELIVERED), own)
     values = read_yaml(path, "run from the repository's root")
     try:
         return _validate(values)
@@ -499,7 +518,7 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
     if item["type"] == "missing":
         return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
     if item["type"] == "extra_forbidden":
-        return f"{key}: {unknown_name('parameter', location[-1], _known_keys(location[:-1]))}"
+        return f"{key}: {_unknown_key(location)}"
     if location[-1:] == ["[key]"]:  # training.objectives.target_dpo.[key]
         return f"{'.'.join(location[:-2])}: {unknown_name('objective', location[-2], OBJECTIVES)}"
     message = str(item["msg"])
@@ -508,6 +527,25 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
         reason = "a section takes parameters, one a line; git show HEAD:params.yaml has a complete file"
     place = f"{key}: " if key else ""
     return f"{place}{reason} (got {item['input']!r})"
+
+
+def _unknown_key(location: list[str]) -> str:
+    """Return the message for an unknown key: with its name here, the nearest one of its section, or its section.
+
+    >>> _unknown_key(["training", "lr"])
+    "no parameter 'lr'; did you mean 'training.learning_rate'?"
+    """
+    *section, given = location
+    name = _OTHER_NAMES.get(given, given)
+    known = _known_keys(section)
+    near = [".".join([*section, key]) for key in get_close_matches(name, known, n=1)]
+    if name not in known:
+        elsewhere = [f"{other}.{name}" for other in _known_keys([]) if name in _known_keys([other])]
+        near = elsewhere or near
+    if not near:
+        return unknown_name("parameter", given, known)
+    *others, last = map(repr, near)
+    return f"no parameter {given!r}; did you mean {' or '.join([', '.join(others), last] if others else [last])}?"
 
 
 def _known_keys(location: list[str]) -> list[str]:

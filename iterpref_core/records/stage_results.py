@@ -157,15 +157,17 @@ class LocalizationResult(StageResult):
     """The error regions that were written, and the effects of the policy for fixes that only insert.
 
     Attributes:
-        pairs: the pairs with a record.
+        pairs: the pairs that are written.
+        given: pairs whose region was there before, and is kept.
         empty: pairs whose D- has no text.
         anchored: empty pairs that got an anchor.
-        dropped: reason → pairs without a record. `empty`: left out by policy `drop`. `no_anchor`: policy `anchor` found
-            no line, because the texts differ in blank lines at most, or the failing program has no text.
+        dropped: reason → pairs that are left out. `empty`: by policy `drop`. `no_anchor`: policy `anchor` found no
+            line, because the texts differ in blank lines at most, or the failing program has no text.
         focal_line_share: the share of the written pairs' failing lines with text that lie in a span.
     """
 
     pairs: int
+    given: int
     empty: int
     anchored: int
     dropped: dict[str, int]

@@ -1,9 +1,12 @@
 r"""Recognize a task by its statement, however that was published.
 
-- The exact form decides if two statements are the same, for names, splits and repetitions. Case, blanks, layout and
-  punctuation do not count; neither do system messages and the words that an ingestion adds. Text in quotes counts
-  letter by letter, and so does a single letter.
+- The merged form decides names, splits and contamination, where two tasks as one do no harm: letters and digits alone,
+  without the layout of pages.
+- The exact form decides repetitions, of which one is left out: the text, but for blanks, capitals at the beginnings of
+  sentences, and typography.
 - The loose form has only the words, and measures overlap.
+
+System messages and the words that an ingestion adds count in none of them.
 """
 
 import hashlib
@@ -14,14 +17,6 @@ from collections.abc import Iterator, Sequence
 
 from .prompt_messages import Prompt
 
-# Marks around a word that are removed. `.5`, `>`, `-1`, `*args` and `__len__` keep theirs.
-_QUOTES = "\"'`"
-# Marks after a word that are removed.
-_MARKS = ".,;:?"
-# Marks that are removed after two letters or more: in `n!` and `10!` the mark has a meaning.
-_BEHIND_LETTERS = f"{_MARKS}!"
-# Characters without a width, from web pages.
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 # Requests for a program that an ingestion adds after a statement.
 ASKED_TESTS = "Your code should pass these tests:\n\n"
 ASKED_DECLARATIONS = "Write Python code that defines:\n"
@@ -43,146 +38,67 @@ _ADDED = re.compile(
     )\s*\Z""",
     re.VERBOSE | re.DOTALL,
 )
-# Inline code and quoted text in one line.
-_QUOTED = re.compile(
-    r"""
-    (?<!`)(?P<ticks>`{1,2})(?!`)(?P<code>[^`\n]+)(?P=ticks)(?!`)
-    | (?<!\w)"(?P<double>[^"\n]+)"(?!\w)
-    | (?<!\w)'(?P<single>[^'\n]+)'(?!\w)  # the apostrophes of "the list's" and "lists'" open nothing
-    | “(?P<curved>[^”\n]+)”
-    | ‘(?P<bent>[^’\n]+)’(?!\w)
-    """,
+# Layout of pages, which the merged form leaves out: `<br/>`, `<b class="x">`, the target of `[rules](…)`, the tag of a
+# fence, and commands of TeX that are no words: `\le` and `\mathbf`, but not `\max`; of `\bmod` stays `mod`.
+_LAYOUT = re.compile(
+    r"""</?(?:p|pre|div|ul|ol|li|h[1-6]|b|i|em|strong|code|var|span|sub|sup|br)(?:\s+[\w-]+="[^"<>]*")*\s*/?>
+    | (?<=\])\([^()\s]*\)
+    | (?<=```)\w+
+    | \\b(?=mod\b) | \\(?!(?:min|max|gcd|log|mod)\b)[a-zA-Z]{2,}""",
     re.VERBOSE,
 )
-# The place of a quoted text, by its number, between two characters for private use.
-_PLACE = re.compile("\ue000(\\d+)\ue001")
-# Typographic signs → the signs of a keyboard.
-_TYPOGRAPHY = str.maketrans(dict.fromkeys("‘’‚", "'") | dict.fromkeys("“”„", '"') | dict.fromkeys("–—−‐‑", "-")) | {
-    ord(sign): plain for sign, plain in {"…": "...", "≤": "<=", "≥": ">=", "≠": "!=", "⋅": "·"}.items()
-}
-# Commands of TeX → signs and words.
-_COMMANDS = {"le": "<=", "ge": ">=", "ne": "!=", "lt": "<", "gt": ">", "times": "×", "cdot": "·", "dots": "..."}
-_COMMANDS |= {"leq": "<=", "geq": ">=", "neq": "!=", "ldots": "...", "cdots": "..."}
-_COMMANDS |= {"min": "min", "max": "max", "gcd": "gcd", "log": "log", "bmod": "mod"}
-_COMMAND = re.compile(rf"\\({'|'.join(_COMMANDS)})(?![a-zA-Z])")
-# An element of HTML without other elements in it.
-_TAG = re.compile(
-    r"<(?P<name>p|pre|div|ul|ol|li|h[1-6]|b|i|em|strong|code|var|span|sub|sup)(?:\s[^<>]*)?>"
-    r"(?P<inner>[^<>]*(?:<=?\s[^<>]*)*)</(?P=name)>"
-)
-# Layout of pages, and its replacement in the exact form.
-_LAYOUT = (
-    (re.compile(r"<br ?/?>\s*\n"), "\n"),
-    (re.compile(r"(?<!\$)\$++(?!\s)([^$\n]*[^\s$])\$++(?!\d)"), r"\1"),  # $n$ and $$$n$$$, but no prices: $5 or $6
-    (re.compile(r"\\\(([^\\\n]+)\\\)"), r"\1"),
-    (re.compile(r"([\^_])\{(\w+)\}"), r"\1\2"),  # 10^{5} is 10^5
-    (re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]+)(?<=\S)\1(?![\w*])"), r"\2"),  # **bold**, but no *args
-    (re.compile(r"^[ \t]*(?:\#{1,6}|[-*•])[ \t]+", re.MULTILINE), ""),  # headings and lists of Markdown
-    (re.compile(r"(?<!\S)[-=]{3,}|(?<![-=])[-=]{3,}+(?!\S)"), " "),  # -----Input-----
-    (re.compile(r"(?<![ \t])[ \t]*+(<=|>=|!=|<|>)[ \t]*"), r" \1 "),
-)
-# A mark in the text for each rule above.
-_LAYOUT_MARK = re.compile(r"[\\<>$^_*#•]|[-=]{2}|!=|^[ \t]*-", re.MULTILINE)
+# Blanks, but not those in quotes or inline code.
+_BLANKS = re.compile(r"""`[^`\n]*`|(?<!\w)"[^"\n]*"|(?<!\w)'[^'\n]*'|(\s+)""")
+_BEGINNING = re.compile(r"(?:^|(?<=[.!?:]\s)|(?<=\n))[A-Z](?=[a-z])")
+# A sign between letters or blanks is typography, in quotes it is what the task is about.
+_TYPOGRAPHIC = re.compile(r"(?<![^\w\s])[–—−‐‑’…](?![^\w\s])|[“”]")
+_PLAIN = {"’": "'", "…": "...", "“": '"', "”": '"'}
 _WORD = re.compile(r"\w+")
 
 
-def exact_form(prompt: Prompt) -> str:
-    r"""Return the task that a prompt sets, so that equal statements are equal texts.
+def merged_form(prompt: Prompt) -> str:
+    r"""Return the letters and digits of the task that a prompt sets, in small letters.
 
-    >>> exact_form("Add a  and b.") == exact_form("add `a` and b")
+    >>> merged_form("Print **n!** if $1 \\le n$.") == merged_form("<p>print `n`, if 1 &lt;= n</p>")
     True
-    >>> exact_form("Split at ','") == exact_form("Split at ';'"), exact_form("Is n > 0?") == exact_form("Is n < 0?")
-    (False, False)
-    >>> exact_form("Print **n!** and 'a?', if $1 \\le n$.")
-    'print n! and "a?" if 1 <= n'
+    >>> merged_form("Print [a_1](https://example.com).")
+    'printa1'
     """
+    statement = _statement(prompt)
+    plain = unicodedata.normalize("NFKC", _LAYOUT.sub("", html.unescape(_LAYOUT.sub("", statement))))
+    # A statement of signs alone is itself.
+    return "".join(filter(str.isalnum, plain.casefold())) or statement
+
+
+def exact_form(prompt: Prompt) -> str:
+    r"""Return the task that a prompt sets, letter by letter but for blanks, first capitals and typography.
+
+    >>> exact_form("Add a  and b.\nIt’s all.") == exact_form("add a and b. it's all.")
+    True
+    >>> exact_form("Convert kB.") == exact_form("Convert KB.")
+    False
+    >>> exact_form("Join by '  '.") == exact_form("Join by ' '.")
+    False
+    """
+    statement = unicodedata.normalize("NFC", _statement(prompt)).strip()
+    statement = _BEGINNING.sub(lambda match: match[0].lower(), statement)
+    statement = _TYPOGRAPHIC.sub(lambda match: _PLAIN.get(match[0], "-"), statement)
+    return _BLANKS.sub(lambda match: " " if match[1] else match[0], statement)
+
+
+def _statement(prompt: Prompt) -> str:
+    """Return the text of a prompt without system messages and without the requests that ingestions have added."""
     texts = [prompt] if isinstance(prompt, str) else [each.content for each in prompt if each.role != "system"]
-    statement = _without_asks("\n".join(texts))
-    if not statement.isascii():
-        # "é" may be one character or two.
-        statement = unicodedata.normalize("NFC", _INVISIBLE.sub("", statement)).translate({0xE000: None})
-    quoted: list[str] = []
-
-    def keep(match: re.Match[str]) -> str:
-        content = next(filter(None, match.group("code", "double", "single", "curved", "bent")))
-        # `n` is n, and "done" is done; 'B', ' ' and "done." are kept unchanged.
-        quoted.append(content if content == _plain(content) else f'"{content}"')
-        return f"\ue000{len(quoted) - 1}\ue001"
-
-    # Take quotes out first, since '&lt;' in quotes is not layout. A page may also encode quotes: &quot;n&quot;.
-    statement = _QUOTED.sub(keep, statement)
-    if "&" in statement:
-        statement = _QUOTED.sub(keep, html.unescape(statement))
-    plain = _plain(_without_layout(statement))
-    return _PLACE.sub(lambda match: quoted[int(match[1])], plain)
-
-
-def _without_asks(statement: str) -> str:
-    """Return a statement without the requests that ingestions have added."""
+    statement = "\n".join(texts)
     # A prompt that is only a request is a statement.
     while (shorter := _ADDED.sub("", statement)) and shorter != statement:
         statement = shorter
     return statement
 
 
-def _without_layout(text: str) -> str:
-    """Return a text without the marks of HTML, TeX and Markdown, and with plain signs for typographic ones."""
-    if not text.isascii():
-        text = text.translate(_TYPOGRAPHY)
-    # Most statements have none of the marks.
-    if not _LAYOUT_MARK.search(text):
-        return text
-    text = _COMMAND.sub(lambda match: _COMMANDS[match[1]], text)
-    # Tags inside of others are undone first.
-    while (plain := _TAG.sub(_undone, text)) != text:
-        text = plain
-    for layout, plain in _LAYOUT:
-        text = layout.sub(plain, text)
-    return text
-
-
-def _undone(tag: re.Match[str]) -> str:
-    # 10<sup>5</sup> is 10^5.
-    if tag["name"] == "sup":
-        return f"^{tag['inner']}"
-    # "<p>Add.</p><p>Print.</p>" has two lines, "<b>A</b>dd" has one word.
-    is_block = tag["name"][0] in "pduolh"
-    return f"\n{tag['inner']}\n" if is_block else tag["inner"]
-
-
-def _plain(text: str) -> str:
-    """Return a text in small letters, with one blank between words, and without the marks of sentences."""
-    return " ".join(map(_bare, text.split()))
-
-
-def _bare(word: str) -> str:
-    """Return a word in small letters without quotes and punctuation, unless it has only these.
-
-    A single letter keeps its case, since C and c may mean two things. The article A is an exception.
-    """
-    # Most words need no more than this.
-    if word.isascii() and word.isalnum() and len(word) > 1:
-        return word.lower()
-    unmarked = _without(_MARKS, word) or word
-    bare = unmarked
-    if unmarked.strip(_QUOTES):
-        bare = _without(_MARKS + _QUOTES, unmarked.lstrip(_QUOTES)) or unmarked
-    if len(bare) == 1 and bare != "A":
-        return bare
-    return unicodedata.normalize("NFC", bare.casefold())
-
-
-def _without(marks: str, word: str) -> str:
-    """Return a word without the given marks after it; after two letters, all punctuation is removed."""
-    bare = word.rstrip(_BEHIND_LETTERS + marks)
-    if len(bare) > 1 and bare[-2:].isalpha():
-        return bare
-    return word.rstrip(marks)
-
-
 def statement_digest(prompt: Prompt) -> str:
-    """Return a digest of the exact form: equal statements are one problem."""
-    return hashlib.sha256(exact_form(prompt).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    """Return a digest of the merged form: statements with one are on the same side of every split."""
+    return hashlib.sha256(merged_form(prompt).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def statement_name(prompt: Prompt) -> str:

@@ -5,18 +5,17 @@ import the names of `__all__` alone.
 """
 
 __all__ = [
-    "code_digest",
     "cores",
     "data_card",
-    "file_digest",
+    "digests",
     "items",
     "jsonl",
     "left_out",
     "make_once",
     "new_folder",
     "packed_text",
-    "processes",
     "progress",
     "shards",
     "sqlite",
+    "state_folder",
 ]

@@ -19,6 +19,10 @@ _SPDX = (
 """Licenses as SPDX writes them; the hub has their names in small letters."""
 
 
+_OF_MODELS = {"library_name", "base_model", "pipeline_tag"}
+"""Fields of a model's card that no card of a data set has."""
+
+
 def find_license(place: Path | str, kind: Literal["dataset", "model"]) -> str | None:
     """Return the license on the card of a data set or model: of a file or folder, or of a repository on the hub.
 
@@ -29,22 +33,27 @@ def find_license(place: Path | str, kind: Literal["dataset", "model"]) -> str | 
     path = Path(place)
     if path.exists():
         folder = path if path.is_dir() else path.parent
-        licenses = (card_license(above / CARD) for above in (folder, *folder.parents[:2]))
+        licenses = (card_license(above / CARD, kind) for above in (folder, *folder.parents[:2]))
         return next(filter(None, licenses), None)
     try:
         # A model was loaded before, so that its card is in the hub's cache if it is anywhere.
         card = hf_hub_download(str(place), CARD, repo_type=kind, local_files_only=kind == "model")
-        return card_license(Path(card))
+        return card_license(Path(card), kind)
     except Exception:  # noqa: BLE001 - the hub cannot be reached, or has no card; its client passes on errors of HTTP
         return None
 
 
-def card_license(card: Path) -> str | None:
-    """Return the license on a card in SPDX's letters; None without a card of this form."""
+def card_license(card: Path, kind: Literal["dataset", "model"]) -> str | None:
+    """Return the license on a card in SPDX's letters; None without a card of this form and kind.
+
+    A folder of a model may hold data that the model's license says nothing about.
+    """
     try:
         text = card.read_text(encoding="utf-8-sig")
         before, header, _ = text.split("---\n", 2)
-        return None if before.strip() else _license(parse_yaml(header))
+        stated = parse_yaml(header)
+        is_other = kind == "dataset" and bool(_OF_MODELS & stated.keys())
+        return None if before.strip() or is_other else _license(stated)
     except (OSError, ValueError, TypeError, AttributeError, InputError):
         return None
 

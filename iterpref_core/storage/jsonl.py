@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from iterpref_core.records import (
     TEST_EXAMPLES,
-    FocalSpans,
     PreferencePair,
     Record,
     RecordError,
@@ -21,6 +20,7 @@ from iterpref_core.records import (
     unique_keys,
 )
 
+from .foreign_pairs import ingest_command
 from .items import read_items
 from .new_folder import new_path
 
@@ -126,7 +126,10 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
     further: Counter[str] = Counter()
     with closing(read_items(path)) as items:
         for item in items:
-            pair = parse_record(item.where, item.text, _AnyPair)
+            try:
+                pair = parse_record(item.where, item.text, _AnyPair)
+            except RecordError as error:
+                raise RecordError(f"{error}{_other_layout(path, item.text)}") from None
             further.update(list(pair.model_extra or ()))
             task_id = pair.task_id or f"pair-{item.number}"
             _check_unused(path, item.number, task_id, used)
@@ -136,33 +139,20 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
     log_further(path, further)
 
 
+def _other_layout(path: Path, text: str) -> str:
+    """Return the end of a message about a row that is no pair: the command that may read the file."""
+    try:
+        row = json.loads(text)
+    except ValueError:
+        return ""
+    return f"; a file in another layout is read by: {ingest_command(path, row)}" if isinstance(row, dict) else ""
+
+
 def log_further(path: Path, columns: Mapping[str, int]) -> None:
     """Log the columns of a file that have no effect, each with the number of its rows."""
     if columns:
         counted = ", ".join(f"{name} ({rows:,} rows)" for name, rows in sorted(columns.items()))
         logger.warning("%s: further columns have no effect: %s", path, counted)
-
-
-def check_spans(spans: FocalSpans, pair: PreferencePair, path: Path) -> None:
-    """Check that all spans lie inside of a pair's programs.
-
-    Args:
-        spans: spans of the pair.
-        pair: the pair.
-        path: file of the spans, for the message.
-
-    Raises:
-        RecordError: a span lies outside of its program.
-    """
-    for field in ("rejected", "chosen"):
-        program = getattr(pair, field)
-        for start, end in getattr(spans, field):
-            if 0 <= start <= end <= len(program):
-                continue
-            raise RecordError(
-                f"{path}: field {field!r} of {spans.task_id!r}: a span lies outside of the program, "
-                f"which has {len(program)} characters; localize these pairs again"
-            )
 
 
 def _check_unused(path: Path, number: int, task_id: str, used: dict[str, int]) -> None:

@@ -3,6 +3,7 @@
 Of the processes that `accelerate launch` starts together, only the first shows progress.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
-from .processes import is_main_process
-
 LOG_INTERVAL_S = 10.0
+
+
+def is_main_process() -> bool:
+    """Return True for the process that acts for the group, also before the processes have met."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class Advance(Protocol):

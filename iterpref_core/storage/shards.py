@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from iterpref_core.records import PACKED, InputError, SourceRow, first_line, unknown_name
 
 from .data_card import CARD, find_license
-from .file_digest import file_digest
+from .digests import file_digest
 
 ALL = "all"
 """The name for the files of every split, or of every configuration, together."""
@@ -30,6 +30,8 @@ _SET = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 """The id of a set on the hub."""
 _CACHED = re.compile(r"/datasets--(?P<id>[^/]+)/snapshots/(?P<revision>[^/]+)/(?P<file>.+)")
 """A file in the hub's cache, where `org/set` is `org--set`."""
+_PART = re.compile(r"(?P<before>.*?)(?P<digits>\d+)(?P<after>-of-0*(?P<number>\d+)\..+)")
+"""A file of a set in several files, such as `train-00000-of-00003.parquet`."""
 _TIMEOUT_S = 8.0
 """The longest wait for the hub's word that it has a set."""
 _CONVERTED = "refs/convert/parquet"
@@ -76,6 +78,8 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
     licenses: set[str | None] = set()
     for source in sources:
         if not _has_splits(source):
+            if str(source) in files:
+                raise InputError(f"{source}: is named twice; name it once")
             files.append(str(source))
             licenses.add(find_license(source, "dataset"))
             continue
@@ -85,6 +89,7 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
             found = _find_splits(str(source), config)
         chosen = _choose(source, found, wanted)
         read = [file for name in chosen for file in found[name]]
+        _check_whole(read)
         files += dict.fromkeys(read)
         left_out.update({name: len(each) for name, each in found.items() if name not in chosen})
         left_out[_OTHER] += _count_others(source, [file for each in found.values() for file in each])
@@ -132,6 +137,25 @@ def _has_splits(source: Path) -> bool:
     """Return True for a folder, or the id of a set on the hub."""
     is_id = _SET.fullmatch(str(source)) is not None and layout_of(source) not in ENDINGS
     return source.is_dir() or (is_id and not source.exists())
+
+
+def _check_whole(files: Sequence[str]) -> None:
+    """Check that every file of `train-00000-of-00003.parquet` and its like is there.
+
+    Raises:
+        InputError: one is missing.
+    """
+    for file in files:
+        part = _PART.fullmatch(file)
+        if part is None:
+            continue
+        number = int(part["number"])
+        # Some sets count from 1: there is `00003-of-00003`.
+        first = int(f"{part['before']}{number:0{len(part['digits'])}}{part['after']}" in files)
+        for place in range(first, first + number):
+            other = f"{part['before']}{place:0{len(part['digits'])}}{part['after']}"
+            if other not in files:
+                raise InputError(f"{other}: is missing beside {Path(file).name}; fetch it, or name the files to read")
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 In: pairs with their spans, a model, an objective. Out: a trained model with its lineage (stage `training`,
 `trainer.train_objective`). From the ground up: `objectives` (losses), `data` (tokens and masks), `model` (policy,
-reference), `trainer` (the trainer and its run), `estimate`, `library` (the collator for TRL). Other rooms import the
-names of `__all__` alone.
+reference), `trainer` (the trainer and its run), `launch` (several processes), `estimate`, `library` (the collator for
+TRL). Other rooms import the names of `__all__` alone.
 """
 
 __all__ = [
     "data",
     "estimate",
+    "launch",
     "model",
     "objectives",
     "trainer",

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from iterpref_core.records import InputError
-from tasks.dotted_keys import flatten
+from iterpref_core.records import InputError, flatten
 from tasks.dvc.graph import name_of, opened_repo
 
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-from iterpref_core.records import ConfigError, InputError, digest_of, parse_yaml
-from tasks.dotted_keys import describe_values, flatten
+from iterpref_core.records import ConfigError, InputError, digest_of, flatten, parse_yaml, profile_values
+from tasks.dotted_keys import describe_values
 from tasks.git.command import GitError, git
 from tasks.git.files import check_hidden, new_files
 from tasks.paths import LOCK, PARAMS
@@ -110,12 +110,12 @@ def name_run(command: str, source: Source) -> str:
     """
     if not source.changes:
         return command if source.commit == UNKNOWN else f"{command} {source.commit[:7]}"
-    from tasks.profiles import profile_values
+    from tasks.profiles import PROFILES
 
     usual: dict[str, Any] = {}
     if "profile" in source.changes:
         with suppress(ConfigError):  # a profile of one's own that is gone
-            usual = profile_values(str(source.changes["profile"]))
+            usual = profile_values(str(source.changes["profile"]), PROFILES)
     own = {key: value for key, value in source.changes.items() if key not in usual or usual[key] != value}
     name = f"{command} {describe_values(dict(islice(own.items(), 2)))}"
     return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"

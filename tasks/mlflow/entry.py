@@ -17,10 +17,9 @@ from typing import Literal
 from psutil import Process, pid_exists
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from iterpref_core.records import Params, digest_of
+from iterpref_core.records import Params, digest_of, flatten
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
-from tasks.dotted_keys import flatten
 from tasks.dvc.observation import LockedStage, read_lock
 from tasks.dvc.reproduction import Times
 from tasks.git.source import Source, code_tags, name_run

@@ -12,10 +12,10 @@ from scripts.tables import TABLES
 from tests.settings import ROOT
 
 
-def test_the_page_of_pairs_has_a_row_for_each_filter():
+def test_the_page_of_pairs_has_a_line_for_each_filter():
     page = (ROOT / "docs" / "pairs.md").read_text()
-    missing = [reason for reason in get_args(DropReason) if f"| `{reason}`" not in page]
-    assert not missing, f"add rows for {missing} to the table of docs/pairs.md"
+    missing = [reason for reason in get_args(DropReason) if f"\n- `{reason}`: " not in page]
+    assert not missing, f"add lines for {missing} to the list of docs/pairs.md"
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.page.stem)

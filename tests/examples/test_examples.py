@@ -18,7 +18,7 @@ pytestmark = [
 
 @pytest.fixture
 def model_folder(make_model):
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.nanolab.embedded_models import train_tokenizer
 
     program = "def total(nums):\n    kept = [n for n in nums if n > 3]\n    return sum(kept)\n"
     return make_model(train_tokenizer([f"Sum what is above 3.\n{program}", "Write f(x) that adds 1.\n"], 300))

@@ -10,14 +10,13 @@ from tests.models.pretrained.test_checkpoints import lacks
 
 RECORDS = {
     "pairs": {"task_id": "a", "prompt": "Return x.", "chosen": "return x", "rejected": "x return x"},
-    "spans": {"task_id": "a", "method": "line_lcs", "rejected": [[0, 1]], "chosen": []},
     "problems": {
         "task_id": "a", "prompt": "Return x.", "entry_point": "f", "split": "heldout",
         "tests": [{"kind": "io", "call": "f(1)", "expected": "1"}],
     },
 }  # fmt: skip
 VERBS = {
-    "train": ("--objective", "target-dpo", "--pairs", "pairs.jsonl", "--spans", "spans.jsonl"),
+    "train": ("--objective", "target-dpo", "--pairs", "pairs.jsonl"),
     "debug": ("--problems", "problems.jsonl"),
     "evaluate": ("--benchmark", "heldout", "--problems", "problems.jsonl"),
 }

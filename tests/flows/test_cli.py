@@ -23,7 +23,7 @@ VERBS = {command.name or command.callback.__name__ for command in app.registered
 PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 LOCALIZE = ["localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl"]
 TRAIN = ["train", "--model", "m", "--objective"]
-PAIRS = ["--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"]
+PAIRS = ["--pairs", "pairs.jsonl"]
 SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
 """In a checkout, the launcher of several processes is asked."""
 
@@ -85,7 +85,6 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeyp
         (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl/o"], "check the path"),
         ([*LOCALIZE, "--method", "tokn"], "'tokn' is not one of"),
         (["localize", "--pairs", "broken.jsonl", "--out", "o"], "broken.jsonl:1"),
-        (["check", "--pairs", "pairs.jsonl", "--spans", "pairs.jsonl"], "--spans and --model belong together"),
         (["evaluate", "--benchmark", "mbpp", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
         (["evaluate", "--benchmark", "mbpp", "--ground-truth", "--out", "o", "--fresh"], "give one with --model"),
         (["evaluate", "--benchmark", "mbpp", "--ground-truth", "--out", "o", "--extract"], "give one with --samples"),
@@ -151,13 +150,13 @@ def test_show_without_options_shows_a_pair_of_the_finished_experiment(iterpref):
     written(Path("data/pairs.jsonl"), pair)
     code, out, _ = iterpref("show")
     assert (code, "y = 2" in out) == (0, True), out
-    written(Path("data/focal.jsonl"), {"task_id": "a", "method": "token", "rejected": [[0, 99]], "chosen": [[0, 1]]})
+    written(Path("data/focal.jsonl"), pair | {"rejected_spans": [[0, 99]]})
     code, _, err = iterpref("show")
-    assert (code, "data/focal.jsonl" in err) == (2, True), "its spans are read, too"
+    assert (code, "data/focal.jsonl:1: rejected_spans: [0, 99] lies outside of the program" in err) == (2, True), err
 
 
 def test_values_on_the_command_line_are_yaml_and_checked():
-    params = read_params(["training.beta=3e-1", "evaluation.benchmarks=[heldout]"], {"training.seed": 7})
+    params = read_params(["training.beta=3e-1", "evaluation.benchmarks=[heldout]"], None, {"training.seed": 7})
     assert (params.training.beta, params.evaluation.benchmarks, params.training.seed) == (0.3, ("heldout",), 7)
     for wrong, message in {
         "training.betta=1": "betta",
@@ -204,7 +203,8 @@ def test_an_interrupt_a_missing_library_and_a_full_or_locked_disk_are_one_messag
 
     monkeypatch.setattr("iterpref_core.pairs.localization.localization.localize_pairs", refused)
     code, _, err = iterpref(*LOCALIZE)
-    assert (code, err.count("\n"), message in err) == (expected, 1, True), err
+    settings, *said = err.splitlines()
+    assert (code, settings, len(said), message in err) == (expected, "settings: defaults, profile own", 1, True), err
 
 
 def test_pairs_of_anybody_are_cleaned_and_a_check_still_fails_on_what_stops_a_training(iterpref, word_model):
@@ -217,7 +217,6 @@ def test_pairs_of_anybody_are_cleaned_and_a_check_still_fails_on_what_stops_a_tr
     assert code == 0, err
     assert (json.loads(out)["pairs"], json.loads(out)["kept"]) == (2, 1)
     assert json.loads(Path("c.jsonl").read_text())["task_id"] == "a"
-    spans = {"method": "line_lcs", "rejected": [], "chosen": []}
-    written(Path("spans.jsonl"), {"task_id": "a", **spans}, {"task_id": "b", **spans})
-    code, out, err = iterpref(*clean, "--spans", "spans.jsonl", "--model", word_model)
+    written(Path("pairs.jsonl"), *(pair | {"rejected_spans": []} for pair in pairs))
+    code, out, err = iterpref(*clean, "--model", word_model)
     assert (code, "STOP" in out) == (1, True), out + err

@@ -210,21 +210,6 @@ def test_a_grid_of_seeds_trains_each_of_them():
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
 
 
-@pytest.mark.usefixtures("toy")
-def test_rows_that_share_a_training_both_have_its_score(monkeypatch):
-    score = Measured.model_construct(pass_at_1=0.5, n=2, verdicts={"t/1": ("passed",), "t/2": ("timeout",)})
-    trained = []
-
-    def run_point(name, *_):
-        trained.append(name)
-        return score
-
-    monkeypatch.setattr("flows.points.run_point", run_point)
-    found = run_sweep(None, ("target-dpo",), {"training.seed": [101, 102]}, "validation", 2, 1, Terminal())
-    assert [row.scores for row in found.rows] == [(0.5, 0.5), (0.5, 0.5)]
-    assert len(trained) == len(set(found.experiments)) == 3
-
-
 @pytest.mark.parametrize(("failed", "code"), [(InputError("bad"), 2), (StageError("bad"), 1)])
 def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch, failed, code):
     """The points run nothing here: what a command of DVC that fails is, is tried below."""
@@ -260,7 +245,7 @@ def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")
     for arguments, message in (
-        (("--set", "training.betta=1"), "did you mean 'beta'"),
+        (("--set", "training.betta=1"), "did you mean 'training.beta'"),
         (("nonsense",), "no preset 'nonsense'"),
         (("rates", "--benchmark", "heldout"), "rates chooses settings"),
         (("--set", "evaluation.benchmarks=[heldout]"), "use --benchmark"),

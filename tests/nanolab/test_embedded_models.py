@@ -11,8 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.models.pretrained.checkpoints import locate_model, served_name
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.nanolab.embedded_models import build_models
+from iterpref_core.nanolab.embedded_models import build_models, train_tokenizer
 from iterpref_core.nanolab.pretrain import (
     Example,
     _warm_cosine,

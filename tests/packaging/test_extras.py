@@ -120,12 +120,11 @@ def test_the_wheel_is_the_library_and_its_command(environment, tmp_path):
 def test_pairs_of_somebody_else_are_localized_without_a_checkout(environment, tmp_path):
     (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n")
     given = ("--pairs", "pairs.jsonl")
-    done = environment.iterpref("localize", *given, "--out", "spans.jsonl", cwd=tmp_path)
+    done = environment.iterpref("localize", *given, "--out", "marked.jsonl", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (spans,) = map(json.loads, (tmp_path / "spans.jsonl").read_text().splitlines())
-    marked = [PAIR["rejected"][start:end] for start, end in spans["rejected"]]
+    (pair,) = map(json.loads, (tmp_path / "marked.jsonl").read_text().splitlines())
+    marked = [PAIR["rejected"][start:end] for start, end in pair["rejected_spans"]]
     assert [text.strip() for text in marked] == ["return x"]
-    given += ("--spans", "spans.jsonl")
     done = environment.iterpref("train", *given, "--objective", "sft", "--model", "m", "--out", "o", cwd=tmp_path)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert (done.returncode, done.stderr.count("\n")) == (2, 2), "where settings come from, and the error"
     assert "is not installed; pip install 'iterpref[" in done.stderr

@@ -1,4 +1,4 @@
-"""The exact form of a statement: equal for every way to a prompt, different where the statement is."""
+"""The merged form is equal for every way to a prompt, the exact form different where the statement is."""
 
 import unicodedata
 from pathlib import Path
@@ -11,7 +11,7 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection, read_problem
 from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask
 from iterpref_core.problems.screening.contamination import Decontamination
-from iterpref_core.records import Message, PreferencePair, exact_form, statement_digest
+from iterpref_core.records import Message, PreferencePair, exact_form, merged_form, statement_digest
 
 ASKED = 'Écris `n`: add 1, and say "done".'
 ASSERTION = "assert f(1) == 2"
@@ -120,6 +120,11 @@ def test_all_problems_of_a_statement_are_held_out_or_none(monkeypatch):
         ("It costs $5 or $6.", "It costs 5 or 6."),
         ("Print a*b*c.", "Print abc."),
         ("Sort the names' list.", "Sort the name's list."),
+        ("Convert kB to IV.", "Convert KB to iv."),
+        ("Render *x* as HTML.", "Render x as HTML."),
+        ("Strip <b>x</b> tags.", "Strip x tags."),
+        ("Print the line ===== first.", "Print the line first."),
+        ("Sum the Maße.", "Sum the Masse."),
     ],
 )
 def test_statements_that_ask_for_something_else_are_two(one, other):
@@ -141,20 +146,46 @@ def test_statements_that_ask_for_something_else_are_two(one, other):
         ("<p>Given <code>n</code>, add <b>1</b>.</p>\n<p>Print it.</p>", "Given `n`, add 1.\n\nPrint it."),
         ("Print 10<sup>5</sup>.<br>\nStop.", "Print 10^5.\nStop."),
         ("A LIST.", "a list"),
+        ("Is it [so](https://a.example/b)?<br/>Print __it__ \\_ a<sub>1</sub>", "Is it so? Print it _ a1"),
+        ("Add $\\mathbf{v}$ and \\textbf{w}.\n> Stop.", "Add v and w. Stop."),
+        ("Print x.\n```python\nx = 1\n```", "Print x.\n```\nx = 1\n```"),
         ("Add n.\n\nWrite a Python function `f`.\n\nWrite a Python function `g`.", "Add n."),
         ("Add n.\n\nWrite a Python function `f`.\n\nYour code should pass these tests:\n\nassert f(1)", "Add n."),
     ],
 )
 def test_the_layout_of_a_page_makes_no_other_statement(page, text):
-    assert exact_form(page) == exact_form(text)
+    assert merged_form(page) == merged_form(text)
 
 
 @pytest.mark.parametrize(
-    "part", ["-", "$", "\\(", "*a ", "<p>", "<b>x", "'", "`", " ", "&lt;", "\n- ", "a-", "= ", "x' "]
+    "part",
+    [
+        "-",
+        "$",
+        "\\a",
+        "<b a=",
+        "[a](",
+        "–",
+        "`a",
+        ". A",
+        "\\(",
+        "*a ",
+        "<p>",
+        "<b>x",
+        "'",
+        "`",
+        " ",
+        "&lt;",
+        "\n- ",
+        "a-",
+        "= ",
+        "x' ",
+    ],
 )
 def test_long_statements_take_linear_time(part):
     start = process_time()
     exact_form(f"x{part * 20_000}y")
+    merged_form(f"x{part * 20_000}y")
     assert process_time() - start < 2
 
 

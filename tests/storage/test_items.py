@@ -77,6 +77,7 @@ NOT_WHOLE = {
     "indented.json": (b'{\n "a": 1\n}\n{\n "a": \n', ":6: not valid JSON"),
     "latin.json": (b'[{"a": "\xe9"}]', ":1:9: not UTF-8"),
     "latin.csv": (b"a\n\xe9\n", ":2: not UTF-8"),
+    "cut.csv": (b"a,b\n1,2\n3\n", ": line 3 has fewer cells than there are columns"),
     "more.json": (b'[{"a": 1}]\n{"a": 2}', ":2:9: not valid JSON"),
     "gzip.jsonl": (gzip.compress(b"{}", mtime=0), ":1:2: not UTF-8"),
     "bzip2.jsonl": (bz2.compress(b"{}"), ":1:"),

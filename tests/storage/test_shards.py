@@ -46,6 +46,8 @@ data/a.jsonl clean/a-0.jsonl clean/b-0.jsonl | --config all | data/a.jsonl clean
 data/train-0.jsonl data/test-0.jsonl README.md | | data/train-0.jsonl | test=1
 test.jsonl | | error: no split train, but test (1 files) |
 train.jsonl | --split test | error: no split test, but train (1 files) |
+a-0-of-3.csv a-2-of-3.csv | | error: a-1-of-3.csv: is missing beside a-0-of-3.csv |
+part-1-of-2.csv part-2-of-2.csv | | part-1-of-2.csv part-2-of-2.csv |
 a.xyz | | error: finds no files by its README |
 data/a.jsonl clean/a-0.jsonl | --config claen | error: no configuration 'claen'; did you mean 'clean'? |
 """
@@ -99,6 +101,14 @@ def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path):
     (folder / "README.md").write_text(CARD)
     for source in ("data", "data/train", "data/train/a.jsonl"):
         assert find_shards([folder / source]).license == "MIT"
+    (folder / "README.md").write_text("---\nlicense: llama3.1\nlibrary_name: transformers\n---\n")
+    assert find_shards([folder / "data"]).license is None
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path):
+    source = folder_of(tmp_path, "a.jsonl") / "a.jsonl"
+    with pytest.raises(InputError, match="named twice"):
+        find_shards([source, source])
 
 
 def test_several_configurations_are_asked_for_with_their_names(tmp_path):

@@ -15,13 +15,6 @@ def params():
     return load_params(ROOT / "params.yaml")
 
 
-def test_a_grid_of_two_parameters_has_every_combination_for_every_objective(params):
-    values = {"training.seed": [1, 2, 3], "training.beta": [0.1, 0.2]}
-    rows = plan_rows(params, None, ["dpo", "sft"], values)
-    found = [(row.objective, row.values["training.seed"], row.values["training.beta"]) for row in rows]
-    assert len(found) == len(set(found)) == 12
-
-
 def test_a_parameter_without_values_is_refused(params):
     with pytest.raises(ConfigError, match=r"training.beta: has no values"):
         plan_rows(params, None, ["dpo"], {"training.beta": []})

@@ -14,8 +14,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from iterpref_core.execution import ENGINE, Engine, Program, limits_of, open_executor
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.programs.answers.reasoning import opened_reasoning
-from iterpref_core.records import Benchmark as BenchmarkName
-from iterpref_core.records import ExecutionParams, ModelError, Params, Prompt, Verdict
+from iterpref_core.records import BenchmarkName, ExecutionParams, ModelError, Params, Prompt, Verdict
 
 from ..statistics.pass_at_k import DEFAULT_K
 

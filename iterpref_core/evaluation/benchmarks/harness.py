@@ -13,7 +13,7 @@ from typing import Any
 
 from iterpref_core.execution import Engine
 from iterpref_core.records import UNDECIDED, Sample, digest_of
-from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
 

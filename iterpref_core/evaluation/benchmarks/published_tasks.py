@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from iterpref_core.problems.screening.benchmark_files import find_benchmark
 from iterpref_core.records import Published, Record, RecordError
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import read_jsonl
 
 R = TypeVar("R", bound=Record)

@@ -4,8 +4,7 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from iterpref_core.records import BENCHMARKS
-from iterpref_core.records import Benchmark as BenchmarkName
+from iterpref_core.records import BENCHMARKS, BenchmarkName
 
 from .benchmark import Benchmark, EvaluationSetting
 

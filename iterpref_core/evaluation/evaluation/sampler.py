@@ -22,6 +22,7 @@ from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import is_served
 from iterpref_core.records import (
     BACKENDS,
+    BENCHMARKS,
     BudgetParams,
     EvaluationParams,
     InferenceParams,
@@ -85,11 +86,11 @@ class Sampler:
             return self.params.temperature
         return 0.0 if self.params.samples == 1 else SEVERAL_TEMPERATURE
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self, max_new_tokens: int) -> dict[str, Any]:
         """Return the sampling as results.json has it."""
         described: dict[str, Any] = {
             "temperature": self.temperature,
-            "max_new_tokens": self.params.max_new_tokens,
+            "max_new_tokens": max_new_tokens,
             "seed": self.params.seed,
             "samples": self.params.samples,
         }
@@ -116,19 +117,20 @@ class Sampler:
             UnansweredError: no prompt was answered.
             EndpointError: none was, since all calls failed.
         """
-        asked = []
+        requests = []
         for task in benchmark.tasks.values():
             prompt = benchmark.prompt(task, self.mode)
             # Every sample has a request of its own, with its own seed.
             for number in range(self.params.samples):
-                asked.append((task, prompt, self._request(prompt, number)))
+                requests.append((task, prompt, self._request(prompt, number)))
         # A chat model at an endpoint ends its answer by itself.
         is_chat_endpoint = self.mode.instruct and self.mode.template is None
         stops = () if is_chat_endpoint else benchmark.stops(self.mode)
-        sampling = Sampling(self.temperature, self.params.max_new_tokens, stops=stops)
-        answered = self._ask(benchmark.name, [request for _, _, request in asked], sampling)
+        limit = self.params.max_new_tokens or BENCHMARKS[benchmark.name].max_new_tokens
+        sampling = Sampling(self.temperature, limit, stops=stops)
+        answered = self._ask(benchmark.name, [request for _, _, request in requests], sampling)
         by_task = []
-        for (task, prompt, _), answer in zip(asked, answered, strict=True):
+        for (task, prompt, _), answer in zip(requests, answered, strict=True):
             by_task.append((task, replace(answer, text=prompt.opened + answer.text)))
         _tell(benchmark.name, answered)
         prompt_tokens = sum(answer.prompt_tokens for answer in answered)
@@ -136,7 +138,7 @@ class Sampler:
         tokens = TokenCounts(
             prompt=prompt_tokens, completion=completion_tokens, per_answer=completion_tokens / len(answered)
         )
-        about = {"sampling": self._describe(), "tokens": tokens}
+        about = {"sampling": self._describe(limit), "tokens": tokens}
         prices = self.endpoint
         if prices is not None and (prices.price_prompt or prices.price_completion):
             about["cost_usd"] = cost_usd(prompt_tokens, completion_tokens, prices.price_prompt, prices.price_completion)
@@ -211,28 +213,28 @@ def open_sampler(
     """
     prompt = prompt or PromptFormat()
     endpoint = None
-    asked = params.inference
-    if is_served(model) or names_served(model, asked.backend):
-        endpoint = asked
+    inference = params.inference
+    if is_served(model) or names_served(model, inference.backend):
+        endpoint = inference
         cap = params.budget
-        mode = PromptMode(instruct=asked.api == "chat")
+        mode = PromptMode(instruct=inference.api == "chat")
     else:
         # Scoring samples that exist needs neither torch nor transformers.
         from iterpref_core.models.pretrained.tokenizers import load_chat_template
 
         here = {"backend": params.evaluation.backend, "concurrency": params.evaluation.batch_size}
-        asked = asked.model_copy(update=here)
+        inference = inference.model_copy(update=here)
         cap = NO_CAP
-        model = check_model(model, prompt, asked)
+        model = check_model(model, prompt, inference)
         # Another engine than a checkpoint's renders prompts itself, as an endpoint does.
-        template = load_chat_template(model, prompt) if BACKENDS[asked.backend].checkpoint else None
+        template = load_chat_template(model, prompt) if BACKENDS[inference.backend].checkpoint else None
         mode = PromptMode(template is None or not template.plain, template)
     precision = None
-    if BACKENDS[asked.backend].in_process and BACKENDS[asked.backend].checkpoint:
-        precision, _ = precision_of(model, asked)
-    identity = model_identity(model, prompt, asked)
+    if BACKENDS[inference.backend].in_process and BACKENDS[inference.backend].checkpoint:
+        precision, _ = precision_of(model, inference)
+    identity = model_identity(model, prompt, inference)
     with (
         AnswerStore(store, f"evaluate {identity}") as kept,
-        open_model(model=model, prompt=prompt, inference=asked, budget=cap, store=kept) as opened,
+        open_model(model=model, prompt=prompt, inference=inference, budget=cap, store=kept) as opened,
     ):
         yield Sampler(opened, params.evaluation, mode, precision, endpoint, fresh=fresh)

@@ -7,7 +7,7 @@ from iterpref_core.records import InputError, Measured, ModelResults
 from ..statistics.comparison import Comparison
 from ..statistics.paired_tests import compare_shares
 from ..statistics.pass_at_k import shares_passed
-from .labels import BASELINES, FOCAL
+from .display_names import BASELINES, FOCAL
 from .summary_record import BenchmarkScores
 
 CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")

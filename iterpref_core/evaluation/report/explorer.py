@@ -19,7 +19,6 @@ from iterpref_core.models.inference.ends import count_reasons
 from iterpref_core.programs.source_code.line_diff import match_lines, split_lines
 from iterpref_core.records import (
     CodeflowParams,
-    FocalSpans,
     PreferencePair,
     Problem,
     Sample,
@@ -27,16 +26,16 @@ from iterpref_core.records import (
     Trajectory,
     labeled_text,
 )
-from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.left_out import read_left_out
 
 from ..evaluation.results_file import SAMPLES, load_model_results
-from .labels import MAIN_BENCHMARK, in_words, model_name
-from .pair_view import cut_lines, pair_titles, template_text, templates
+from .display_names import MAIN_BENCHMARK, in_words, model_name
+from .pair_view import cut_lines, region_of, template_text, templates
 from .summary import ReportFiles
 from .summary_record import Summary
 
-R = TypeVar("R", Problem, PreferencePair, FocalSpans)
+R = TypeVar("R", Problem, PreferencePair)
 Json = dict[str, Any]
 
 # The largest numbers of characters that are shown, so that one endless answer does not fill the page.
@@ -183,30 +182,28 @@ def trajectory_entries(
     """Yield the chosen trajectories in the page's form, each with its pair.
 
     Args:
-        files: the problems, pairs and spans.
+        files: the problems and pairs.
         chosen: the trajectories, each after its outcome.
         params: the parameters that name the model of each attempt.
     """
     wanted = {trajectory.task_id for _, trajectory in chosen}
     problems = read_chosen(files.problems, Problem, wanted)
-    pairs = read_chosen(files.pairs, PreferencePair, wanted)
-    spans = read_chosen(files.spans, FocalSpans, pairs)
-    for item in spans.values():
-        check_spans(item, pairs[item.task_id], files.spans)
+    # Localization may have left pairs out.
+    pairs = read_chosen(files.pairs, PreferencePair, wanted) | read_chosen(files.marked, PreferencePair, wanted)
     for outcome, trajectory in chosen:
         task_id = trajectory.task_id
         pair = pairs.get(task_id)
-        asked = problems.get(task_id) or pair
+        problem = problems.get(task_id) or pair
         entry: Json = {
             "id": task_id,
-            "prompt": cut(labeled_text(asked.prompt), PROMPT) if asked else "",
+            "prompt": cut(labeled_text(problem.prompt), PROMPT) if problem else "",
             "outcome": outcome,
             "attempts": _attempts(trajectory, params),
         }
         if trajectory.missing:
             entry["missing"] = count_reasons(trajectory.missing)
         if pair:
-            entry["pair"] = _pair(pair, spans.get(task_id))
+            entry["pair"] = _pair(pair)
         yield entry
 
 
@@ -232,11 +229,12 @@ def _attempts(trajectory: Trajectory, params: CodeflowParams) -> list[Json]:
     return attempts
 
 
-def _pair(pair: PreferencePair, spans: FocalSpans | None) -> Json:
+def _pair(pair: PreferencePair) -> Json:
+    region = region_of(pair)
     return {
-        "titles": pair_titles(spans) if spans else ("Rejected y−; this pair has no spans", "Chosen y+"),
-        "rejected": _lines(pair.rejected, spans.rejected if spans else ()),
-        "chosen": _lines(pair.chosen, spans.chosen if spans else ()),
+        "titles": region.titles,
+        "rejected": _lines(pair.rejected, region.rejected),
+        "chosen": _lines(pair.chosen, region.chosen),
     }
 
 
@@ -273,7 +271,7 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
             shown = heapq.nsmallest(MENDED, tasks, key=text_hash)
             chosen += [(outcome, model, task, word == "mended") for task in shown]
     wanted = {task for _, _, task, _ in chosen}
-    asked = read_chosen(files.problems, Problem, wanted)
+    problems = read_chosen(files.problems, Problem, wanted)
     models = {model for _, model, _, _ in chosen}
     answers = {model: _answers(files.results / model, wanted) for model in ({"base"} | models if models else ())}
     entries = []
@@ -286,7 +284,7 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
             old | before | {"lines": changed_lines([], old["lines"])},
             new | after | {"lines": changed_lines(old["lines"], new["lines"])},
         ]
-        prompt = cut(labeled_text(asked[task].prompt), PROMPT) if task in asked else ""
+        prompt = cut(labeled_text(problems[task].prompt), PROMPT) if task in problems else ""
         # Several models may have mended one problem.
         entries.append({"id": f"{task}, {outcome}", "prompt": prompt, "outcome": outcome, "attempts": attempts})
     return +totals, entries

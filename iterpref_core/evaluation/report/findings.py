@@ -1,7 +1,7 @@
 """Compose the findings in sentences from the data, also for a run without a gain."""
 
 from ..statistics.comparison import Comparison
-from .labels import BASELINES, COUNTERPARTS, model_name
+from .display_names import BASELINES, COUNTERPARTS, model_name
 from .number_formats import p_equation, percent, points
 from .score_rows import ScoreRow, compared, main_rows
 from .summary_record import Summary

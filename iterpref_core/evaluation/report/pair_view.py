@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -14,12 +15,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.programs.source_code.line_diff import line_spans
-from iterpref_core.records import FocalSpans, PreferencePair, Span, labeled_text, printable_text
+from iterpref_core.programs.source_code.line_diff import line_spans, locate_error
+from iterpref_core.records import PreferencePair, Span, labeled_text, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
-
-NO_SPANS = "no spans"
-"""The method of a region that was not marked by any method: the lines outside the line LCS replace it."""
 
 _CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
@@ -119,45 +117,56 @@ def template_text(name: str) -> str:
     return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")
 
 
-def pair_titles(spans: FocalSpans) -> tuple[str, str]:
-    """Return the titles of y- and y+."""
-    region = "the error region D−"
-    if spans.method == NO_SPANS:
-        region = "the lines outside the LCS (no spans were given)"
-    return f"Rejected y−, marked: {region}", "Chosen y+"
+class Region(NamedTuple):
+    """The lines of a pair to mark: [start, end) characters of each program, and the titles of y- and y+."""
+
+    rejected: Sequence[Span]
+    chosen: Sequence[Span]
+    titles: tuple[str, str]
 
 
-def pair_context(pair: PreferencePair, spans: FocalSpans) -> dict[str, object]:
+def region_of(pair: PreferencePair) -> Region:
+    """Return the error region of a pair; of a pair without one the lines outside the LCS, and a title that says so."""
+    rejected, chosen = pair.rejected_spans, pair.chosen_spans or ()
+    marked = "the error region D−"
+    if rejected is None:
+        rejected, chosen, _ = locate_error(pair.rejected, pair.chosen)
+        marked = "the lines outside the LCS (the pair has no region)"
+    return Region(rejected, chosen, (f"Rejected y−, marked: {marked}", "Chosen y+"))
+
+
+def pair_context(pair: PreferencePair) -> dict[str, object]:
     """Return the arguments of the templates' macro `pair`."""
+    region = region_of(pair)
     return {
         "task_id": pair.task_id,
         "prompt": labeled_text(pair.prompt),
-        "empty": not spans.rejected,
-        "titles": pair_titles(spans),
-        "rejected": cut_lines(pair.rejected, spans.rejected),
-        "chosen": cut_lines(pair.chosen, spans.chosen),
+        "empty": not region.rejected,
+        "titles": region.titles,
+        "rejected": cut_lines(pair.rejected, region.rejected),
+        "chosen": cut_lines(pair.chosen, region.chosen),
     }
 
 
-def write_html(pairs: Iterable[tuple[PreferencePair, FocalSpans]], out: Path) -> None:
+def write_html(pairs: Iterable[PreferencePair], out: Path) -> None:
     """Write pairs with their error regions as one self-contained page."""
     page = (
         templates()
         .get_template("pairs.html")
-        .render(pairs=[pair_context(*item) for item in pairs], style=template_text("style.css"))
+        .render(pairs=[pair_context(pair) for pair in pairs], style=template_text("style.css"))
     )
     with atomic_writer(out) as file:
         file.write(page)
 
 
-def render_terminal(pair: PreferencePair, spans: FocalSpans) -> RenderableType:
+def render_terminal(pair: PreferencePair) -> RenderableType:
     """Return the pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen."""
-    rejected_title, chosen_title = pair_titles(spans)
+    region = region_of(pair)
     return Group(
         Text(printable_text(pair.task_id), style="bold"),
         Text(printable_text(labeled_text(pair.prompt)), style="italic"),
-        _panel(rejected_title, cut_lines(pair.rejected, spans.rejected), "−", "red"),
-        _panel(chosen_title, cut_lines(pair.chosen, spans.chosen), "+", "green"),
+        _panel(region.titles[0], cut_lines(pair.rejected, region.rejected), "−", "red"),
+        _panel(region.titles[1], cut_lines(pair.chosen, region.chosen), "+", "green"),
     )
 
 

@@ -2,19 +2,126 @@
 
 import csv
 import heapq
-from collections.abc import Collection, Iterator
+import io
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records import FocalSpans, Params, PreferencePair
-from iterpref_core.storage.jsonl import atomic_writer, check_spans, read_jsonl
+from ruamel.yaml import YAML
 
-from .explorer import read_chosen, text_hash, write_explorer
-from .page import write_page
-from .score_rows import ScoreRow, score_rows
+from iterpref_core.records import BENCHMARKS, Params, PreferencePair
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+
+from . import number_formats
+from .display_names import (
+    FOCAL,
+    MAIN_BENCHMARK,
+    PAPER_CALLS_PER_PROBLEM,
+    PAPER_COVERAGE,
+    PAPER_PASS_RATES,
+    benchmark_name,
+    in_order,
+    in_words,
+    model_name,
+)
+from .explorer import text_hash, write_explorer
+from .findings import findings, headline
+from .pair_view import pair_context, template_text, templates
+from .score_rows import ScoreRow, score_rows, tables_of, tests_inside
 from .standings import write_csv
 from .summary import ReportFiles, build_summary, problem_outcomes
 from .summary_record import Summary, write_summary
+
+
+def write_page(
+    summary: Summary,
+    pairs: Iterable[PreferencePair],
+    out: Path,
+) -> None:
+    """Write the page.
+
+    Args:
+        summary: the object of `summary.json`.
+        pairs: the pairs to show, with their error regions.
+        out: the file of the page.
+    """
+    rows = score_rows(summary)
+    # Sampling has no iterations, and other headings.
+    sampled = summary.provenance.params["codeflow"]["source"] == "sampling"
+    template = templates().get_template("page.html")
+    html = template.render(
+        summary=summary,
+        headline=headline(summary),
+        findings=findings(summary),
+        tables=tables_of(rows),
+        main=MAIN_BENCHMARK,
+        name=model_name,
+        focal=FOCAL,
+        reasons=_unmeasured(summary),
+        tests_inside=tests_inside(rows),
+        benchmark=benchmark_name,
+        cost=summary.cost,
+        missing=[model_name(name) for name in summary.missing],
+        comparisons=sum(len(others) for others in summary.comparisons.values()),
+        sampled=sampled,
+        pass_rates=_pass_rates(summary.codeflow.pass_rate_by_iteration, sampled),
+        paper_calls=PAPER_CALLS_PER_PROBLEM,
+        outcomes=[outcome for outcome in problem_outcomes(summary) if outcome[1]],
+        paper_coverage=PAPER_COVERAGE,
+        kinds=_kinds,
+        pairs=[pair_context(pair) for pair in pairs],
+        params=_as_yaml(summary.provenance.params),
+        style=template_text("style.css"),
+        figures=number_formats,
+        percent=number_formats.percent,
+        count="{:,}".format,
+        words=in_words,
+    )
+    with atomic_writer(out) as file:
+        file.write(html)
+
+
+def _unmeasured(summary: Summary) -> list[tuple[str, str]]:
+    """Return (benchmarks, the reason why they could not be measured)."""
+    by_reason: dict[str, set[str]] = {}
+    for missing in summary.unavailable.values():
+        for name, reason in missing.items():
+            by_reason.setdefault(reason, set()).add(name)
+    return [
+        (", ".join(map(benchmark_name, in_order(names, BENCHMARKS))), reason)
+        for reason, names in sorted(by_reason.items())
+    ]
+
+
+def _kinds(rows: Iterable[ScoreRow]) -> list[str]:
+    """Return the kinds of failure in a table, the most frequent first."""
+    totals = Counter[str]()
+    for row in rows:
+        totals.update(row.scores.failures)
+    return sorted(+totals, key=lambda kind: (-totals[kind], kind))
+
+
+def _pass_rates(
+    rates: Sequence[float],
+    sampled: bool,
+) -> list[tuple[int, float | None, float | None]]:
+    """Return (iteration or number of samples, pass rate of this run, pass rate of the paper)."""
+    if sampled:
+        # The paper has no curve of sampling.
+        return [(number, rate, None) for number, rate in enumerate(rates, start=1)]
+    return [(number, *both) for number, both in enumerate(zip_longest(rates, PAPER_PASS_RATES))]
+
+
+def _as_yaml(params: Mapping[str, Any]) -> str:
+    """Return parameters in the form of params.yaml, a value a line."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    yaml.dump(params, text)
+    return text.getvalue()
 
 
 def build_report(
@@ -46,24 +153,15 @@ def build_report(
     return summary
 
 
-def choose_pairs(files: ReportFiles, count: int) -> list[tuple[PreferencePair, FocalSpans]]:
-    """Return the pairs with the smallest hashes of their task_ids, so that no person picks them, and their regions.
+def choose_pairs(files: ReportFiles, count: int) -> list[PreferencePair]:
+    """Return the pairs with the smallest hashes of their task_ids, so that no person picks them.
 
-    Both files are streamed; only the chosen pairs are held in memory.
+    The file is streamed; only the chosen pairs are held in memory.
 
     Raises:
-        RecordError: a line of either file is broken, or a span lies outside of its program.
+        RecordError: a line is broken, or a span lies outside of its program.
     """
-    drawn = heapq.nsmallest(
-        count,
-        read_jsonl(files.spans, FocalSpans),
-        key=lambda item: text_hash(item.task_id),
-    )
-    pairs = read_chosen(files.pairs, PreferencePair, [item.task_id for item in drawn])
-    chosen = [(pairs[region.task_id], region) for region in drawn if region.task_id in pairs]
-    for pair, region in chosen:
-        check_spans(region, pair, files.spans)
-    return chosen
+    return heapq.nsmallest(count, read_jsonl(files.marked, PreferencePair), key=lambda pair: text_hash(pair.task_id))
 
 
 def write_tables(summary: Summary, out: Path) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from iterpref_core.records import BENCHMARKS
+
 from ..statistics.comparison import Comparison
-from .labels import BENCHMARKS, DIFFICULTIES, MAIN_BENCHMARK, MODELS, benchmark_name, in_order
+from .display_names import DIFFICULTIES, MAIN_BENCHMARK, MODELS, benchmark_name, in_order
 from .summary_record import BenchmarkScores, Summary
 
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.records import printable_text
+from iterpref_core.records import BENCHMARKS, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
 
-from .labels import BENCHMARKS, FOCAL, benchmark_name, in_order, model_name
+from .display_names import FOCAL, benchmark_name, in_order, model_name
 from .number_formats import interval, p_value, points, readable, share
 from .score_rows import ScoreRow, score_rows, tables_of, tests_inside
 from .summary_record import Summary

@@ -30,7 +30,7 @@ from iterpref_core.storage.jsonl import describe_validation_error
 
 from ..evaluation.results_file import load_model_results
 from .comparisons import compare_models, scores_of
-from .labels import MODELS, in_order
+from .display_names import MODELS, in_order
 from .summary_record import BenchmarkScores, CodeflowSummary, Contamination, Provenance, Summary
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class ReportFiles:
         results: the folder of `<model>/results.json`; the report names absent models.
         metrics: the folder of the stages' metrics.
         pairs: `pairs.jsonl`.
-        spans: `focal.jsonl`.
+        marked: `focal.jsonl`, the pairs with their error regions.
         problems: `problems.jsonl`, for the prompts in the explorer.
         trajectories: `trajectories.jsonl`, for the explorer.
         dropped: `dropped.jsonl`, the trajectories without a pair and the reasons.
@@ -59,7 +59,7 @@ class ReportFiles:
     results: Path
     metrics: Path
     pairs: Path
-    spans: Path
+    marked: Path
     problems: Path
     trajectories: Path
     dropped: Path

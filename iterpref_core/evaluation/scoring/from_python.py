@@ -6,6 +6,7 @@ from typing import Any
 
 from iterpref_core.models.inference.backend_factory import model_at
 from iterpref_core.records import load_params, with_values
+from iterpref_core.storage.state_folder import ANSWERS, WORK
 
 from ..benchmarks.benchmark import EvaluationSetting
 from ..evaluation.model_evaluation import evaluate_model
@@ -45,15 +46,14 @@ def evaluate(
     ['heldout/ci95_high', 'heldout/ci95_low', 'heldout/n', 'heldout/pass_at_1']
     """
     params = with_values(load_params(), {**(values or {}), "evaluation.benchmarks": tuple(benchmarks)})
-    state = Path(".iterpref")
     served = any(name in ("inference.backend", "inference.base_url") for name in values or {})
-    setting = EvaluationSetting(params, Path(problems), state / "work" / "evaluation", limit)
+    setting = EvaluationSetting(params, Path(problems), WORK / "evaluation", limit)
     results = evaluate_model(
         name=Path(model).name,
         model=model_at(model, served=served),
         setting=setting,
         out=Path(out),
-        answers=state / "answers.sqlite",
+        answers=ANSWERS,
         prompt=params.model.student_format,
     )
     return results.metrics()

@@ -8,7 +8,7 @@ from iterpref_core.records import Incomplete, InputError, ModelResults
 
 from ..evaluation.results_file import load_model_results
 from ..report.comparisons import compare_results, measured_differently, scores_of
-from ..report.labels import benchmark_name
+from ..report.display_names import benchmark_name
 from ..report.score_rows import ScoreRow
 from ..report.standings import Standings, inside_notes
 

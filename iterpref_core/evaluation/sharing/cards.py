@@ -15,7 +15,7 @@ from iterpref_core.models.pretrained.checkpoints import EMBEDDED
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
 from iterpref_core.records import ModelLineage
 
-from ..report.labels import model_name
+from ..report.display_names import model_name
 from ..report.score_rows import score_rows
 from ..report.standings import Standings, inside_notes
 from ..report.summary_record import Summary
@@ -71,12 +71,10 @@ def model_card(
 
 
 def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> bool:
-    """Return True if a model was trained on the pairs and spans of the summary."""
+    """Return True if a model was trained on the pairs of the summary."""
     if lineage is None or not lineage.data:
         return False
-    inputs = summary.provenance.inputs
-    files = {"pairs": "data/pairs.jsonl", "spans": "data/focal.jsonl"}
-    return all(lineage.data.get(name) == inputs.get(file) for name, file in files.items())
+    return lineage.data.get("pairs") == summary.provenance.inputs.get("data/focal.jsonl")
 
 
 def _training(steps: list[ModelLineage]) -> str:
@@ -98,7 +96,7 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> str
     name = next((name for name, fingerprint in measured.items() if fingerprint == weights), None)
     from_base = lineage is not None and lineage.base_weights and lineage.base_weights == measured.get("base")
     base = []
-    own = []
+    trained = []
     for row in score_rows(summary):
         if row.part:
             continue
@@ -106,8 +104,8 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> str
             base.append(row)
         if row.model == name:
             # A difference from base means little for a model that did not start there.
-            own.append(replace(row, model="this model", comparison=row.comparison if from_base else None))
-    return Standings("base", [*base, *own], inside_notes(own)).markdown() if own else ""
+            trained.append(replace(row, model="this model", comparison=row.comparison if from_base else None))
+    return Standings("base", [*base, *trained], inside_notes(trained)).markdown() if trained else ""
 
 
 def _experiment(summary: Summary) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from iterpref_core.records import InputError, Measured, ModelResults
 
 from ..evaluation.results_file import load_model_results
 from ..report.comparisons import compare_results, measured_differently
-from ..report.labels import benchmark_name
+from ..report.display_names import benchmark_name
 from ..report.number_formats import difference, p_equation, percent
 from ..statistics.comparison import Comparison
 from ..statistics.paired_tests import holm

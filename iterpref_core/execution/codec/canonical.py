@@ -60,14 +60,15 @@ _LIKE_PLAIN = frozenset(
         id,
         (
             *(collections.Counter, collections.OrderedDict, collections.defaultdict),
-            *(vars(enum).get(name) for name in ("Enum", "IntEnum", "StrEnum", "ReprEnum")),
+            *(vars(enum).get(name) for name in ("Enum", "Flag", "IntEnum", "IntFlag", "StrEnum", "ReprEnum")),
         ),
     )
 )
 """Python's classes that equal the plain value in their objects as that value does."""
 _SPECIAL_NAMES = """
-    __annotations__ __dict__ __doc__ __firstlineno__ __format__ __getnewargs__ __init__ __match_args__ __module__
-    __new__ __orig_bases__ __reduce_ex__ __replace__ __repr__ __slots__ __static_attributes__ __str__ __weakref__
+    __and__ __annotations__ __dict__ __doc__ __firstlineno__ __format__ __getnewargs__ __init__ __invert__
+    __match_args__ __module__ __new__ __or__ __orig_bases__ __rand__ __reduce_ex__ __replace__ __repr__ __ror__
+    __rxor__ __slots__ __static_attributes__ __str__ __weakref__ __xor__
 """
 _HARMLESS = frozenset(_SPECIAL_NAMES.split())
 """Special names that a subclass may define without another meaning of `==`, `len`, `in` and their like."""

@@ -49,11 +49,12 @@ def is_close(actual: Any, expected: Any, atol: float) -> bool:
     Args:
         actual: the value that was returned.
         expected: the right value.
-        atol: how far numbers may be off, absolutely; an expected decimal number also by 1e-7 of the larger one.
+        atol: how far decimal numbers may be off, absolutely, in addition to 1e-7 of the larger one if a decimal number
+            is expected. Two integers must be equal.
     """
-    # The relative tolerance is for rounding: 1000000006 is a wrong answer where 1000000007 is right.
+    # A tolerance is for rounding: 1000000006 is a wrong answer where 1000000007 is right.
     if type(actual) is type(expected) is int:
-        return abs(actual - expected) <= atol
+        return bool(actual == expected)
     if _is_number(actual) and _is_number(expected):
         # `nan` is the expected number, and the program returned it.
         both_nan = actual != actual and expected != expected  # noqa: PLR0124 - nan alone differs from itself
@@ -74,7 +75,7 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
 
     Args:
         source: a Python literal.
-        atol: how far numbers at any depth may be off.
+        atol: how far decimal numbers at any depth may be off.
         tuples_as_lists: a tuple is as right as a list of the same items.
 
     Raises:

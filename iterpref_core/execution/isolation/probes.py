@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import landlock, limits, seccomp
+from . import devices, landlock, limits, seccomp
 from .cleanup import remove_folder
 
 _OUTSIDE = "/etc/passwd"
@@ -73,6 +73,8 @@ def _rlimits(_order: dict[str, Any]) -> str:
 
 
 def _bwrap(_order: dict[str, Any]) -> str:
+    if devices.are_own():
+        devices.make_read_only()
     if os.path.exists(_OUTSIDE):
         return f"what is outside is visible ({_OUTSIDE})"
     processes = [name for name in os.listdir("/proc") if name.isdigit()]

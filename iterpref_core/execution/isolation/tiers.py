@@ -16,12 +16,13 @@ import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 
 from iterpref_core.records import IsolationError
 
 from ..packets import Runtime
+from . import devices
 from .interpreters import own_runtime
 
 CODE = Path(__file__).resolve().parents[1]
@@ -89,15 +90,18 @@ def _bubblewrap(root: str, disk_mb: int, runtime: Runtime) -> list[str]:
     memory_disk = ["--size", str(disk_mb * 2**20), "--tmpfs"]
     command = [shutil.which("bwrap") or "bwrap"]
     command += ["--unshare-all", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    if devices.are_own():
+        command += chain.from_iterable(("--cap-add", name) for name in devices.CAPABILITIES)
     visible = [*runtime.readable, runtime.interpreter, str(CODE)]
     for path in visible:
         command += ["--ro-bind", str(Path(path).resolve()), path]
-    command += ["--proc", "/proc"]
-    command += ["--dev", "/dev", "--remount-ro", "/dev"]
+    # Some modes in `/proc` are those of the whole machine.
+    command += ["--proc", "/proc", "--remount-ro", "/proc"]
+    command += ["--dev", "/dev", "--remount-ro", "/dev", "--remount-ro", "/dev/pts"]
     command += [*memory_disk, root]
     if runtime.processes:
         command += [*memory_disk, "/dev/shm"]
-        command += ["--remount-ro", "/proc", "--as-pid-1"]
+        command.append("--as-pid-1")
         for name in ("hosts", "nsswitch.conf"):
             command += ["--ro-bind", str(CODE / "isolation" / f"etc-{name}.txt"), f"/etc/{name}"]
     if not any(Path(path).is_relative_to("/tmp") for path in [*visible, root]):
@@ -131,7 +135,7 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
         f"import {PACKAGE}.{module}",
         f"{PACKAGE}.{module}.main()",
     )
-    options = ["-S", "-s", "-P", "-W", "ignore"]
+    options = ["-S", "-s", "-P"]
     return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
 
 

@@ -45,11 +45,13 @@ class Expected:
         holds: whether a value is right; raises if the value cannot be compared.
         source: the right value, or the whole condition, for people; None if it is unknown.
         text: canonical text of a value that is certainly right; empty if it is unknown.
+        truth: the value is asked for its truth alone, which any object has.
     """
 
     holds: Callable[[Any], Any]
     source: str | None = None
     text: str = ""
+    truth: bool = False
 
 
 class Call(NamedTuple):
@@ -148,8 +150,8 @@ def _read(condition: ast.expr) -> Assertion | None:
                 value, Expected(lambda found: math.isclose(found, stated, **settings), ast.unparse(condition))
             )
         case ast.UnaryOp(ast.Not(), value) if _is_call(value):
-            return _about(value, Expected(operator.not_, ast.unparse(condition)))
-    return _about(condition, Expected(bool, "True")) if _is_call(condition) else None
+            return _about(value, Expected(operator.not_, ast.unparse(condition), truth=True))
+    return _about(condition, Expected(bool, "True", truth=True)) if _is_call(condition) else None
 
 
 def _value_and_literal(left: ast.expr, right: ast.expr) -> tuple[ast.expr, ast.expr]:

@@ -6,6 +6,11 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from iterpref_core.programs.source_code.syntax_tree import parse
+
+from ..codec.canonical import UnencodableError, decode, encode
+from ..protocol.value_texts import show
+
 _NO_LITERAL = (SyntaxError, ValueError, TypeError, LookupError, RecursionError, MemoryError, ArithmeticError)
 """Errors that Python raises for an expression that is not a literal."""
 _MAKERS: dict[str, Callable[..., Any]] = {
@@ -81,6 +86,14 @@ def _number(node: ast.expr, numbers: Mapping[str, float]) -> Any:
     if not isinstance(value, int | float | complex):
         raise ValueError("no number")
     return value
+
+
+def in_one_order(source: str) -> str:
+    """Return a literal as a returned value is shown, with the same order of items; any other source as it is."""
+    try:
+        return show(decode(encode(literal(parse(source.strip(), "eval").body, NUMBERS))))
+    except (*_NO_LITERAL, UnencodableError):
+        return source
 
 
 def is_literal(node: ast.expr) -> bool:

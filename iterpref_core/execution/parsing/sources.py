@@ -1,8 +1,6 @@
-"""Inspect the sources of tests for assertions and errors of syntax."""
+"""Parse the sources of tests."""
 
 import ast
-import re
-from collections.abc import Iterable
 
 from iterpref_core.programs.source_code.syntax_tree import parse
 
@@ -20,30 +18,13 @@ def parsed(source: str) -> ast.Module:
     return tree
 
 
-_ASSERTS = re.compile(
-    "assert|raise|error|except|exit|fail|check|verif|test|main|equal|compare|valid|ensure", re.IGNORECASE
-)
-"""Words of a source that may find a program wrong."""
-
-
-def may_assert(source: str) -> bool:
-    """Return whether a test's source, or what it calls, may find a program wrong; else it sets something up."""
-    return _ASSERTS.search(source) is not None
-
-
-def asserts_at_once(source: str, later: Iterable[str]) -> bool:
-    """Return whether an assertion of a test is reached for certain, in it or by what it defines for later tests.
-
-    Args:
-        source: of the test.
-        later: the sources of the tests that come after it.
-    """
-    body = parsed(source).body
-    if any(isinstance(node, ast.Assert) for node in body):
-        return True
-    # `def same(a, b): assert a == b` in one test, and `same(f(1), 2)` in the next one
-    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    return any(not defined.isdisjoint(re.findall(r"\w+", each)) for each in later)
+def expression_problem(source: str) -> str:
+    """Return why a call is not an expression of Python; empty if it is one."""
+    try:
+        parse(source.strip(), "eval")
+    except UNREADABLE as error:
+        return compile_problem(error)
+    return ""
 
 
 def compile_problem(error: BaseException) -> str:

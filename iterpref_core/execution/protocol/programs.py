@@ -17,7 +17,7 @@ A value whose text is longer than four million characters arrives as a `Digest`,
 
 
 UNFIT = "UnfitTest"
-"""`Outcome.exception` of a program whose tests make no assertion."""
+"""`Outcome.exception` of a program whose tests find no program wrong."""
 REFERENCE_FACTOR = 4.0
 """A program may take this multiple of its ground truth's time: EvalPlus's `gt_time_limit_factor`."""
 

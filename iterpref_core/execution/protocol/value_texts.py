@@ -11,8 +11,8 @@ _MAX_SHOWN = 65_536
 _MOST_BITS = 10_000
 """Python writes no integer of more decimal digits than 4,300."""
 
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}|0x[0-9a-fA-F]*(?=\.\.\.|$)|(?<=\.\.\.)x?[0-9a-fA-F]+(?=>)")
-"""An address, whole or cut: `<A at 0x7f00fe30...>`, `<generator ob...x7f00fe300880>`."""
+_ADDRESS = re.compile(r"(?<= at )0x[0-9a-fA-F]*|0x[0-9a-fA-F]+(?=>)|(?<=\.\.\.)x?[0-9a-fA-F]+(?=>)")
+"""An address, whole or cut: `<A at 0x7f00fe30...>`, `<generator ob...x7f00fe300880>`. `'0xff'` is a value."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 

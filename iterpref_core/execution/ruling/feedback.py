@@ -1,6 +1,8 @@
 """Write short feedback for a debugger, the same each time, on one line if possible, always valid UTF-8."""
 
 import ast
+import re
+from itertools import chain
 from os.path import commonprefix
 from typing import Any
 
@@ -73,17 +75,21 @@ def wrong_type(call: str, kind: str, expected: str | None) -> str:
 
 
 def error_text(facts: dict[str, Any], code: str) -> str:
-    """Return `TypeError: message, line 3: return a + b`; the line is the program's innermost line in the traceback."""
+    """Return `TypeError: message, line 3: return a + b`."""
     message = clean(str(facts["message"]), _MAX_MESSAGE)
     text = clean(str(facts["type"]), 60)
     if message:
         text += f": {message}"
-    line = facts["line"]
-    lines = whole_lines(code)
-    if isinstance(line, int) and 1 <= line <= len(lines):
-        statement = lines[line - 1].rstrip("\r\n")
-        text += f", line {line}: {clean(statement, _MAX_LINE)}"
-    return text
+    return text + line_of(facts, code)
+
+
+def line_of(facts: dict[str, Any], code: str) -> str:
+    """Return `, line 3: return a + b`, the program's innermost line in the traceback; empty if it has none."""
+    line, lines = facts["line"], whole_lines(code)
+    if not isinstance(line, int) or not 1 <= line <= len(lines):
+        return ""
+    statement = lines[line - 1].rstrip("\r\n")
+    return f", line {line}: {clean(statement, _MAX_LINE)}"
 
 
 def in_the_test(source: str, line: int) -> str:
@@ -97,19 +103,28 @@ def failed_check(source: str, facts: dict[str, Any]) -> str:
 
     Args:
         source: source of the test.
-        facts: facts of the error; `test_line` is the line of the statement, `values` has the values of its names.
+        facts: facts of the error; `test_line` is the line of the statement, `outer_line` that of the statement which
+            has called it, `values` has the values of its names.
     """
     statement, before = _statement_at(source, facts["test_line"])
+    outer, _ = _statement_at(source, facts["outer_line"])
     if statement is None:
         text, parts = f"{clean(source, _MAX_CALL)} failed", []
     else:
         text = f"{clean(_first_line(statement, source), _MAX_CALL)} failed"
-        parts = _values(statement, source, facts["values"])
+        parts = _values(statement, before, source, facts["values"])
         if before is not None and parts:
             parts.append(f"after {clean(_first_line(before, source), _MAX_LINE)}")
+        # `check(f(2), 3)`, which calls the function of the test that has the assertion
+        if outer is not None and facts["outer_line"] != facts["test_line"]:
+            parts.append(f"in {clean(_first_line(outer, source), _MAX_LINE)}")
     message = _explanation(str(facts["message"]))
     told = [part for part in (message, ", ".join(parts)) if part]
     return f"{text}: {'; '.join(told)}" if told else text
+
+
+_OF_ALL_LINES = re.compile(r"  (?:[-+?]|  )|[-+?] |  (?!\S+ \S)|  Use -v")
+"""A line of the difference of two texts, as pytest (`  - b`) or `unittest` (`- b`) writes it, or of advice."""
 
 
 def _explanation(message: str) -> str:
@@ -119,17 +134,17 @@ def _explanation(message: str) -> str:
     parts = message[:_MAX_COMPARED].split("\n\n")[:2]
     for line in "\n".join(parts).split("\n"):
         words = line.strip().removeprefix("assert ")
-        if words.startswith("Use -v"):
+        if _OF_ALL_LINES.match(line):
             continue
-        if words.startswith("+ "):  # ` +  where 0 = f(5)`
+        if line.startswith(" + "):  # ` +  where 0 = f(5)`
             told += f", {words[1:].strip()}"
         elif words:
             told += f"; {words}" if told else words
     return clean(told, _MAX_MESSAGE)
 
 
-def _values(statement: ast.stmt, source: str, values: dict[str, str]) -> list[str]:
-    """Return `f(x) is 0`, `want is 6` and `x is 5`: the compared values, then the other names of a statement."""
+def _values(statement: ast.stmt, before: ast.stmt | None, source: str, values: dict[str, str]) -> list[str]:
+    """Return `f(x) is 0`, `want is 6` and `x is 5`: the compared values, then other names, of the call before too."""
     # For example {LEFT: f(x), RIGHT: want}; `values` has their texts by these names.
     kept = operands(statement)
     texts = {name: _source_of(node, source) for name, node in kept.items() if name in values}
@@ -141,7 +156,7 @@ def _values(statement: ast.stmt, source: str, values: dict[str, str]) -> list[st
     # A literal needs no value.
     told = {texts[name]: shown[name] for name in texts if texts[name] != values[name]}
     # The other names, such as `x` in `f(x)`
-    for node in ast.walk(statement):
+    for node in chain(ast.walk(statement), ast.walk(before) if before else ()):
         if isinstance(node, ast.Name) and node.id in values:
             told.setdefault(node.id, clean(values[node.id], _MAX_NAMED))
     parts = [f"{clean(text, _MAX_NAMED)} is {value}" for text, value in told.items()]
@@ -176,7 +191,9 @@ def _calls(node: ast.AST) -> bool:
 
 
 def _first_line(node: ast.stmt, source: str) -> str:
-    return _source_of(node, source).partition("\n")[0]
+    head, _, rest = _source_of(node, source).partition("\n")
+    # `with pytest.raises(ValueError): f(-1)`
+    return f"{head} {rest.strip()}" if isinstance(node, ast.With) else head
 
 
 def _source_of(node: ast.expr | ast.stmt, source: str) -> str:

@@ -1,10 +1,10 @@
 """Rewrite assertions so that they keep the values that they compare, for the feedback if they fail.
 
 >>> with_kept_operands("assert f(x) == want, 'no'")
-"assert (_left_value:=f(x)) == (_right_value:=want), 'no'"
+"assert (_left_value:=f(x)) == (_right_value:=want), 'no';del _left_value,_right_value"
 
-The names become local variables of the frame in which the assertion fails. Each expression is still evaluated once, and
-line numbers stay the same.
+The names become local variables of the frame in which the assertion fails. If it holds they go, so that no value lives
+longer than in the test as it is written. Each expression is still evaluated once, and line numbers stay the same.
 """
 
 import ast
@@ -50,10 +50,15 @@ def with_kept_operands(source: str) -> str:
     lines = source.removeprefix("\ufeff").encode("utf-8", "surrogatepass").split(b"\n")
     insertions = []
     for statement in ast.walk(tree):
-        for name, node in operands(statement).items() if isinstance(statement, ast.Assert) else ():
+        if not isinstance(statement, ast.Assert):
+            continue
+        kept = operands(statement)
+        for name, node in kept.items():
             # `f(x)` becomes `(_left_value:=f(x))`.
             insertions.append((node.lineno, node.col_offset, f"({name}:="))
             insertions.append((node.end_lineno or 0, node.end_col_offset or 0, ")"))
+        if kept:
+            insertions.append((statement.end_lineno or 0, statement.end_col_offset or 0, f";del {','.join(kept)}"))
     # From the end, so that the earlier offsets stay right.
     for line, column, text in sorted(insertions, reverse=True):
         whole = lines[line - 1]

@@ -9,7 +9,7 @@ from iterpref_core.records import AssertTest, IoTest, RecordError, ScriptTest, S
 
 from ..comparison.expectations import expect
 from ..parsing.assertions import Call, Expected, read_assertion, read_call
-from ..parsing.sources import UNREADABLE, asserts_at_once, compile_problem, may_assert, parsed
+from ..parsing.sources import UNREADABLE, compile_problem, expression_problem, parsed
 from ..protocol.programs import Program, ValueTest
 from ..protocol.steps import Runner, SandboxStep
 from .operands import with_kept_operands
@@ -48,16 +48,12 @@ class TestPlan:
         inside: indices of the tests that run inside.
         packages: that the tests cannot do without.
         problem: why a test cannot be compiled; empty if all can.
-        unfit: why the tests cannot find any program wrong; empty if they can.
-        doubtful: the `assert` tests that perhaps reach no assertion.
     """
 
     steps: tuple[Step, ...]
     inside: frozenset[int]
     packages: tuple[str, ...]
     problem: str
-    unfit: str
-    doubtful: tuple[AssertTest, ...]
 
 
 def plan_of(program: Program) -> TestPlan:
@@ -77,6 +73,7 @@ def plan_of(program: Program) -> TestPlan:
             # `f(2) == 4` as a call: the test would compare inside.
             if call is None:
                 inside.add(index)
+                problem = problem or expression_problem(test.call)
         elif isinstance(test, ValueTest):
             steps.append(_value(index, test, program))
         elif not isinstance(test, StdinTest):
@@ -90,24 +87,7 @@ def plan_of(program: Program) -> TestPlan:
             else:
                 sent = SandboxStep("call", index, check.call.source, then=check.call.then)
                 steps.append(Step(sent, check.shown, check.shown, check.expected))
-    unfit, doubtful = ("", ()) if problem else _doubts(program, inside)
-    return TestPlan(tuple(steps), frozenset(inside), tuple(sorted(packages)), problem, unfit, doubtful)
-
-
-def _doubts(program: Program, inside: set[int]) -> tuple[str, tuple[AssertTest, ...]]:
-    """Return why the tests cannot find any program wrong, and the tests that perhaps reach no assertion."""
-    asserts = {index: test for index, test in enumerate(program.tests) if isinstance(test, AssertTest)}
-    sources = [test.code for test in asserts.values()]
-    # `print(f(1))` passes every program.
-    if len(asserts) == len(program.tests) and not any(map(may_assert, (*sources, program.setup))):
-        return "the tests assert nothing; an `assert` test is such as `assert f(1) == 2`", ()
-    # A `test_` function that is not called passes every program.
-    doubtful = [
-        test
-        for place, (index, test) in enumerate(asserts.items(), 1)
-        if index in inside and may_assert(test.code) and not asserts_at_once(test.code, sources[place:])
-    ]
-    return "", tuple(doubtful)
+    return TestPlan(tuple(steps), frozenset(inside), tuple(sorted(packages)), problem)
 
 
 def _needs(test: Any, program: Program) -> tuple[list[str], str]:

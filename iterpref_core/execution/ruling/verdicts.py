@@ -11,6 +11,7 @@ from iterpref_core.records import Verdict
 
 from ..codec.canonical import MAX_TEXT, decode
 from ..isolation.process_limits import MAX_PROCESSES, MAX_THREADS
+from ..parsing.literals import in_one_order
 from ..protocol.jobs import HEAD_OF_OUTPUT, Answer
 from ..protocol.programs import Limits, Outcome, Program
 from ..protocol.value_texts import clean, shown
@@ -115,14 +116,18 @@ class Trial:
         Args:
             index: of the step.
             kind: `value`, or `other` for a value without a text, such as a generator.
-            payload: the value's text, or the name of its type.
+            payload: the value's text, or the name of its type and its truth.
         """
         step = self.steps[index]
         expected = step.expected
         assert expected is not None
         if kind == "other":
-            name = self.answer.paths.hide(payload)
-            return self.fail(index, "bad_return_type", feedback.wrong_type(step.source, name, expected.source))
+            name, _, truth = payload.rpartition(" ")
+            is_known = expected.truth and truth in ("True", "False")
+            if is_known and expected.holds(truth == "True"):
+                return None
+            text = feedback.wrong_type(step.source, self.answer.paths.hide(name), expected.source)
+            return self.fail(index, "wrong_answer" if is_known else "bad_return_type", text)
         # Most values are right: their texts are compared without decoding them. `nan` equals itself here.
         if expected.text and payload == expected.text:
             return None
@@ -135,7 +140,8 @@ class Trial:
                 logger.exception("the comparator of test %d (%s) failed on a value", step.test, step.source)
         # `/tmp/x7/w/a.txt` is shown as `./a.txt`.
         returned = self.answer.paths.hide(shown(actual, payload))
-        return self.fail(index, "wrong_answer", feedback.wrong_value(step.source, returned, expected.source))
+        wanted = expected.source and in_one_order(expected.source)
+        return self.fail(index, "wrong_answer", feedback.wrong_value(step.source, returned, wanted))
 
     def error(self, index: int, facts: dict[str, Any]) -> Outcome:
         """Rule on an exception."""
@@ -155,9 +161,11 @@ class Trial:
             return self.fail(index, "syntax_error", text)
         # By base class: numpy raises its own subclass.
         if "MemoryError" in bases:
-            return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}")
+            text = f"memory limit of {self.limits.memory_mb} MB exceeded{where}"
+            return self.fail(index, "memory", text + feedback.line_of(facts, self.program.code))
         if "SystemExit" in bases:
-            return self.fail(index, "exited_early", f"the program called sys.exit{where}")
+            text = f"the program called sys.exit{where}"
+            return self.fail(index, "exited_early", text + feedback.line_of(facts, self.program.code))
         is_told = step is not None and (step.is_call or (facts["line"] and not step.sent.is_inside))
         if step is not None and is_told:
             text = f"{feedback.call_text(step.source)} raised {text}"

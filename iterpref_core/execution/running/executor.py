@@ -6,14 +6,14 @@ import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from iterpref_core.records import AssertTest, InputError, StdinTest
+from iterpref_core.records import InputError, IoTest, StdinTest
 
 from ..isolation import tiers
 from ..isolation.interpreters import Environment
+from ..parsing.do_nothing import Result, do_nothing, judge_errors
 from ..protocol.jobs import Answer, Job
-from ..protocol.programs import UNFIT, Limits, Outcome, Program
+from ..protocol.programs import UNFIT, Limits, Outcome, Program, ValueTest
 from ..protocol.steps import SandboxStep, packed
-from ..protocol.value_texts import shorten
 from ..ruling.stdin import run_each_test
 from ..ruling.steps import TestPlan, plan_of
 from ..ruling.verdicts import Trial
@@ -24,6 +24,12 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
+IDLE_S = 1.0
+"""CPU seconds for the tests of a program that does nothing; if they take longer, they count as failed."""
+FINDS_NOTHING = (
+    "the tests pass a program that does nothing: they reach no assertion about the program, such as "
+    "`assert f(1) == 2`. Are they of kind pytest or unittest?"
+)
 
 
 class Executor(Engine):
@@ -67,7 +73,8 @@ class Executor(Engine):
         self.isolation = str(plan)
         self.limits = limits
         self.slots = workers
-        self._known_needs: dict[tuple[str, str | None], bool] = {}
+        self._known: dict[tuple[str, ...], bool] = {}
+        self._faults: dict[tuple[str, str | None], str] = {}
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
 
     def close(self) -> None:
@@ -79,39 +86,51 @@ class Executor(Engine):
         try:
             if isinstance(program.tests[0], StdinTest):
                 outcome = run_each_test(program, program.limits(self.limits), self._observe, self.call)
-                return replace(outcome, isolation=self.isolation)
-            return self._run_called(program)
+                outcome = replace(outcome, isolation=self.isolation)
+            else:
+                outcome = self._run_called(program)
+            if outcome.verdict not in ("passed", "infra_error") and (fault := self._setup_fault(program)):
+                return self._failure(program, f"the set-up of the tests fails without a program: {fault}")
+            return outcome
         except WorkerDiedError as error:
             return self._failure(program, str(error))
+
+    def _setup_fault(self, program: Program) -> str:
+        """Return what an empty program is told with the set-up of a program that has failed; empty if it passes."""
+        question = (program.setup, program.environment)
+        if program.setup and question not in self._faults:
+            empty = Program("", (IoTest(call="1", expected="1"),), program.setup, environment=program.environment)
+            self._faults[question] = self._ruled(empty, plan_of(empty)).feedback
+        return self._faults.get(question, "")
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
         plan = plan_of(program)
         if plan.problem:
             return self._failure(program, plan.problem)
-        if plan.unfit:
-            return self._failure(program, plan.unfit, UNFIT)
         if missing := self.pool.missing(plan.packages, program.environment):
             return self._failure(program, f"the test needs package {missing}, which is not installed")
         outcome = self._ruled(program, plan)
-        if outcome.verdict == "passed":
-            for test in plan.doubtful:
-                if not self._needs_program(test, program.environment):
-                    return self._failure(
-                        program,
-                        f"the test {shorten(test.code.strip(), 80)!r} passes without a program: it reaches no "
-                        "assertion. Is it of kind pytest or unittest?",
-                        UNFIT,
-                    )
+        if outcome.verdict == "passed" and not self._find_faults(program, plan):
+            return self._failure(program, FINDS_NOTHING, UNFIT)
         return outcome
 
-    def _needs_program(self, test: AssertTest, environment: str | None) -> bool:
-        """Return whether a test fails an empty program."""
-        question = (test.code, environment)
-        if question not in self._known_needs:
-            nothing = Program("", (test,), environment=environment)
-            self._known_needs[question] = self._ruled(nothing, plan_of(nothing)).verdict != "passed"
-        return self._known_needs[question]
+    def _find_faults(self, program: Program, plan: TestPlan) -> bool:
+        """Return whether the tests of a program that has passed fail programs that do nothing.
+
+        A test outside always does, and another environment has tests of a project or a benchmark, as they are there.
+        """
+        if len(plan.inside) < len(program.tests) or program.environment is not None:
+            return True
+        question = (program.setup, *(step.source for step in plan.steps))
+        if question not in self._known:
+            results: tuple[Result, ...] = ("false", "true")
+            tests = [test for test in program.tests if not isinstance(test, ValueTest)]
+            idle = (replace(program, code=do_nothing(tests, result), cpu_s=IDLE_S) for result in results)
+            self._known[question] = judge_errors(step.source for step in plan.steps) or any(
+                self._ruled(each, plan_of(each)).verdict != "passed" for each in idle
+            )
+        return self._known[question]
 
     def _ruled(self, program: Program, plan: TestPlan) -> Outcome:
         """Run the steps of a program, and return the verdict."""

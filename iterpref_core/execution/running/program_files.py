@@ -38,7 +38,7 @@ class ProgramFiles:
             os.set_blocking(end, False)
         output = os.memfd_create("output")
         self.files = Files(
-            stdin=os.open(os.devnull, os.O_RDONLY) if job.stdin is None else _input(job.stdin),
+            stdin=_input(job.stdin or b""),
             stdout=output if job.stdin is None else os.memfd_create("stdout"),
             stderr=output,
             job=os.memfd_create("job"),

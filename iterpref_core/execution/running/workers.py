@@ -67,7 +67,8 @@ class Worker:
     """
 
     def __init__(self, plan: tiers.Plan, limits: Limits, runtime: Runtime, runners: str) -> None:
-        self._root = "/job"
+        # Feedback replaces this path: no program has it among its own values.
+        self._root = "/iterpref-job"
         self._own_folder: str | None = None
         # The zygote makes this folder, and removes it if this process is killed.
         if "bwrap" not in plan.layers:

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from operator import truth
 from typing import Any
 
 from ..codec.canonical import UnencodableError, summarize, type_name
@@ -67,14 +68,25 @@ def printed() -> int:
 
 
 def returned(value: Any) -> tuple[str, str]:
-    """Return kind and payload of the report on a value: `value` with its canonical text, or `other` with a type's name.
+    """Return kind and payload of the report on a value.
 
-    The text is made in any case, so that a program cannot learn what is wanted.
+    They are made in any case, so that a program cannot learn what is wanted.
+
+    Returns:
+        `value` and its canonical text, or `other` with a type's name and the value's truth: `deque True`.
     """
     try:
         return "value", summarize(value)
     except UnencodableError as error:
-        return "other", str(error)
+        return "other", f"{error} {_truth(value)}"
+
+
+def _truth(value: Any) -> str:
+    """Return whether a value is true; empty if that raises an error."""
+    try:
+        return str(truth(value))
+    except BaseException:  # noqa: BLE001 - an object of the program's may raise anything
+        return ""
 
 
 def compiled(source: str, filename: str, mode: str = "exec", flags: int = 0) -> Any:
@@ -132,6 +144,16 @@ def _values_in(names: dict[str, Any]) -> dict[str, str]:
     return texts
 
 
+def _message(error: BaseException) -> str:
+    """Return the text of an error, of the errors in its group, and of its notes."""
+    try:
+        inner = error.exceptions[:3] if isinstance(error, BaseExceptionGroup) else ()
+        parts = [f"{type_name(type(each))}: {text_of(each)}" for each in inner]
+        return "; ".join([text_of(error), *parts, *getattr(error, "__notes__", ())])
+    except BaseException:  # noqa: BLE001 - an attribute of the program's may be anything
+        return text_of(error)
+
+
 def describe(error: BaseException, solution: str, test: str) -> str:
     """Return an error as a JSON object: type, message, lines in the solution and in the test, where it was raised.
 
@@ -145,15 +167,17 @@ def describe(error: BaseException, solution: str, test: str) -> str:
         suite = error.name
         error = error.error or error
     line = line_in(error, solution)
-    test_line, innermost, values = None, "", {}
+    test_line = outer_line = None
+    innermost, values = "", {}
     for frame, number in traceback.walk_tb(error.__traceback__):
         innermost = frame.f_code.co_filename
         if innermost == test:
             test_line, values = number, frame.f_locals
+            outer_line = outer_line or number
     syntax = isinstance(error, CompileError)
     if isinstance(error, CompileError):
         error = error.cause
-    message = text_of(error)[:_MAX_MESSAGE]
+    message = _message(error)[:_MAX_MESSAGE]
     # A syntax error of `eval` in the program is an exception like any other.
     if isinstance(error, SyntaxError) and (syntax or error.filename == solution):
         syntax, line, message = True, error.lineno, str(error.msg)
@@ -163,6 +187,7 @@ def describe(error: BaseException, solution: str, test: str) -> str:
         "message": message,
         "line": line,
         "test_line": test_line,
+        "outer_line": outer_line,
         "in_test": innermost == test,
         "syntax": syntax,
         "suite": suite,

@@ -8,12 +8,9 @@ If programs may start processes, the zygote is the first process of a pid namesp
 signal it, and it ends them all at once.
 """
 
-import _sitebuiltins
 import _socket
-import builtins
 import contextlib
 import gc
-import importlib
 import json
 import math
 import os
@@ -22,18 +19,18 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+import warnings
+from collections.abc import Callable
 
-from ..isolation import landlock, limits, seccomp
+from ..isolation import devices, landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import deadlines
 from ..isolation.pid_namespace import Processes, leaves_connections
 from ..isolation.process_limits import MAX_THREADS
 from ..packets import READY, Files, Runtime, Settings, receive, send_descriptor, write_all
-from ..protocol.steps import SandboxStep, packed
 from ..solution.loading import seed
 from . import child
+from .preparation import ask_before_times, preload, prepare_runners, rehearse
 
 LOOK_S = 0.1
 """Real seconds between two measures of a child's files."""
@@ -42,12 +39,6 @@ MAX_ENTRIES = 10_000
 SHARED_MEMORY = "/dev/shm"
 """Folder of shared memory and semaphores; a program without processes of its own cannot write to it."""
 
-_PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
-"""Modules that every program finds loaded; `statistics` imports `decimal`, `fractions`, `random` and others."""
-REHEARSED = "def f(x):\n    return x[1:]\n"
-"""A program whose second test fails."""
-REHEARSALS = 20
-"""Python 3.11 specializes code that has run eight times."""
 OWN_CALLS = 8
 """Stack frames of this project below those of a program."""
 _NAMESPACES = ("/proc", "/etc/hosts", "/etc/nsswitch.conf")
@@ -105,7 +96,6 @@ class Zygote:
         self.writable = [settings.root]
         if self.processes:
             self.writable.append(SHARED_MEMORY)
-        limits.drop_capabilities()
         limits.refuse_privileges()
         limits.hide_memory()
         if self.processes:
@@ -260,28 +250,6 @@ class Zygote:
             os.close(process)
 
 
-def preload(names: Iterable[str], site: Iterable[str]) -> None:
-    """Import modules that programs are likely to need."""
-    # A module that is missing here is missing for programs too.
-    sys.path += site
-    for name in (*_PRELOADED, *names):
-        importlib.import_module(name)
-    # The module `site`, which was not imported, defines these two.
-    for name in ("exit", "quit"):
-        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
-
-
-def ask_before_times() -> None:
-    """Let `os.utime` fail if the file is absent, so that `Path.touch` makes the file; seccomp pretends success."""
-    utime = os.utime
-
-    def ask_first(path: Any, *args: Any, **named: Any) -> None:
-        os.stat(path, dir_fd=named.get("dir_fd"))
-        utime(path, *args, **named)
-
-    os.utime = ask_first
-
-
 def main() -> None:
     """Serve jobs until the supervisor closes the socket or is gone; then remove the folder."""
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
@@ -303,55 +271,6 @@ def main() -> None:
     os._exit(0)
 
 
-def prepare_runners(folder: str, *, pytest: bool) -> None:
-    """Import the runners of tests that run inside, and open a session of pytest if it is wanted.
-
-    Args:
-        folder: folder of the programs, which does not exist yet.
-        pytest: open the session.
-    """
-    from .runners.modules import run_script, run_unittest
-    from .runners.pytest_runner import prepare_pytest, run_pytest_file
-
-    child.runners.update(unittest=run_unittest, pytest=run_pytest_file, script=run_script)
-    if not pytest:
-        return
-    # The same folders as in `child.Child`
-    code_folder = os.path.join(os.path.dirname(folder), "code")
-    os.mkdir(code_folder)
-    os.mkdir(folder)
-    os.chdir(folder)
-    prepare_pytest(f"{code_folder}/test_solution.py")
-    os.chdir("/")
-    empty_folder(os.path.dirname(folder))
-
-
-def rehearse(folders: list[str]) -> None:
-    """Run a small program in this process, in the way that children run theirs.
-
-    The interpreter specializes code that runs often: for types of values, places of attributes. Otherwise each child
-    would do this again, and copy the memory pages that it writes to.
-
-    Args:
-        folders: a program's folders, the working folder first; they do not exist yet.
-    """
-    steps = [SandboxStep("call", 0, "f", ([1, 2],)), SandboxStep("call", 1, "f", (1,))]
-    job, channel = os.memfd_create("job"), os.memfd_create("channel")
-    write_all(job, packed("", REHEARSED, steps, "")[0])
-    path = list(sys.path)
-    for each in folders:
-        os.mkdir(each)
-    os.chdir(folders[0])
-    for _ in range(REHEARSALS):
-        child.run_job(job, channel, -1, -1)
-    os.chdir("/")
-    empty_folder(os.path.dirname(folders[0]))
-    sys.path[:] = path
-    os.close(job)
-    os.close(channel)
-    del sys.modules["solution"]
-
-
 def serve(settings: Settings, supervisor: _socket.socket) -> None:
     """Serve jobs.
 
@@ -364,17 +283,23 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
     """
     sys.executable = settings.runtime.executable
     try:
-        preload(settings.runtime.preload, settings.runtime.site)
-        zygote = Zygote(settings)
+        if "bwrap" in settings.layers and devices.are_own():
+            devices.make_read_only()
+        limits.drop_capabilities()
+        # Warnings of preloaded modules are not the program's.
+        with warnings.catch_warnings(action="ignore"):
+            preload(settings.runtime.preload, settings.runtime.site)
+            zygote = Zygote(settings)
+            if settings.runners:
+                prepare_runners(zygote.folders[0], pytest=settings.runners == "pytest")
         if "bwrap" not in settings.layers:
             ask_before_times()
-        if settings.runners:
-            prepare_runners(zygote.folders[0], pytest=settings.runners == "pytest")
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         write_all(0, f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace"))
         return
-    # Programs see an empty environment and no module of this project.
+    # Programs see an environment without your variables, and no module of this project.
     os.environ.clear()
+    os.environ["HOME"] = zygote.folders[0]
     package = __name__.partition(".")[0]
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]

@@ -191,7 +191,7 @@ class OpenAIModel(Model):
 
     def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
         """Return the path and the body of a call."""
-        asked: dict[str, Any] = {
+        body: dict[str, Any] = {
             **self._fields,
             "model": self.name,
             "seed": request.seed,
@@ -199,19 +199,19 @@ class OpenAIModel(Model):
             "temperature": sampling.temperature,
         }
         if sampling.stops:
-            asked["stop"] = list(sampling.stops)
+            body["stop"] = list(sampling.stops)
         if self._tokens is not None:
-            return "/completions", asked | self._tokens.body(request, sampling)
+            return "/completions", body | self._tokens.body(request, sampling)
         if self._api == "completions" or request.raw:
-            asked["prompt"] = whole_characters(prompt_text(request.prompt)) + ("" if request.raw else "\n")
-            return "/completions", asked
+            body["prompt"] = whole_characters(prompt_text(request.prompt)) + ("" if request.raw else "\n")
+            return "/completions", body
         messages = chat_messages(request.prompt)
         if request.system:
             messages.insert(0, {"role": "system", "content": request.system})
         for message in messages:
             message["content"] = whole_characters(message["content"])
-        asked["messages"] = messages
-        return "/chat/completions", asked
+        body["messages"] = messages
+        return "/chat/completions", body
 
     def _read(self, reply: Reply, body: dict[str, Any], request: Request, sampling: Sampling) -> Completion:
         """Return the answer of a reply, up to its end string. An answer that is cut after that string is whole."""

@@ -105,15 +105,15 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
     fields = message if isinstance(message, dict) else {}
     if end == FINISHED and limit is not None and usage.towards(limit) >= limit:
         end = CUT
-    asked = prompt_text(request.prompt)
+    prompt = prompt_text(request.prompt)
     answer = Completion(
         text,
-        _estimate(request.system + asked) if usage.prompt is None else usage.prompt,
+        _estimate(request.system + prompt) if usage.prompt is None else usage.prompt,
         _estimate(text + _reasoning(message)) if usage.completion is None else usage.completion,
         end,
     )
     instead = "" if text.strip() else next((name for name in _INSTEAD if fields.get(name)), "")
-    is_cut = usage.prompt is not None and usage.prompt < len(asked.split())
+    is_cut = usage.prompt is not None and usage.prompt < len(prompt.split())
     return Reply(answer, instead, str(reply.get("model") or ""), usage.prompt if is_cut else None)
 
 

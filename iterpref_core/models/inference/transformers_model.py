@@ -186,7 +186,7 @@ class TransformersModel(BatchModel):
         """Answer every request, in order; `answered` receives each at its last token."""
         if self.template.end.stop:
             sampling = replace(sampling, stops=(*sampling.stops, self.template.end.stop))
-        asked = encode_requests(self.template, requests)
+        encoded = encode_requests(self.template, requests)
         texts = [read_text(self.template, request) for request in requests]
         order = sorted(range(len(requests)), key=lambda row: (len(texts[row]), row))
         answers: dict[int, Completion] = {}
@@ -199,7 +199,7 @@ class TransformersModel(BatchModel):
         size = self.concurrency if self._pads else 1
         for start in range(0, len(order), size):
             indices = order[start : start + size]
-            prompts = [asked[index] for index in indices]
+            prompts = [encoded[index] for index in indices]
             self._generate_batch(indices, prompts, [requests[index].seed for index in indices], sampling, put)
             self._freed_memory.after_pass(self._model.device)
         return [answers[index] for index in range(len(requests))]

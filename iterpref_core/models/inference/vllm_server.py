@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx2
 
 from iterpref_core.records import KEY_VARIABLE, EndpointError, ModelError
+from iterpref_core.storage.state_folder import WORK
 
 from ..pretrained.checkpoints import ModelSource, locate_model, read_config
 from .backend import BackendSettings, Model
@@ -21,7 +22,6 @@ from .backend import BackendSettings, Model
 PYTHON_VARIABLE = "ITERPREF_VLLM_PYTHON"
 ARGUMENTS_VARIABLE = "ITERPREF_VLLM_ARGUMENTS"
 SERVED_NAME = "iterpref"
-LOGS = Path(".iterpref/work")
 
 _LOOPBACK = "127.0.0.1"
 _ENVIRONMENT = Path(".venv-vllm/bin/python")
@@ -84,7 +84,7 @@ def find_vllm() -> Path:
 
 
 @contextmanager
-def serve(model: Path | str, logs: Path = LOGS) -> Iterator[str]:
+def serve(model: Path | str, logs: Path = WORK) -> Iterator[str]:
     """Serve a model on a free port of the loopback interface, under the name `SERVED_NAME`.
 
     The server ends with the block, or with this process, however that ends.

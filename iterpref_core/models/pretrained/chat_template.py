@@ -252,16 +252,16 @@ class ChatTemplate:
         messages = self._messages(_PROMPT, "")
         before, _ = self._around(messages)
         try:
-            asked = self.render_chat(messages, add_generation_prompt=True)
+            opening = self.render_chat(messages, add_generation_prompt=True)
         except ModelError as error:
             return f"the chat template's generation prompt cannot be rendered ({error})"
-        if before.startswith(asked):
+        if before.startswith(opening):
             return ""
         # Both texts begin alike; the message shows how each goes on.
-        shared = _shared(asked, before)
+        shared = _shared(opening, before)
         return (
             f"the chat template's generation prompt and its finished answers disagree: the one goes on with "
-            f"{_quote(asked[shared:])}, the other with {_quote(before[shared:] or 'the answer')}"
+            f"{_quote(opening[shared:])}, the other with {_quote(before[shared:] or 'the answer')}"
         )
 
     @property

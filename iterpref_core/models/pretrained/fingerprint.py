@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from iterpref_core.records import PromptFormat
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.digests import file_digest
 
 from .checkpoints import is_served, locate_model, served_name
 from .lineage import LINEAGE

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from iterpref_core.records import InputError, ModelLineage
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
 
+from .checkpoints import EMBEDDED
+
 LINEAGE = "lineage.json"
 """The record's file. It holds no time and no folder of this machine: the same input gives the same bytes."""
 
@@ -33,6 +35,12 @@ def read_lineage(folder: Path | str) -> ModelLineage | None:
         return None
     except ValidationError as error:
         raise InputError(f"{path}: {describe_validation_error(error)}; remove the file, or train again") from None
+
+
+def is_embedded(model: Path | str) -> bool:
+    """Return True for an embedded model, or one that was trained from it."""
+    lineage = read_lineage(model)
+    return str(model) == EMBEDDED or (lineage is not None and [*ancestors(lineage)][-1].base == EMBEDDED)
 
 
 def ancestors(lineage: ModelLineage) -> Iterator[ModelLineage]:

@@ -45,13 +45,13 @@ def encode_prompts(template: ChatTemplate, prompts: Sequence[str]) -> list[Encod
     begun = [prompt + _WORD for prompt in different]
     encoded = encode_texts(tokenizer, begun, special=template.plain)
     encodings = text_engine(tokenizer, continues=False).encode_batch(begun, add_special_tokens=False)
-    asked = {}
+    encoded_prompts = {}
     for prompt, ids, encoding in zip(different, encoded, encodings, strict=True):
         # The last token of "… [/INST] def" begins one character before the end of the prompt.
         place = next(number for number, (_, end) in enumerate(encoding.offsets) if end > len(prompt))
         of_answer = len(encoding) - place
-        asked[prompt] = EncodedPrompt(ids[:-of_answer], prompt[encoding.offsets[place][0] :])
-    return [asked[prompt] for prompt in prompts]
+        encoded_prompts[prompt] = EncodedPrompt(ids[:-of_answer], prompt[encoding.offsets[place][0] :])
+    return [encoded_prompts[prompt] for prompt in prompts]
 
 
 def end_tokens(template: ChatTemplate, suggested: GenerationConfig) -> set[int]:

@@ -76,13 +76,13 @@ def text_engine(tokenizer: PreTrainedTokenizerBase, *, continues: bool) -> Token
             "convert it to a fast tokenizer (tokenizer.json)"
         )
     # A copy: the tokenizer itself goes on to add its special tokens.
-    own = tokenizer.backend_tokenizer
-    state = json.loads(own.to_str(), object_hook=_adding_nothing if continues else None)
+    backend = tokenizer.backend_tokenizer
+    state = json.loads(backend.to_str(), object_hook=_adding_nothing if continues else None)
     state["post_processor"] = None  # trims offsets, and adds what opens or closes a text
     engine = Tokenizer.from_str(json.dumps(state))
     engine.no_truncation()
     engine.no_padding()
-    engine.encode_special_tokens = continues or own.encode_special_tokens
+    engine.encode_special_tokens = continues or backend.encode_special_tokens
     return engine
 
 

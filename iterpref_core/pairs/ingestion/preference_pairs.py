@@ -16,13 +16,22 @@ from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem
 from iterpref_core.problems.ingestion.programs import check_names, find_programs, is_python_2, states_python
 from iterpref_core.problems.ingestion.prompts import as_prompt, column_turns, read_turns
-from iterpref_core.problems.ingestion.row_tests import RowFacts, read_tests
+from iterpref_core.problems.ingestion.row_tests import ReadingHints, read_tests
 from iterpref_core.problems.ingestion.trials import Run, find_failures, find_reference
-from iterpref_core.problems.ingestion.values import Row, read_license
-from iterpref_core.records import ExecutionParams, Message, PairsParams, PreferencePair, Problem, Prompt, statement_name
+from iterpref_core.problems.ingestion.values import Row, read_license, read_text_value
+from iterpref_core.records import (
+    ExecutionParams,
+    Message,
+    PairsParams,
+    PreferencePair,
+    Problem,
+    Prompt,
+    Span,
+    statement_name,
+)
 
 from ..selection.filters import drop_reason
-from .winner import first_is_better
+from .winner import first_is_better, short_unread
 
 # The task of a buggy program without a statement: the program itself.
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
@@ -62,7 +71,8 @@ def ingest_pairs(
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
 
     Returns:
-        `pairs`; with judging `tested` and `untested` pairs; `tests_left_out/<reason>`, and `dropped/<reason>`.
+        `pairs`; `regions` that the file has; with judging `tested` and `untested` pairs;
+        `tests_left_out/<reason>`, and `dropped/<reason>`.
 
     Raises:
         ConfigError: `columns` cannot be understood.
@@ -83,11 +93,14 @@ def ingest_pairs(
             if judging is not None and run is not None:
                 pair, counts = judge(pair, prepared, intake.columns, judging.params, run)
             counts["pairs"] += 1
+            if pair.rejected_spans is not None:
+                counts["regions"] += 1
             if judging is not None:
                 counts["tested" if pair.tested else "untested"] += 1
             # JSON can escape half of a surrogate pair, which UTF-8 cannot encode: the row is at fault, not the file.
             pair.to_json()
             counts += intake.screen(pair)
+            intake.unread.update(dict.fromkeys(short_unread(prepared, intake.columns)))
             return pair, None, counts
 
         write_records(intake, intake.take(take, executor), out)
@@ -110,9 +123,11 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
     *before, chosen = answer_turns(row, columns, "chosen")
     *before_rejected, rejected = answer_turns(row, columns, "rejected")
+    of_chosen, of_rejected = "chosen_spans", "rejected_spans"
     if not repair and not first_is_better(row, columns):
         chosen, rejected = rejected, chosen
         before, before_rejected = before_rejected, before
+        of_chosen, of_rejected = of_rejected, of_chosen
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
         raise LeftOutError("several_turns", "an earlier answer of the conversation precedes the last one")
     if before and before_rejected and before != before_rejected:
@@ -135,6 +150,11 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         problem_id=columns.name(row, "problem_id") or of_statement,
         license=read_license(columns.one(row, "license")),
         tested=tested,
+        rejected_spans=_region(columns.one(row, of_rejected), rejected.content, wrong),
+        chosen_spans=_region(columns.one(row, of_chosen), chosen.content, right),
+        localization=columns.one(row, "localization"),
+        # A pair that this project has written keeps its source.
+        provenance=row.get("provenance"),
     )
 
 
@@ -155,13 +175,13 @@ def judge(
     drop = drop_reason(pair, params, lambda _: 0, entry_point)
     if drop and drop != "cosmetic":
         raise LeftOutError(drop)
-    asked = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
+    untested = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
     # A right program decides between readings: the fixed one is not known to be right yet, but must pass.
-    facts = RowFacts(programs=(pair.chosen,), modules=columns.modules(row))
-    readings, left_out = read_tests(asked, columns.values(row, "tests"), (), facts)
+    hints = ReadingHints(programs=(pair.chosen,), modules=columns.modules(row))
+    readings, left_out = read_tests(untested, columns.values(row, "tests"), (), hints)
     plainest = next(readings, None)
     if plainest is not None:
-        check_tests(plainest, asked.task_id, visible=True)
+        check_tests(plainest, untested.task_id, visible=True)
         try:
             problem = find_reference(PublishedProblem(plainest, readings, (pair.chosen,)), run)
         except LeftOutError as error:
@@ -189,6 +209,33 @@ def answer_turns(row: Row, columns: Columns, part: str) -> list[Message]:
     return turns if turns and turns[-1].role == "assistant" else [*turns, Message(role="assistant", content="")]
 
 
+def _region(value: Any, answer: str, program: str) -> tuple[Span, ...] | None:
+    r"""Return the spans of an answer as characters of the program in it; None if the row has none.
+
+    >>> _region([[13, 14]], "```python\nx = 1\n```", "x = 1\n")
+    ((3, 4),)
+
+    Raises:
+        LeftOutError: the program was changed when it was taken out of the answer.
+        ValueError: the spans are not [start, end) pairs, or lie outside of the answer.
+    """
+    value = read_text_value(value)
+    if value is None or value == "":
+        return None
+    begin = answer.find(program)
+    if begin < 0:
+        raise LeftOutError("moved_region", "the program is not in the answer letter by letter, as its spans need")
+    spans = []
+    for start, end in value:
+        if not 0 <= start <= end <= len(answer):
+            raise ValueError(f"the span [{start}, {end}] lies outside of its text, which has {len(answer)} characters")
+        first, last = max(start - begin, 0), min(end - begin, len(program))
+        # A span of the prose around the program marks nothing in it.
+        if first <= last:
+            spans.append((first, last))
+    return tuple(spans)
+
+
 def _prompt(row: Row, columns: Columns, before: list[Message], otherwise: str) -> Prompt:
     """Return the prompt: the question before the chosen answer, or the row's columns, or `otherwise`.
 
@@ -199,10 +246,10 @@ def _prompt(row: Row, columns: Columns, before: list[Message], otherwise: str) -
         LeftOutError: the prompt is blank.
         ValueError: the row has no prompt.
     """
-    asked = before
+    turns = before
     if not before or "prompt" in columns.stated:
         if otherwise and "prompt" not in columns.stated and not columns.has(row, "prompt"):
             return otherwise
-        asked = column_turns(row, columns, "prompt", "user")
+        turns = column_turns(row, columns, "prompt", "user")
     system = column_turns(row, columns, "system", "system")
-    return as_prompt([*system, *asked])
+    return as_prompt([*system, *turns])

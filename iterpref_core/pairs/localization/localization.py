@@ -1,5 +1,6 @@
 """Mark the error regions of a file of pairs (stage `localization`), or of one pair at a time."""
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -10,26 +11,51 @@ from typing import Any
 
 from iterpref_core.programs.source_code.line_diff import (
     ErrorRegion,
+    Unit,
     count_lines,
     join_spans,
+    line_spans,
     line_units,
     locate_error,
     match_ends,
 )
 from iterpref_core.records import (
     ConfigError,
-    FocalSpans,
     InputError,
     LocalizationMethod,
     LocalizationParams,
     LocalizationResult,
+    PreferencePair,
     Span,
     unknown_name,
 )
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.storage.left_out import Dropped, open_left_out
 
-from .token_lcs import split_tokens
+TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+def split_tokens(text: str) -> list[Unit]:
+    r"""Split a program into tokens; each line with text begins with a token for its indentation.
+
+    Tokens are roughly Python's, so the spans suit any model's tokenizer. This is an ablation: the region is smaller
+    than whole lines, and shows less of the reason for the failure.
+
+    An indentation of no characters has no span of its own; the token after it is marked instead.
+
+    >>> [token.text for token in split_tokens("if x:\n  y()\n")]
+    ['\n', 'if', 'x', ':', '\n  ', 'y', '(', ')']
+    """
+    tokens = []
+    for start, end in line_spans(text):
+        line = [Unit(match[0], match.span()) for match in TOKEN.finditer(text, start, end)]
+        if line:
+            first = line[0].span
+            indentation = text[start : first[0]]
+            tokens.append(Unit("\n" + indentation, (start, first[0]) if indentation else first))
+            tokens += line
+    return tokens
+
 
 # (failing program, passing program) -> the error region.
 Localizer = Callable[[str, str], ErrorRegion]
@@ -43,7 +69,7 @@ ON_TEXT: dict[LocalizationMethod, Localizer] = {
     "prefix_suffix": partial(locate_error, match=match_ends),
     "token": partial(locate_error, split=split_tokens),
 }
-# The reasons why a pair has no spans, and what each means.
+# The reasons why a pair is left out, and what each means.
 DROPPED = {
     "empty": "the fix only inserts, and localization.empty is drop",
     "no_anchor": "the failing program has no line that could be marked",
@@ -56,53 +82,65 @@ def localize_pairs(
     out: Path,
     dropped: Path | None = None,
 ) -> LocalizationResult:
-    """Write the error spans of every pair, in order; streaming.
+    """Write every pair with its error region, in order; streaming. A region that a pair brings stays as it is.
 
     If a fix only inserts lines, D- has no text, and `params.empty` decides: `anchor` marks the place of the insertion
-    (`ErrorRegion.anchors`), `keep` writes no spans, so that K- is 0, and `drop` leaves the pair out. Training skips
-    pairs that are left out. With `params.widen_lines`, each region includes lines around it (`widen_spans`).
+    (`ErrorRegion.anchors`), `keep` writes an empty region, so that K- is 0, and `drop` leaves the pair out. With
+    `params.widen_lines`, each region includes lines around it (`widen_spans`).
 
     Args:
         pairs: pairs of any origin; only prompt, chosen and rejected are needed.
         params: the method and the policy.
-        out: the file for the FocalSpans records, written whole or not at all.
-        dropped: JSONL to write the pairs without a record to (`storage.left_out`); not written by default.
+        out: JSONL of pairs to write, whole or not at all.
+        dropped: JSONL to write the pairs that are left out to (`storage.left_out`); not written by default.
 
     Raises:
-        RecordError: a line of a file is broken.
+        RecordError: a line is broken.
     """
     counts: Counter[str] = Counter()
-    locate = ON_TEXT[params.method]
+    # With `drop` every empty region is dropped, with `anchor` those without a line to mark.
+    reason = "empty" if params.empty == "drop" else "no_anchor"
     with open_left_out(dropped) as left_out:
 
-        def located() -> Iterator[FocalSpans]:
+        def located() -> Iterator[PreferencePair]:
             for number, pair in enumerate(read_pairs(pairs), start=1):
-                region = locate(pair.rejected, pair.chosen)
-                counts["empty"] += not region.rejected
-                rejected = region.rejected
-                if not rejected and params.empty == "anchor":
-                    rejected = region.anchors
-                    counts["anchored"] += bool(rejected)
-                if not rejected and params.empty != "keep":
-                    reason = "empty" if params.empty == "drop" else "no_anchor"
+                counts["given"] += pair.rejected_spans is not None
+                marked = _mark(pair, params, counts) if pair.rejected_spans is None else pair
+                if marked is None:
                     left_out.add(Dropped(reason, f"{pairs}:{number}", pair.task_id, DROPPED[reason]))
                     continue
-                if params.widen_lines:
-                    # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for
-                    # every objective.
-                    random = Random(f"{_WIDENING_SEED}/{pair.task_id}")
-                    rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
-                counts["focal_lines"] += count_lines(pair.rejected, rejected)
-                counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))
-                yield FocalSpans(task_id=pair.task_id, method=params.method, rejected=rejected, chosen=region.chosen)
+                counts["focal_lines"] += count_lines(marked.rejected, marked.rejected_spans or ())
+                counts["lines"] += count_lines(marked.rejected, ((0, len(marked.rejected)),))
+                yield marked
 
         written = write_jsonl(out, located())
     return LocalizationResult(
         pairs=written,
+        given=counts["given"],
         empty=counts["empty"],
         anchored=counts["anchored"],
         dropped={reason: left_out.counts[f"dropped/{reason}"] for reason in DROPPED},
         focal_line_share=counts["focal_lines"] / max(counts["lines"], 1),
+    )
+
+
+def _mark(pair: PreferencePair, params: LocalizationParams, counts: Counter[str]) -> PreferencePair | None:
+    """Return a pair with its error region; None if the pair is left out. Count `empty` and `anchored` regions."""
+    region = ON_TEXT[params.method](pair.rejected, pair.chosen)
+    rejected = region.rejected
+    counts["empty"] += not rejected
+    if not rejected and params.empty == "anchor":
+        rejected = region.anchors
+        counts["anchored"] += bool(rejected)
+    if not rejected and params.empty != "keep":
+        return None
+    if params.widen_lines:
+        # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for every
+        # objective.
+        random = Random(f"{_WIDENING_SEED}/{pair.task_id}")
+        rejected = widen_spans(pair.rejected, rejected, params.widen_lines, random)
+    return pair.model_copy(
+        update={"rejected_spans": rejected, "chosen_spans": region.chosen, "localization": params.method}
     )
 
 

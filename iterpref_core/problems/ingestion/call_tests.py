@@ -132,12 +132,12 @@ def _json_in_text(value: Any) -> Any:
 
 def _test(call: str, arguments: Any, result: Any) -> IoTest:
     if isinstance(arguments, Mapping):
-        given = [f"{name}={as_source(value)}" for name, value in arguments.items()]
+        sources = [f"{name}={as_source(value)}" for name, value in arguments.items()]
     else:
-        given = list(map(as_source, arguments))
+        sources = list(map(as_source, arguments))
     # The official graders compare by `==`: 2.0 is 2, and True is 1.
     expected = as_source(result)
-    return IoTest(call=f"{call}({', '.join(given)})", expected=expected, atol=0.0, tuples_as_lists=True)
+    return IoTest(call=f"{call}({', '.join(sources)})", expected=expected, atol=0.0, tuples_as_lists=True)
 
 
 def _number_keys(value: Any) -> Any:

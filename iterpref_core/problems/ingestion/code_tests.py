@@ -14,7 +14,7 @@ import ast
 import doctest
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from iterpref_core.programs.source_code.names import bound_names, names_of_module, unbound_names
 from iterpref_core.programs.source_code.normal_form import does_nothing
@@ -58,13 +58,14 @@ def _tests_of_tree(code: str, tree: ast.Module, entry_point: str) -> tuple[Test,
         return (UnittestTest(code=code),)
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     defines_only = all(isinstance(node, _DEFINING) for node in tree.body)
-    if any(name.lower().startswith("test") for name in (*functions, *(node.name for node in classes))):
+    named = [*functions, *(node.name for node in classes)]
+    if any(name.lower().startswith("test") for name in named):
         if _import_solution(tree, "solution"):
             return (PytestTest(code=code),)
         # What the tests read and do not define must be the program's.
-        asked = unbound_names(tree) if defines_only else []
-        if asked:
-            return (PytestTest(code=f"from solution import {', '.join(asked)}\n\n{code}"),)
+        missing = unbound_names(tree) if defines_only else []
+        if missing:
+            return (PytestTest(code=f"from solution import {', '.join(missing)}\n\n{code}"),)
     # HumanEval-X names the function in the call alone.
     called = entry_point or "".join(re.findall(r"^check\((\w+)\)", code, re.MULTILINE)[:1])
     if "check" in functions and called:
@@ -169,27 +170,31 @@ def _tests_of_doctest(text: str) -> tuple[Test, ...]:
     return tuple(tests)
 
 
-def asked_names(tests: Sequence[Test], program: str) -> list[str]:
-    """Return the names that the first test with some asks of a program: those it imports, else the one it calls.
+def required_names(tests: Sequence[Test], program: str) -> list[str]:
+    """Return the names that tests ask of a program: those that the first imports, or else calls, and others it defines.
 
     Raises:
         ValueError: no test calls a function by name, and the first one is assertions.
 
     >>> test = AssertTest(code="assert set(similar((3, 4), (5, 4))) == {4}")
-    >>> asked_names([test], "def similar(a, b): ...")
+    >>> required_names([test], "def similar(a, b): ...")
     ['similar']
     """
     first = tests[0]
-    names = next(filter(None, (_names_in(test, program) for test in tests)), [])
+    defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
+    found = [_names_in(test, defined) for test in tests]
+    names = next(filter(None, found), [])
     if not names and isinstance(first, AssertTest):
         raise ValueError(
             f"the test {first.code.strip()!r} calls no function by name; name it with --columns entry_point="
         )
-    return names
+    # `assert decode(encode("a")) == "a"` asks for two functions.
+    others = [name for each in found for name in each if name in defined]
+    return list(dict.fromkeys([*names, *others]))
 
 
-def _names_in(test: Test, program: str) -> list[str]:
-    """Return the names that a test asks of a program; see `asked_names`."""
+def _names_in(test: Test, defined: Collection[str]) -> list[str]:
+    """Return the names that a test asks of a program, which defines some; see `required_names`."""
     if not isinstance(test, AssertTest | UnittestTest | PytestTest | IoTest):
         return []
     tree = parse_source(test.call if isinstance(test, IoTest) else test.code)
@@ -200,7 +205,7 @@ def _names_in(test: Test, program: str) -> list[str]:
     parts = [*(node for node in tree.body if isinstance(node, ast.Assert)), *tree.body]
     calls = [node.func for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
     names = [called.id for called in calls if isinstance(called, ast.Name)]
-    defined = re.findall(r"^(?:def|class)\s+(\w+)", program, re.MULTILINE)
     # Of `assert set(similar((3, 4))) == {4}`, `set` is passed over: Python or the test defines it, not the program.
-    given = bound_names(tree)
-    return [name for name in names if name in defined or name not in given][:1]
+    known = bound_names(tree)
+    asked = [name for name in names if name in defined or name not in known]
+    return [*asked[:1], *(name for name in asked if name in defined)]

@@ -6,8 +6,10 @@ tests=reward_model.ground_truth   a field of a column, which may be JSON in a te
 chosen=answers.0.text           a field of the first item of a list
 language=                       no column has the language
 reference?=solution             some rows have this column
+winner=first-second:margin      what the column means; see `winner` in pairs/ingestion
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,10 @@ from .values import Row, read_text_value
 
 _OF_EVERY_ROW = ("prompt", "task_id", "language", "license", "split")
 PARTS = {
-    "answers": (*_OF_EVERY_ROW, "chosen", "rejected", "winner", "system", "problem_id", "tested"),
+    "answers": (
+        *(*_OF_EVERY_ROW, "chosen", "rejected", "winner", "system", "problem_id", "tested"),
+        *("chosen_spans", "rejected_spans", "localization"),
+    ),
     "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point", "module"),
     "problems": (
         *_OF_EVERY_ROW,
@@ -41,6 +46,9 @@ _SAME_PARTS = {"buggy": "rejected", "fixed": "chosen"}
 """The user's words for the programs of a pair."""
 _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 """The parts that every row needs."""
+MARGINS = ("first-second", "second-first")
+"""The directions of a margin, as `--columns winner=` states them."""
+_WINNER = re.compile(rf"({'|'.join(MARGINS)}|[^/:]+/[^/:]+):(.+)")
 _ABSENT = object()
 _NULLS = ("None", "nan", "NaN")
 """The texts that pandas makes of nulls. A row may be called `null`."""
@@ -70,12 +78,14 @@ class Columns:
         example: an assignment of columns, for messages.
         stated: parts that the user names, and whose columns every row must have.
         split: the split to read of rows that state theirs; None: `train`.
+        winner: the direction of a margin, one of `MARGINS`, or two values such as `0/1`; empty if not stated.
     """
 
     names: Mapping[str, Sequence[str]]
     example: str
     stated: frozenset[str] = frozenset()
     split: str | None = None
+    winner: str = ""
 
     def values(self, row: Row, part: str) -> list[Any]:
         """Return the values in the columns of a part, without nulls.
@@ -92,9 +102,11 @@ class Columns:
                         f"no column `{column}`; there are {listed(row)}: name it with --columns, such as {self.example}"
                         + ("" if part in _NEEDED else f"; if some rows have it, write {part}?={column}")
                     )
-            elif not (is_null(value) or value in _NULLS):
+            elif not is_null(value):
                 found.append(value)
-        return found
+        # Beside an input, `None` is the word that a script prints.
+        is_word = part in {"tests", "hidden_tests"} and len(found) > 1 and not all(map(_NULLS.__contains__, found))
+        return [value for value in found if is_word or value not in _NULLS]
 
     def one(self, row: Row, part: str) -> Any:
         """Return the value of a part; None if the row has none. Several columns are one text.
@@ -184,8 +196,8 @@ def _look_up(row: Row, column: str) -> Any:
     found = _ABSENT
     for name in column.split("|"):
         value = row[name] if name in row else _at_path(row, name.split("."))
-        held = value.strip() if isinstance(value, str) else value
-        if not (value is _ABSENT or is_null(value) or held in _EMPTY):
+        text = value.strip() if isinstance(value, str) else value
+        if not (value is _ABSENT or is_null(value) or text in _EMPTY):
             return value
         found = value if found is _ABSENT else found
     return found
@@ -230,17 +242,20 @@ def parse_columns(
         ConfigError: the text is not of this form.
     """
     stated, optional = _assignments(text, kind) if text is not None else ({}, set())
+    meaning = _WINNER.fullmatch("+".join(stated.get("winner", ())))
+    if meaning:
+        stated["winner"] = [meaning[2]]
     # With `prompt=task`, the column `task` is not the kind of task.
     used = _first_names(stated)
-    own: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
+    defaults: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
     if not {"chosen", "rejected"} & stated.keys():
         # In columns called `chosen` and `rejected`, the better answer is known already.
-        own.pop("winner", None)
+        defaults.pop("winner", None)
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
-        own = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)[0]}
-    names = {_SAME_PARTS.get(part, part): columns for part, columns in {**own, **stated}.items()}
-    return Columns(names, EXAMPLES[kind], frozenset(stated) - optional, split)
+        defaults = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)[0]}
+    names = {_SAME_PARTS.get(part, part): columns for part, columns in {**defaults, **stated}.items()}
+    return Columns(names, EXAMPLES[kind], frozenset(stated) - optional, split, meaning[1] if meaning else "")
 
 
 def _assignments(text: str, kind: str) -> tuple[dict[str, Sequence[str]], set[str]]:

@@ -1,11 +1,10 @@
 """Turn sources into `problems.jsonl`, and into trajectories of human errors; name what is left out."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.records import ExecutionParams
+from iterpref_core.records import ExecutionParams, Problem
 
 from .demands import DEMANDS_NOTHING, demanding_places
 from .intake import Ingested, Taken, Wanted, open_intake, write_records
@@ -61,14 +60,19 @@ def ingest(
         def take(row: dict[str, Any]) -> Taken:
             read = read_problem(row, preset, intake.columns, wrong=trajectories is not None)
             places = demanding_places(read, run)
-            select = partial(selection.apply, places=places)
+            every = read.problem.tests + read.problem.hidden_tests
+
+            def select(reading: Problem) -> Problem:
+                # `[3, 1]` may be two inputs, or one line.
+                number = len(reading.tests + reading.hidden_tests)
+                return selection.apply(reading, places if number == len(every) else range(number))
+
             chosen = replace(read, problem=select(read.problem), others=map(select, read.others))
             problem = find_reference(chosen, run)
             trajectory = None
             if trajectories and problem.reference is not None:
                 trajectory = find_failures(problem, read.wrong, run, pairs_per_problem)
             counts = read.left_out + intake.screen(problem, trajectory)
-            every = read.problem.tests + read.problem.hidden_tests
             counts[f"tests_left_out/{DEMANDS_NOTHING}"] = len(every) - len(places)
             counts["problems"] += 1
             counts["inside"] += problem.inside is True

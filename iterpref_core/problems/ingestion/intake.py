@@ -73,10 +73,12 @@ class Ingested:
         counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of
             parts of rows, and of files.
         dropped: the first rows of each reason.
+        unread: columns that may name the better of two answers, and that no part reads.
     """
 
     counts: dict[str, int]
     dropped: tuple[Dropped, ...]
+    unread: tuple[str, ...] = ()
 
 
 @dataclass
@@ -91,6 +93,7 @@ class Intake:
         left_out: the rows that are left out.
         stack: closes files when the ingestion ends.
         counts: numbers of the records that are taken.
+        unread: see `Ingested`; the names are keys, in the order of the rows.
         result: the outcome, once all has been read.
     """
 
@@ -101,6 +104,7 @@ class Intake:
     left_out: LeftOut
     stack: ExitStack
     counts: Counter[str] = field(default_factory=Counter)
+    unread: dict[str, None] = field(default_factory=dict)
     result: Ingested = field(init=False)
 
     def take(self, read: Callable[[dict[str, Any]], T], executor: Engine | None = None) -> Iterator[tuple[Item, T]]:
@@ -182,7 +186,8 @@ def open_intake(wanted: Wanted, preset: Preset, columns: str | None, dropped: Pa
             raise left_out.nothing_taken(preset.product, wanted.paths)
         files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         every = {**intake.counts, **left_out.counts, **files_left_out}
-        intake.result = Ingested({name: count for name, count in every.items() if count}, left_out.first())
+        counts = {name: count for name, count in every.items() if count}
+        intake.result = Ingested(counts, left_out.first(), tuple(intake.unread))
 
 
 def write_records(
@@ -204,11 +209,11 @@ def write_records(
         name = take_name(record.task_id or f"pair-{item.place}", names)
         # A record that this project has written before keeps its provenance, also if it has none.
         rows = intake.rows_of(item, record.license) if record.provenance is None else record.provenance
-        own = {"task_id": name, "provenance": rows or None}
-        written = record.model_copy(update=own | {"license": record.license or intake.license})
+        origin = {"task_id": name, "provenance": rows or None}
+        written = record.model_copy(update=origin | {"license": record.license or intake.license})
         file.write(written.to_json() + "\n")
         if trajectory is not None and trajectory_file is not None:
-            trajectory_file.write(trajectory.model_copy(update=own).to_json() + "\n")
+            trajectory_file.write(trajectory.model_copy(update=origin).to_json() + "\n")
         intake.counts.update(counts)
 
 

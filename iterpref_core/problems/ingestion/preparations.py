@@ -3,6 +3,7 @@
 A preparation adds columns to a row, or raises `LeftOutError`.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -165,9 +166,9 @@ def prepare_mbpp(row: Row) -> Row:
 
     Imports and set-up precede each test: MBPP runs the set-up after the program, whose names it may use.
     """
-    # 11 is "11" in CSV, and 11.0 in a column with nulls.
-    number = as_text(row.get("task_id")).removesuffix(".0")
-    if number.isdecimal() and int(number) in mbpp_plus_ids():
+    # 11 is "11" in CSV, 11.0 in a column with nulls, and "Mbpp/11" for EvalPlus.
+    number = re.search(r"(\d+)(?:\.0)?\s*$", as_text(row.get("task_id")))
+    if number and int(number[1]) in mbpp_plus_ids():
         raise LeftOutError("in_mbpp_plus")
     question = row.get("text") or row.get("prompt")
     _check_statement(question)

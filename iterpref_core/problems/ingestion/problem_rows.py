@@ -15,12 +15,12 @@ from iterpref_core.programs.source_code.names import entry_name
 from iterpref_core.records import ASKED_BEGINNING, ASKED_DEFINITION, ASKED_SCRIPT, Problem, StdinTest, is_null
 
 from ..composition.problem_splits import hold_out, own_split
-from .code_tests import asked_names
+from .code_tests import required_names
 from .columns import Columns, LeftOutError, listed
 from .presets import Preset
 from .programs import is_checker, is_program, program_in
 from .prompts import read_statement
-from .row_tests import RowFacts, read_tests
+from .row_tests import ReadingHints, read_tests
 from .values import Row, as_text, read_license, read_text_value, read_time_limit
 
 MAX_PROBLEM_BYTES = 16 << 20
@@ -171,7 +171,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     for part in ("reference", "wrong"):
         columns.values(row, part)
     name = columns.name(row, "task_id")
-    asked = Problem(
+    untested = Problem(
         task_id=preset.prefix + name or "-",
         prompt=read_statement(row, columns),
         entry_point=as_text(columns.one(row, "entry_point")).strip(),
@@ -185,37 +185,37 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     hidden = columns.values(row, "hidden_tests")
     right = _right(row, columns, left_out) if visible or hidden else ()
     checker = as_text(columns.one(row, "checker"))
-    facts = RowFacts(
+    hints = ReadingHints(
         programs=right,
         starter_code=as_text(columns.one(row, "starter_code")),
         ignore_case=preset.ignore_case,
         checker=checker if checker.strip() else None,
         modules=columns.modules(row),
     )
-    readings, tests_left_out = read_tests(asked, visible, hidden, facts)
+    readings, tests_left_out = read_tests(untested, visible, hidden, hints)
     # Only the plainest reading is made now; `trials` asks for others if no right program passes it.
     plainest = next(readings, None)
     if plainest is None:
         raise _not_there("tests", row, columns)
     # Names depend on the tests of the plainest reading.
-    task_id = asked.task_id if name else (preset.prefix or "problem-") + plainest.identity
+    task_id = untested.task_id if name else (preset.prefix or "problem-") + plainest.identity
 
-    def ask(reading: Problem) -> Problem:
-        return _ask(reading, preset, facts).model_copy(update={"task_id": task_id})
+    def finish(reading: Problem) -> Problem:
+        return _with_prompt(reading, preset, hints).model_copy(update={"task_id": task_id})
 
     # Wrong programs are needed for trajectories alone.
     failing = tuple(_programs(row, columns, "wrong", left_out)) if wrong else ()
     counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
-    return PublishedProblem(ask(plainest), map(ask, readings), right, failing, counts + tests_left_out)
+    return PublishedProblem(finish(plainest), map(finish, readings), right, failing, counts + tests_left_out)
 
 
-def _ask(problem: Problem, preset: Preset, facts: RowFacts) -> Problem:
+def _with_prompt(problem: Problem, preset: Preset, hints: ReadingHints) -> Problem:
     """Return a problem with its entry point, and a prompt that states the task if the statement does not."""
     tests = problem.tests + problem.hidden_tests
-    names = [problem.entry_point] if problem.entry_point else asked_names(tests, "".join(facts.programs[:1]))
+    names = [problem.entry_point] if problem.entry_point else required_names(tests, "".join(hints.programs[:1]))
     prompt = problem.prompt
     if preset.asks and isinstance(prompt, str) and (names or isinstance(tests[0], StdinTest)):
-        prompt = ask_for_program(prompt, names, facts.starter_code)
+        prompt = ask_for_program(prompt, names, hints.starter_code)
     return problem.model_copy(update={"entry_point": names[0] if names else "", "prompt": prompt})
 
 

@@ -61,14 +61,14 @@ def column_turns(row: Row, columns: Columns, part: str, speaker: Role) -> list[M
     return [turn for value in values for turn in read_turns(value, speaker)]
 
 
-def as_prompt(asked: Sequence[Message]) -> Prompt:
+def as_prompt(messages: Sequence[Message]) -> Prompt:
     """Return the text of a single question, else messages.
 
     Raises:
         LeftOutError: a question is missing.
         ValueError: the last message is not a question.
     """
-    turns = [turn for turn in asked if turn.content.strip()]
+    turns = [turn for turn in messages if turn.content.strip()]
     if not any(says_something(turn.content) for turn in turns if turn.role != "system"):
         raise LeftOutError("no_prompt", "its statement says nothing")
     # A single question is a text, also if its set has it as a message.

@@ -14,6 +14,7 @@ and its output.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -43,8 +44,8 @@ _OWN_TEST: TypeAdapter[Test] = TypeAdapter(Test)
 
 
 @dataclass(frozen=True)
-class RowFacts:
-    """Facts of a row that decide how its tests are read.
+class ReadingHints:
+    """Hints of a row that decide how its tests are read.
 
     Attributes:
         programs: right programs, which decide between readings.
@@ -69,24 +70,24 @@ class _Example(NamedTuple):
         function: the function's name, if the test states it.
     """
 
-    given: Any
+    input: Any
     expected: Any
     kind: str = ""
     function: str = ""
 
 
 def read_tests(
-    asked: Problem, visible: Sequence[Any], hidden: Sequence[Any], facts: RowFacts
+    untested: Problem, visible: Sequence[Any], hidden: Sequence[Any], hints: ReadingHints
 ) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with the tests of a row, once for each reading of them, and the tests that are not used.
 
     A reading is made when it is asked for: there may be eight of thousands of calls, and mostly the first is meant.
 
     Args:
-        asked: the problem without tests; its entry point is called if the tests name no function.
+        untested: the problem without tests; its entry point is called if the tests name no function.
         visible: the values of the columns of visible tests.
         hidden: the values of the columns of hidden tests.
-        facts: facts that decide how they are read.
+        hints: what decides how they are read.
 
     Returns:
         The readings, none if the row has no tests; and `tests_left_out/<reason>`: numbers of tests that are not used.
@@ -95,24 +96,48 @@ def read_tests(
         LeftOutError: no test can be used.
         ValueError: the tests have another shape, or are broken.
     """
-    shown = _find(visible)
-    every = [*shown, *_find(hidden)]
+    if hints.programs and _are_lists_in_texts(visible):
+        # The texts `[3, 1]` and `[1, 3]` are a line for a script and its output, or two inputs and two outputs.
+        readings, counts = _read_found(untested, _find(visible, whole=True), _find(hidden, whole=True), hints)
+        with suppress(ValueError):  # the lists are not of one length, so they are not inputs and outputs
+            as_lists, counts = _read_found(untested, _find(visible), _find(hidden), hints)
+            readings = chain(as_lists, readings)
+        return readings, counts
+    if _are_lists_in_texts(visible) and all(
+        isinstance(item, int | float) for value in visible for item in _unpacked(value)
+    ):
+        raise LeftOutError("reading_unknown", "its lists may be one test or several; a column reference= decides")
+    return _read_found(untested, _find(visible), _find(hidden), hints)
+
+
+def _read_found(
+    untested: Problem,
+    shown: list[str | Test | _Example],
+    hidden: list[str | Test | _Example],
+    hints: ReadingHints,
+) -> tuple[Iterator[Problem], Counter[str]]:
+    """Return a problem with the tests in its columns; see `read_tests`."""
+    every = [*shown, *hidden]
     examples = [test for test in every if isinstance(test, _Example)]
     if 0 < len(examples) < len(every):
         raise ValueError("some of the tests are code, and others are inputs and outputs; name columns of one kind")
     if examples:
-        return _read_examples(asked, examples, len(shown), facts)
-    tests = [
-        read_code(test, asked.entry_point, facts.modules) if isinstance(test, str) else (test,)
-        for test in every
-        if not isinstance(test, _Example)
-    ]
+        return _read_examples(untested, examples, len(shown), hints)
+    # A text of code may hold several tests.
+    tests: list[tuple[Test, ...]] = []
+    for test in every:
+        if isinstance(test, str):
+            tests.append(read_code(test, untested.entry_point, hints.modules))
+        elif not isinstance(test, _Example):
+            tests.append((test,))
+    if not tests:
+        return iter([]), Counter()
     number = sum(map(len, tests[: len(shown)]))
-    return iter([_with_tests(asked, tuple(chain.from_iterable(tests)), number)] if tests else []), Counter()
+    return iter([_with_tests(untested, tuple(chain.from_iterable(tests)), number)]), Counter()
 
 
 def _read_examples(
-    asked: Problem, examples: Sequence[_Example], shown: int, facts: RowFacts
+    untested: Problem, examples: Sequence[_Example], shown: int, hints: ReadingHints
 ) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with tests of inputs and outputs, the first `shown` of them visible; see `read_tests`."""
     kinds = {example.kind for example in examples} - {""}
@@ -120,12 +145,12 @@ def _read_examples(
     if len(kinds) > 1 or len(functions) > 1:
         raise ValueError(f"all tests must be of one kind and call one function, not {sorted(kinds | functions)}")
     # The kind decides, as in the publishers' graders; a test of a script may name a function all the same.
-    function = "" if "script" in kinds else asked.entry_point or "".join(functions)
+    function = "" if "script" in kinds else untested.entry_point or "".join(functions)
     if "call" in kinds and not function:
         raise ValueError("field 'tests': they call a function whose name is missing; add --columns entry_point=")
     if function and not all(map(is_name, function.split("()."))):
         raise ValueError(f"entry_point: {function!r} is not the name of a function, such as `add` or `Solution().add`")
-    places, left_out = _usable(examples, facts, script=not function)
+    places, left_out = _usable(examples, hints, script=not function)
     if not places:
         listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
         raise LeftOutError("no_tests", f"no test can be used ({listed})")
@@ -133,16 +158,18 @@ def _read_examples(
     used = [examples[place] for place in places]
     number = sum(place < shown for place in places)
     if not function:
-        script = asked.model_copy(update={"entry_point": ""})
-        return iter([_with_tests(script, tuple(_stdin_test(example, facts) for example in used), number)]), counts
+        script = untested.model_copy(update={"entry_point": ""})
+        tests = tuple(_stdin_test(example, hints) for example in used)
+        return iter([_with_tests(script, tests, number)]), counts
     # The starter code shows whether the function is a method of a class; without it the first right program does.
-    in_class = "class Solution" in (facts.starter_code or "".join(facts.programs[:1])) and "." not in function
+    shape = hints.starter_code or "".join(hints.programs[:1])
+    in_class = "class Solution" in shape and "." not in function
     call = f"Solution().{function}" if in_class else function
-    called = asked.model_copy(update={"entry_point": call, "setup": asked.setup or CONTEST_SETUP})
-    calls = [(read_arguments(example.given), example.expected) for example in used]
-    in_texts = all(isinstance(example.given, str) for example in used)
-    named = any(isinstance(example.given, Mapping) for example in used)
-    if not facts.programs and (named or (not in_texts and is_ambiguous(calls))):
+    called = untested.model_copy(update={"entry_point": call, "setup": untested.setup or CONTEST_SETUP})
+    calls = [(read_arguments(example.input), example.expected) for example in used]
+    in_texts = all(isinstance(example.input, str) for example in used)
+    named = any(isinstance(example.input, Mapping) for example in used)
+    if not hints.programs and (named or (not in_texts and is_ambiguous(calls))):
         raise LeftOutError(
             "reading_unknown",
             'a result `[1]` may mean 1, a key "1" the number, and an object the names of arguments; a column with '
@@ -158,8 +185,18 @@ def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Prob
     return problem.model_copy(update={"tests": tests[:number], "hidden_tests": tests[number:]})
 
 
-def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
+def _are_lists_in_texts(values: Sequence[Any]) -> bool:
+    """Return True for a column of inputs and a column of outputs that are each a list in a text."""
+    found = [_unpacked(value) for value in values if isinstance(value, str)]
+    return len(found) == len(values) == 2 and all(isinstance(each, list) and not _holds_tests(each) for each in found)
+
+
+def _find(values: Sequence[Any], *, whole: bool = False) -> list[str | Test | _Example]:
     """Return the tests in the columns of a row: code, own tests, or examples of an input and its output.
+
+    Args:
+        values: the values of the columns.
+        whole: two lists in texts are one input and its output.
 
     Raises:
         ValueError: the tests have another shape.
@@ -167,7 +204,7 @@ def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
     found = [value for value in map(_unpacked, values) if value]
     if len(values) == 2 and not any(map(_holds_tests, found)):
         # A column of inputs, and a column of outputs.
-        if len(found) == 2 and all(isinstance(value, list) for value in found):
+        if len(found) == 2 and all(isinstance(value, list) for value in found) and not whole:
             found = [{"inputs": found[0], "outputs": found[1]}]
         elif all(map(_is_plain, values)) and str(values[1]).strip():
             return [_Example(*values)]
@@ -223,7 +260,7 @@ def _tests_in(value: Any) -> list[str | Test | _Example]:
     # An object of two columns states the kind for all of its rows, a record for itself.
     stated = [_kind_and_function(record) for record in records] * (len(rows) // len(records))
     pairs = zip(rows, stated, strict=True)
-    return [_Example(given, expected, kind, function) for (given, expected), (kind, function) in pairs]
+    return [_Example(entered, expected, *stated_here) for (entered, expected), stated_here in pairs]
 
 
 def _own_test(record: Mapping[str, Any]) -> Test:
@@ -242,19 +279,19 @@ def _kind_and_function(test: Mapping[str, Any]) -> tuple[str, str]:
     return _KINDS.get(stated, ""), test.get("fn_name") or ""
 
 
-def _stdin_test(example: _Example, facts: RowFacts) -> StdinTest:
+def _stdin_test(example: _Example, hints: ReadingHints) -> StdinTest:
     """Return the test of a script; a tolerance is allowed if the output has a decimal number."""
     output = as_text(example.expected)
     return StdinTest(
-        input=as_text(example.given),
+        input=as_text(example.input),
         output=output,
-        tolerance=TOLERANCE if _DECIMAL.search(output) and facts.checker is None else None,
-        ignore_case=facts.ignore_case,
-        checker=facts.checker,
+        tolerance=TOLERANCE if _DECIMAL.search(output) and hints.checker is None else None,
+        ignore_case=hints.ignore_case,
+        checker=hints.checker,
     )
 
 
-def _usable(examples: Sequence[_Example], facts: RowFacts, *, script: bool) -> tuple[list[int], Counter[str]]:
+def _usable(examples: Sequence[_Example], hints: ReadingHints, *, script: bool) -> tuple[list[int], Counter[str]]:
     """Return the places of the examples that can be used, and the number of the others by reason.
 
     The reasons: `null`: the input or the output is null. `several_outputs`: a script may print any of several texts.
@@ -262,21 +299,21 @@ def _usable(examples: Sequence[_Example], facts: RowFacts, *, script: bool) -> t
     """
     as_one = as_text if script else as_source
     # A right program decides if the result `[null]` means `[None]`.
-    keeps_null = bool(facts.programs) and not script
+    keeps_null = bool(hints.programs) and not script
     left_out: Counter[str] = Counter()
     inputs: dict[int, str] = {}
     outputs: defaultdict[str, set[str]] = defaultdict(set)
-    for place, (given, expected, *_) in enumerate(examples):
+    for place, (entered, expected, *_) in enumerate(examples):
         results = expected if isinstance(expected, list) and expected else [expected]
         # An input in lines has an output in lines; a list next to a text holds several right texts.
-        if script and isinstance(given, str) and len(results) > 1:
+        if script and isinstance(entered, str) and len(results) > 1:
             left_out["several_outputs"] += 1
-        elif given is None or expected is None or not (keeps_null or any(result is not None for result in results)):
+        elif entered is None or expected is None or not (keeps_null or any(result is not None for result in results)):
             left_out["null"] += 1
         else:
-            inputs[place] = as_one(given).rstrip()
+            inputs[place] = as_one(entered).rstrip()
             printed = " ".join(as_one(expected).split())
-            outputs[inputs[place]].add(printed.lower() if facts.ignore_case else printed)
-    clear = [place for place, text in inputs.items() if facts.checker or len(outputs[text]) == 1]
+            outputs[inputs[place]].add(printed.lower() if hints.ignore_case else printed)
+    clear = [place for place, text in inputs.items() if hints.checker or len(outputs[text]) == 1]
     left_out["contradictory"] += len(inputs) - len(clear)
     return clear, +left_out

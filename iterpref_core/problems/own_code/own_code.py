@@ -19,7 +19,7 @@ from iterpref_core.records import (
     ScriptTest,
     SourceRow,
 )
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
@@ -118,18 +118,18 @@ def _drafted(
     for function in functions:
         prompt = prompt_of(function)
         # A header in the file counts before the license of the project.
-        own = license_of_source(function.module.source, license)
+        stated_license = license_of_source(function.module.source, license)
         reason: str | None = None
         if function.id not in tests:
             reason = "no_test"
-        elif not is_allowed(own, params.licenses):
+        elif not is_allowed(stated_license, params.licenses):
             reason = "license"
         elif len(prompt) > MAX_PROMPT_CHARS:
             reason = "long_prompt"
         elif not keep:
             reason = reason_to_withhold(f"{prompt}\n{function.text()}")
         if reason is None:
-            yield _problem(function, prompt, tests[function.id], project, own)
+            yield _problem(function, prompt, tests[function.id], project, stated_license)
         else:
             left_out.add(function.dropped(reason))
 

@@ -2,7 +2,7 @@
 
 There are four kinds of evidence, for each pair and task:
 
-- `prompt`: the prompts, or the statements in them, are the same in their exact form (`records.statement`);
+- `prompt`: the prompts, or the statements in them, are the same in their merged form (`records.statement`);
 - `example`: the pair's prompt has an assertion or doctest of the task's prompt;
 - `ngram`: runs of 8 words of the pair's prompt or chosen program cover at least 80% of a solution or of a prompt of the
   task (whole, without its examples, or its statement alone). A run in more than ten tasks does not count, since it is
@@ -34,14 +34,14 @@ from iterpref_core.records import (
     InputError,
     PreferencePair,
     Problem,
-    exact_form,
     loose_words,
+    merged_form,
     prompt_text,
     question,
     unknown_name,
     word_runs,
 )
-from iterpref_core.storage.file_digest import file_digest
+from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
 
 from .benchmark_files import find_benchmark
@@ -127,7 +127,7 @@ class Decontamination:
         self.contaminated = 0
         self.overlaps: dict[str, Overlap] = {}
         # Dictionaries to None are sets that keep their order, so that a report is the same in every run.
-        # Exact form of a prompt, or normal form of a function → the tasks that have this prompt, or a solution with it.
+        # Merged form of a prompt, or normal form of a function → the tasks with this prompt, or a solution with it.
         self._wholes: dict[str | int, dict[Owner, None]] = defaultdict(dict)
         # First words of an example → the whole example, and the task that shows it.
         self._examples: dict[tuple[str, ...], dict[tuple[str, Owner], None]] = defaultdict(dict)
@@ -169,7 +169,7 @@ class Decontamination:
             # A benchmark of code completion publishes only the body, which needs the prompt before it.
             programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
             statements = [task_statement(prompt) for prompt in task.prompts]
-            wholes: list[str | int] = [exact_form(text) for text in (*task.prompts, *statements) if text]
+            wholes: list[str | int] = [merged_form(text) for text in (*task.prompts, *statements) if text]
             wholes += chain.from_iterable(map(_long_forms, programs))
             for whole in wholes:
                 self._wholes[whole][owner] = None
@@ -201,7 +201,7 @@ class Decontamination:
         program = record.chosen if isinstance(record, PreferencePair) else record.reference or ""
         words = loose_words(prompt_text(record.prompt))
         # A prompt, or the statement in it: a function may have got another name.
-        prompts = (exact_form(record.prompt), exact_form(task_statement(question(record.prompt))))
+        prompts = (merged_form(record.prompt), merged_form(task_statement(question(record.prompt))))
         evidence: dict[str, Iterable[Owner]] = {
             "prompt": (owner for form in prompts for owner in self._wholes.get(form, ())),
             "example": self._shown_in(words),

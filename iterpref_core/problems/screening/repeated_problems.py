@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.records import InputError, Problem, statement_digest, take_name
+from iterpref_core.records import InputError, Problem, exact_form, take_name
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.left_out import Dropped, open_left_out
 
@@ -54,8 +54,8 @@ def check_problems(
     counts: Counter[str] = Counter(problems=0, repeated=0, contaminated=0)
     names: Counter[str] = Counter()
     private = PrivateDataCount("problems")
-    # Digest of a statement → the first problem that has it.
-    first: dict[str, str] = {}
+    # Hash of a statement → the first problem that has it.
+    first: dict[int, str] = {}
     with ExitStack() as stack:
         written = stack.enter_context(atomic_writer(out)) if out is not None else None
         left_out = stack.enter_context(open_left_out(dropped))
@@ -67,7 +67,7 @@ def check_problems(
             reason = _REPEATED
             explanation = "it has the statement of another"
             named = f"{problem.task_id} ({where})"
-            partner = first.setdefault(statement_digest(problem.prompt), named)
+            partner = first.setdefault(hash(exact_form(problem.prompt)), named)
             if partner is named:
                 reason = "contaminated"
                 explanation = CONTAMINATED

@@ -14,7 +14,7 @@ from iterpref_core.execution import Engine, Outcome, Program, program_of, refere
 from iterpref_core.programs.source_code.line_diff import ErrorRegion, locate_error
 from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
-from iterpref_core.records import FocalSpans, InputError, PreferencePair, Problem
+from iterpref_core.records import InputError, PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
 
@@ -27,18 +27,17 @@ MUTANT_FLOOR_S = 0.25
 def inject_bugs(
     problems: Path,
     out: Path,
-    spans: Path,
     executor: Engine,
     *,
     mutations: int,
     seed: int,
 ) -> Counter[str]:
-    """Write pairs with injected bugs and their true regions; both files appear whole.
+    """Write pairs with injected bugs and their true regions; the file appears whole.
 
     Args:
         problems: JSONL of problems with references and tests.
-        out: JSONL of pairs to write, several to a problem: `<task_id>#<number of the mutant>`.
-        spans: JSONL of FocalSpans to write, one for each pair: the lines that were changed, and their counterpart.
+        out: JSONL of pairs to write, several to a problem: `<task_id>#<number of the mutant>`. The region of
+            each is the lines that were changed.
         executor: runs references and mutants, with hidden tests.
         mutations: largest number of mutants of each reference; the seed and the problem's id decide the choice.
         seed: see `mutations`.
@@ -55,11 +54,7 @@ def inject_bugs(
     """
     counts = Counter({"problems": 0, "pairs": 0, "mutants": 0})
     bugs = list(_bugs(problems, executor, mutations, seed, counts))
-    with (
-        atomic_writer(out) as pairs_file,
-        atomic_writer(spans) as spans_file,
-        show_progress("inject", len(bugs)) as advance,
-    ):
+    with atomic_writer(out) as file, show_progress("inject", len(bugs)) as advance:
         for (pair, _), outcome in executor.run_each(bugs, lambda bug: bug[1]):
             advance()
             # One node of the tree differs, so the lines outside the LCS are exactly the change.
@@ -69,9 +64,8 @@ def inject_bugs(
             if fate == "killed":
                 counts[f"killed/{outcome.verdict}"] += 1
                 counts["pairs"] += 1
-                true = FocalSpans(task_id=pair.task_id, method=METHOD, rejected=region.rejected, chosen=region.chosen)
-                pairs_file.write(pair.to_json() + "\n")
-                spans_file.write(true.to_json() + "\n")
+                true = {"rejected_spans": region.rejected, "chosen_spans": region.chosen, "localization": METHOD}
+                file.write(pair.model_copy(update=true).to_json() + "\n")
         if not counts["pairs"]:
             shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
             raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")

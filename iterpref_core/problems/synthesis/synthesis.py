@@ -71,7 +71,7 @@ def make_tree(
         InputError: the seed code is missing, or has no features.
     """
     seeds = Counter[str]()
-    asked = Counter[str]()
+    calls = Counter[str]()
     tree = FeatureTree()
     with show_progress("features of seed code", None) as advance:
         programs = fit_seeds(read_seeds(source), SEED_CHARS, reason_against, seeds)
@@ -79,7 +79,7 @@ def make_tree(
             Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), _SEED)
             for program in programs
         )
-        for paths in ask_parsed(backend, requests, _sampling(params), read_features, asked):
+        for paths in ask_parsed(backend, requests, _sampling(params), read_features, calls):
             advance()
             if paths is not None:
                 tree.observe(paths)
@@ -95,13 +95,13 @@ def make_tree(
             advance()
     counts = {
         **seeds,
-        "seeds/dropped/unreadable": asked["unreadable"],
+        "seeds/dropped/unreadable": calls["unreadable"],
         "seeds/used": tree.seeds,
         "features/extracted": extracted,
         "features/evolved": grown["features"],
         "evolution/asked": grown["asked"],
         "evolution/unreadable": grown["unreadable"],
-        "asked_again": asked["asked_again"] + grown["asked_again"],
+        "asked_again": calls["asked_again"] + grown["asked_again"],
     }
     return tree, counts
 
@@ -168,7 +168,7 @@ def write_problems(
     if not tree.categories:
         raise InputError("the feature tree is empty; make one from seed code (--seed-code)")
     counts = Counter[str]({f"problems/dropped/{reason}": 0 for reason in REASONS})
-    asked = Counter[str]()
+    calls = Counter[str]()
     offered: list[tuple[FeaturePath, ...]] = []
 
     def run(problem: Problem) -> tuple[Problem, Outcome]:
@@ -176,11 +176,11 @@ def write_problems(
 
     with show_progress("problems", count) as advance:
         requests = _problem_requests(tree, count, offered)
-        drafts = ask_parsed(backend, requests, _sampling(params), partial(read_object, form=Draft), asked)
+        drafts = ask_parsed(backend, requests, _sampling(params), partial(read_object, form=Draft), calls)
         drafted = _runnable(drafts, offered, out.name.partition(".")[0], counts, advance)
         judged = (result for _, result in executor.each(drafted, run))
         counts["problems/kept"] = write_jsonl(out, _keep(judged, counts))
-    counts["asked_again"] = asked["asked_again"]
+    counts["asked_again"] = calls["asked_again"]
     return {"problems/asked": count, **counts}
 
 

@@ -20,7 +20,7 @@ reach for characters that a neighboring line's tokens are made of:
 """
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -108,9 +108,12 @@ def _is_visible(unit: Unit) -> bool:
 
 def count_lines(text: str, spans: Iterable[Span]) -> int:
     """Return the number of lines whose visible text overlaps a span; several spans of a line count once."""
+    every = line_spans(text)
+    starts = [first for first, _ in every]
     lines = set()
     for start, end in spans:
-        for first, last in line_spans(text):
+        # From the line that holds the start to the last one that begins before the end.
+        for first, last in every[max(bisect_right(starts, start) - 1, 0) : bisect_left(starts, end)]:
             if text[max(start, first) : min(end, last)].strip():
                 lines.add(first)
     return len(lines)

@@ -91,8 +91,8 @@ def packages_of(tree: ast.Module, modules: Iterable[str]) -> list[str]:
         modules: names that the program and its own files are imported by.
     """
     # A module of the code itself, or of Python, needs no package.
-    own = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
-    return sorted({name.partition(".")[0] for name in imported_modules(tree)} - own)
+    without_package = {module.partition(".")[0] for module in modules} | sys.stdlib_module_names
+    return sorted({name.partition(".")[0] for name in imported_modules(tree)} - without_package)
 
 
 def imported_modules(block: ast.AST) -> Iterator[str]:

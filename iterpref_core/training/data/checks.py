@@ -80,15 +80,13 @@ class PairChecks:
 
     Args:
         columns: `COLUMNS` and `DIGESTS` of all pairs, (pairs,) each, as `measure` gives them.
-        without_spans: how many other pairs have no record of their error region.
     """
 
-    def __init__(self, columns: Mapping[str, Sequence[Any]], without_spans: int = 0) -> None:
+    def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
         self._columns = {name: np.array(columns[name], np.int64) for name in COLUMNS}
         self._longer: np.ndarray = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
         self._chosen = columns["chosen_digest"]
         self._pairs = columns["pair_digest"]
-        self.without_spans = without_spans
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return a column of `COLUMNS`, (pairs,)."""
@@ -161,12 +159,9 @@ class PairChecks:
 
         Args:
             form: limits of length, and the size of a batch, which decide some of them.
-            regional: the objective weighs D-; else no fault of D- stops a run.
+            regional: the objective weighs D-; else D- has no faults.
         """
         pairs = len(self)
-        if self.without_spans:
-            text = f"{self.without_spans} of {self.without_spans + pairs} pairs have no spans and are not trained on"
-            yield Finding(False, f"{text}; localization left them out (localization.empty), or did not get them")
         # A program that is all error region still has an end token outside of D-.
         share = self["focal_tokens"].sum() / max(int(self["rejected_tokens"].sum()) - pairs, 1)
         if share > WHOLE_SHARE:
@@ -187,8 +182,9 @@ class PairChecks:
         too_few = len(self) if len(self) < form.batch_size else 0
         cut = counts["focal_lost"] + counts["focal_cut"]
         no_region = "set localization.empty to anchor or drop, or choose another method"
-        yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE if regional else 1
-        yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE if regional else 1
+        if regional:
+            yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE
+            yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE
         yield counts["chosen_cut"], "the chosen program loses its end, and never learns to stop", raised, 1
         prompts = f"raise max_prompt_length = {form.max_prompt_length}"
         yield counts["prompts_cut"], "the prompt loses its start", prompts, 1

@@ -24,13 +24,13 @@ def problems_of(problem_ids: Sequence[str], statements: Sequence[str]) -> list[s
             name = leads[name]
         return name
 
-    asked = [f"?{statement}" for statement in statements]
-    for problem_id, statement in zip(problem_ids, asked, strict=True):
+    prompts = [f"?{statement}" for statement in statements]
+    for problem_id, statement in zip(problem_ids, prompts, strict=True):
         # The smallest id of a problem is its name; without one, a statement.
         roots = (root(problem_id or statement), root(statement))
         first, second = sorted(roots, key=lambda name: (name.startswith("?"), name))
         leads[second] = first
-    return [root(statement).removeprefix("?") for statement in asked]
+    return [root(statement).removeprefix("?") for statement in prompts]
 
 
 def check_choice(params: TrainingParams) -> None:
@@ -67,10 +67,10 @@ def held_out(problems: Sequence[str], params: TrainingParams, processes: int) ->
     if not share:
         return [False] * len(problems)
     # Each problem draws its own number, whatever other problems are there.
-    held = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
-    if not processes <= sum(held) < len(held):
+    is_held_out = [Random(f"{params.seed}/{problem}").random() < share for problem in problems]
+    if not processes <= sum(is_held_out) < len(is_held_out):
         raise ConfigError(
-            f"params.yaml: training.validation_share: {share:g} of {len(held)} pairs holds {sum(held)} out; "
+            f"params.yaml: training.validation_share: {share:g} of {len(problems)} pairs holds {sum(is_held_out)} out; "
             f"it must hold out at least {processes} and leave at least one to train on; change it"
         )
-    return held
+    return is_held_out

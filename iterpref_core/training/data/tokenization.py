@@ -23,7 +23,6 @@ from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
 from iterpref_core.models.pretrained.tokenizers import text_engine
 from iterpref_core.records import (
     AnswerFormat,
-    FocalSpans,
     InputError,
     ModelError,
     PreferencePair,
@@ -40,7 +39,7 @@ _BATCH = 64
 
 
 def tokenize_pairs(
-    pairs: Iterable[tuple[PreferencePair, FocalSpans]],
+    pairs: Iterable[PreferencePair],
     template: ChatTemplate,
     form: TrainingParams,
 ) -> Iterator[TokenizedPair]:
@@ -49,7 +48,7 @@ def tokenize_pairs(
     The token that opens every text for some models stays: they are lost without it.
 
     Args:
-        pairs: the programs, and D- and D+ as characters of them.
+        pairs: the pairs; one without a region marks no token.
         template: the texts of the model's chat template; its tokenizer must give offsets and have an end token.
         form: settings: the length limits and the form of the answers.
 
@@ -65,18 +64,18 @@ def tokenize_pairs(
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
         answers = []
-        for pair, marked in batch:
+        for pair in batch:
             if template.holds(prompt_text(pair.prompt)):
                 raise InputError(
                     f"pair {pair.task_id!r}: its prompt is in the chat template already ({template.opening!r}), which "
                     "would be put around it once more; give the bare text or messages, or set model.prompt: "
                     "completion, which takes prompts as they are"
                 )
-            answers.append((pair, pair.chosen, marked.chosen))
-            answers.append((pair, pair.rejected, marked.rejected))
+            answers.append((pair, pair.chosen, pair.chosen_spans or ()))
+            answers.append((pair, pair.rejected, pair.rejected_spans or ()))
         # Two answers for each pair, the chosen program and the rejected one.
         tokens = _encode_answers(template, answers, form.answer)
-        for (pair, _), chosen, rejected in zip(batch, tokens[::2], tokens[1::2], strict=True):
+        for pair, chosen, rejected in zip(batch, tokens[::2], tokens[1::2], strict=True):
             # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
             whole = chosen.prompt_ids
             surplus = max(len(whole) - form.max_prompt_length, 0)

@@ -16,7 +16,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import TrainingParams, digest_of
-from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
 
@@ -31,7 +31,7 @@ _ROWS = 64
 _MADE_BY = ("iterpref_core.models.pretrained", "iterpref_core.training.data")
 _PAIRS = "pairs.arrow"
 _READ = "read.json"
-"""The methods of localization, and how many pairs have no spans: known when all of the files are read."""
+"""The methods of localization, which are known when all of the file is read."""
 _TOKENS = Features(
     {name: List(Value("int32")) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
     | {name: List(Value("int8")) for name in ("focal", "focal_chosen")}
@@ -60,7 +60,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         read = json.loads((folder / _READ).read_text())
         # Columns of the checks are read once, and the rows' own columns as rows are asked for.
         self._rows = dataset.select_columns(list(_TOKENS))
-        self.checks = PairChecks(columns, read["without_spans"])
+        self.checks = PairChecks(columns)
         self.methods: tuple[str, ...] = tuple(read["methods"])
         self.problems = problems_of(columns["problem_id"], columns["statement"])
         # Pairs with programs of 3 and 4 tokens, and of 5 and 6, start at 0 and 7 of the reference, which ends at 18.
@@ -87,7 +87,7 @@ def open_tokenized_dataset(
     """Return the rows of a training, tokenized; of several processes that want them, one makes them, the others wait.
 
     Args:
-        reader: reads the rows from their files.
+        reader: reads the rows from their file.
         template: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
         params: settings; the lengths and the form of answers decide the rows.
@@ -118,7 +118,6 @@ def open_tokenized_dataset(
                 writer.write(measure(row) | {name: getattr(row, name) for name in _TOKENS})
                 advance()
             writer.finalize()
-        read = {"without_spans": reader.without_spans, "methods": sorted(reader.methods)}
-        (partial / _READ).write_text(json.dumps(read))
+        (partial / _READ).write_text(json.dumps({"methods": sorted(reader.methods)}))
 
     return TokenizedDataset(make_once(folder / key, make))

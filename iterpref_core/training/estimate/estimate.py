@@ -41,7 +41,7 @@ MFU = 0.4
 BYTES_PER_WEIGHT = {"8bit": 1.0, "4bit": 0.5 + 1 / 64 + 4 / (64 * 256)}
 """Four bits: 8 bits for each 64 weights, and 32 bits for each 256 of these constants (arXiv 2305.14314)."""
 _LIBRARIES_BYTES = 565 * 2**20
-"""Memory of a process before it loads a model, measured on Linux (docs/measurements.md)."""
+"""Memory of a process before it loads a model, measured on Linux (docs/training-settings.md)."""
 _SAMPLE = 512
 """The positions of all pairs are estimated by the layout of this many."""
 
@@ -188,9 +188,9 @@ def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:
     head = plain.get_output_embeddings()
     matrices = [layer.weight for layer in plain.modules() if type(layer) is torch.nn.Linear and layer is not head]
     # Each matrix is held in `load` bits, and was counted in its plain precision.
-    held = sum(round(weight.numel() * BYTES_PER_WEIGHT[load]) for weight in matrices)
+    loaded = sum(round(weight.numel() * BYTES_PER_WEIGHT[load]) for weight in matrices)
     sizes = [weight.nbytes for weight in matrices]
-    return sum(sizes) - held, max(sizes)
+    return sum(sizes) - loaded, max(sizes)
 
 
 def _largest_gathered_bytes(plain: PreTrainedModel) -> int:

@@ -40,14 +40,14 @@ def mask_function(visible: torch.Tensor) -> _mask_mod_signature:
     def sees(
         row: torch.Tensor,
         _head: torch.Tensor,
-        asking: torch.Tensor,
-        asked: torch.Tensor,
+        query: torch.Tensor,
+        key: torch.Tensor,
     ) -> torch.Tensor:
         # The rejected suffix at the positions 4 and 5 of a row, which sees 0 and 1 of its prefix, has (0, 2, 4):
         # position 5 sees 0 and 1 as shared ones, and 4 and 5 as its own.
-        shared = (asked >= start[row, asking]) & (asked < end[row, asking])
-        own = (asked >= suffix[row, asking]) & (asked <= asking)
-        return shared | own
+        shared = (key >= start[row, query]) & (key < end[row, query])
+        of_suffix = (key >= suffix[row, query]) & (key <= query)
+        return shared | of_suffix
 
     return sees
 

@@ -186,16 +186,16 @@ def _is_exact_in_float32(policy: PreTrainedModel | PeftModel, layout: Layout, lo
     compared with. It is 0 where both are the same computation. Twice the memory of the weights is needed; without it
     the answer is False.
     """
-    held = [(weight, weight.dtype) for weight in policy.parameters()]
+    dtypes = [(weight, weight.dtype) for weight in policy.parameters()]
     try:
-        for weight, _ in held:
+        for weight, _ in dtypes:
             weight.data = weight.data.float()
         _compare_with_logits(policy, layout, longest, None, torch.float32)
     except (ConfigError, torch.OutOfMemoryError):
         return False
     finally:
         # Half precision goes there and back without a change.
-        for weight, dtype in held:
+        for weight, dtype in dtypes:
             weight.data = weight.data.to(dtype)
     return True
 

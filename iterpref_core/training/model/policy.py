@@ -114,11 +114,11 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
         )
     # Options that are not stated keep the adapters' own values.
     for name in params.lora:
-        asked = getattr(wanted, name)
+        stated = getattr(wanted, name)
         had = getattr(options, name)
-        if asked != had:
+        if stated != had:
             raise ConfigError(
-                f"params.yaml: training.lora.{name}: is {asked!r}, and the adapters in {source} have {had!r}; remove "
+                f"params.yaml: training.lora.{name}: is {stated!r}, and the adapters in {source} have {had!r}; remove "
                 f"it to train these further, or {remedy}"
             )
     return options

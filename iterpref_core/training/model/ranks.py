@@ -7,7 +7,8 @@ import torch
 from accelerate import PartialState
 
 from iterpref_core.records import ConfigError
-from iterpref_core.storage.processes import is_launched
+
+from ..launch import is_launched
 
 _PATIENCE = timedelta(hours=2)
 """Time that processes wait for a process that works alone, such as merging and saving a large model."""

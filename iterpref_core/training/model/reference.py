@@ -22,7 +22,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records import Layout, TrainingParams, digest_of
-from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.new_folder import new_path
 from iterpref_core.storage.progress import show_progress
 
@@ -176,9 +176,9 @@ def _scores_of(
     pair_of_label, w_chosen, w_rejected = (batch[name].numpy() for name in ("pair", "w_chosen", "w_rejected"))
     for place, (number, pair) in enumerate(zip(numbers, pairs, strict=False)):
         # Labels of a pair lie together, in the order of its tokens.
-        own = pair_of_label == place
-        chosen = _padded(logps[own & (w_chosen > 0)], len(pair.chosen_ids))
-        rejected = _padded(logps[own & (w_rejected > 0)], len(pair.rejected_ids))
+        is_of_pair = pair_of_label == place
+        chosen = _padded(logps[is_of_pair & (w_chosen > 0)], len(pair.chosen_ids))
+        rejected = _padded(logps[is_of_pair & (w_rejected > 0)], len(pair.rejected_ids))
         yield number, np.concatenate([chosen, rejected])
 
 

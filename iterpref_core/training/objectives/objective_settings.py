@@ -46,16 +46,16 @@ def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
     if name not in OBJECTIVES:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
     _check_stated(params.objectives)
-    own = params.objectives.get(name, ObjectiveParams()).model_dump()
+    stated = params.objectives.get(name, ObjectiveParams()).model_dump()
     # The names that an objective reads: SFT has no beta, DPO no alpha.
     of_all = parameters_of(name)
-    alpha = own.get("alpha", params.alpha) if "alpha" in of_all else 0.0
+    alpha = stated.get("alpha", params.alpha) if "alpha" in of_all else 0.0
     return ObjectiveSettings(
         name=name,
         row=OBJECTIVES[name],
-        learning_rate=own.get("learning_rate", getattr(params, of_all["learning_rate"])),
+        learning_rate=stated.get("learning_rate", getattr(params, of_all["learning_rate"])),
         alpha=alpha,
-        beta=own.get("beta", params.beta),
+        beta=stated.get("beta", params.beta),
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from iterpref_core.models.pretrained.lineage import training_versions
 from iterpref_core.records import TrainingParams, digest_of
-from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.digests import code_digest
 
 from ..objectives.objective_settings import RESOLVED, settings_of
 

@@ -298,8 +298,8 @@ class FocalTrainer(Trainer):
         pairs = len(rows)
         batches = max(1, pairs // (processes * self.args.per_device_eval_batch_size)) * processes
         numbers = range(self.accelerator.process_index, batches, processes)
-        own = [list(range(pairs * number // batches, pairs * (number + 1) // batches)) for number in numbers]
-        return DataLoader(rows, batch_sampler=own, collate_fn=self.data_collator)
+        batches_here = [list(range(pairs * number // batches, pairs * (number + 1) // batches)) for number in numbers]
+        return DataLoader(rows, batch_sampler=batches_here, collate_fn=self.data_collator)
 
     def prediction_step(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> tuple[None, None, None]:
         """Add a validation batch to the means; transformers would add up a loss that ignores the number of pairs."""

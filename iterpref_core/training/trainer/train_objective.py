@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 
 def train_objective(
-    files: Mapping[str, Path],
+    pairs: Path,
     model: Path | str,
     objective: str,
     params: TrainingParams,
@@ -66,7 +66,7 @@ def train_objective(
     Training runs in this process. Called in every process of `accelerate launch`, it runs in all of them together.
 
     Args:
-        files: `pairs` and their error regions, `spans`: pairs without a record there take no part.
+        pairs: JSONL of pairs, with their error regions if the objective needs D-.
         model: the model to start from, which is also the reference; a folder or hub id.
         objective: a row of `OBJECTIVES`.
         params: settings; with `accelerate` several processes have to run this.
@@ -85,8 +85,8 @@ def train_objective(
         TrainingError: training diverged before its first checkpoint.
     """
     prompt = prompt or PromptFormat()
-    own = settings_of(objective, params)
-    _check_places(dict(files) | {"curve": curve, "scratch": scratch}, out)
+    resolved = settings_of(objective, params)
+    _check_places({"pairs": pairs, "curve": curve, "scratch": scratch}, out)
     check_out(out, objective)
     bf16 = uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")
     params = params.model_copy(update={"bf16": launched_precision(bf16=bf16)})
@@ -99,20 +99,20 @@ def train_objective(
     accumulation = accumulation_steps(params, processes.num_processes)
 
     template = load_chat_template(model, prompt)
-    reader = PairReader(files["pairs"], files["spans"])
+    reader = PairReader(pairs)
     fingerprint = model_fingerprint(model, prompt)
     rows = open_tokenized_dataset(reader, template, fingerprint, params, scratch / "pairs")
-    held = np.array(held_out(rows.problems, params, processes.num_processes))
+    is_held_out = np.array(held_out(rows.problems, params, processes.num_processes))
     report_findings(limit_findings(model, rows.checks))
-    report_findings(rows.checks.findings(params, regional=own.row.regional))
+    report_findings(rows.checks.findings(params, regional=resolved.row.regional))
 
     # The folder's name has the digest of all that decides the weights, and how processes share them.
     key = run_key(reader.digests, fingerprint, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
-    arguments = training_arguments(params, own, accumulation, int((~held).sum()), checkpoints)
-    trainer = _make_trainer(model, template.tokenizer, rows, held, arguments, own, params)
+    arguments = training_arguments(params, resolved, accumulation, int((~is_held_out).sum()), checkpoints)
+    trainer = _make_trainer(model, template.tokenizer, rows, is_held_out, arguments, resolved, params)
     resume = last_checkpoint(checkpoints)
-    if own.row.preference:
+    if resolved.row.preference:
         collator = trainer.data_collator
         scores = reference_path(
             scratch / "reference", rows, fingerprint, params, trainer.model, sharding(processes), collator.layout
@@ -132,9 +132,9 @@ def train_objective(
     diverged = _train(trainer, resume, f"train {objective}", curve, on_log)
     step = _choose_weights(trainer, diverged, last_checkpoint(checkpoints))
 
-    result = _result(rows, held, trainer, step, diverged)
+    result = _result(rows, is_held_out, trainer, step, diverged)
     settings = prompt.parameters | {"layout": trainer.data_collator.layout}
-    lineage = _lineage(model, own, params, settings, result, rows.methods, reader.digests, commit)
+    lineage = _lineage(model, resolved, params, settings, result, rows.methods, reader.digests, commit)
     share = write_model(trainer, model, out, lineage, params)
     if processes.is_main_process:
         write_curve(curve, trainer.state.log_history, step)

@@ -84,7 +84,7 @@ def write_model(
 
 def _whole_model(
     trained: PreTrainedModel | PeftModel,
-    held: PreTrainedModel,
+    start: PreTrainedModel,
     weights: dict[str, torch.Tensor],
     save_dtype: SaveDtype,
 ) -> tuple[PreTrainedModel, float]:
@@ -92,28 +92,28 @@ def _whole_model(
 
     Args:
         trained: the model that was trained, with adapters or without.
-        held: the model that training started from; it becomes the written model.
+        start: the model that training started from; it becomes the written model.
         weights: the trained ones, gathered; they are taken out.
         save_dtype: the precision to write.
     """
     # The weights of before: their precision is written, and the change is counted from them.
-    before = held.state_dict()
+    before = start.state_dict()
     if isinstance(trained, PeftModel):
-        held = _merge(trained, held, weights)
-        if is_quantized(held):  # its weights are as they can be
-            return held, 1.0
-        weights = held.state_dict()
+        start = _merge(trained, start, weights)
+        if is_quantized(start):  # its weights are as they can be
+            return start, 1.0
+        weights = start.state_dict()
     written, share = round_weights(before, weights, save_dtype)
-    held.load_state_dict(written, strict=False, assign=True)
-    held.tie_weights()
-    return held, share
+    start.load_state_dict(written, strict=False, assign=True)
+    start.tie_weights()
+    return start, share
 
 
-def _merge(trained: PeftModel, held: PreTrainedModel, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
+def _merge(trained: PeftModel, start: PreTrainedModel, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
     """Return a model with adapters merged into it, in float32, before rounding."""
-    if not is_quantized(held):
-        held = held.float()
-    adapted = get_peft_model(held, replace(trained.peft_config["default"]))
+    if not is_quantized(start):
+        start = start.float()
+    adapted = get_peft_model(start, replace(trained.peft_config["default"]))
     # The embedding is no adapter, and to find whether it was resized PEFT would ask the hub.
     taken = get_peft_model_state_dict(trained, state_dict=weights, save_embedding_layers=False)
     set_peft_model_state_dict(adapted, taken)

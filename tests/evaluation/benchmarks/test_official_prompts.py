@@ -37,7 +37,7 @@ ANSWERS = (
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.nanolab.embedded_models import train_tokenizer
 
     return train_tokenizer([prefill.INSTRUCTION, prefill.RESPONSE, *ANSWERS], 400)
 

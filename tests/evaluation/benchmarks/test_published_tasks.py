@@ -6,18 +6,10 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBenchTask
 from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
-from iterpref_core.records import BIGCODEBENCH, BIGCODEBENCH_HARD, InputError
-from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
-from tests.texts import written
+from iterpref_core.records import BIGCODEBENCH, InputError
+from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE
 
 VARIABLES = {"bigcodebench": "BIGCODEBENCH_OVERRIDE_PATH", "bigcodebench-hard": "BIGCODEBENCH_HARD_OVERRIDE_PATH"}
-
-
-def test_hard_is_a_file_of_its_own(monkeypatch, tmp_path):
-    monkeypatch.setenv(VARIABLES["bigcodebench"], str(written(tmp_path / "full.jsonl", DOUBLE, WHERE)))
-    monkeypatch.setenv(VARIABLES["bigcodebench-hard"], str(written(tmp_path / "hard.jsonl", WHERE)))
-    (name, sha256), tasks = read_tasks(BIGCODEBENCH_HARD, BigCodeBenchTask)
-    assert (name, len(sha256), list(tasks)) == ("hard.jsonl", 64, ["BigCodeBench/1"])
 
 
 @pytest.mark.parametrize(

@@ -72,13 +72,6 @@ def test_0_percent_has_a_reason(setting, tmp_path, caplog, answer, counts, said)
 
 
 @pytest.mark.usefixtures("problems")
-def test_few_answers_without_a_program_are_counted_in_silence(setting, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("iterpref_core.evaluation.evaluation.answer_reading.QUIET_SHARE", 1.0)
-    assert measured(setting, tmp_path, "No.", "heldout")["answers"]["no_program"] == 2
-    assert "no program" not in caplog.text
-
-
-@pytest.mark.usefixtures("problems")
 @pytest.mark.parametrize(
     ("adapted", "temperature"),
     [((), 0), (("temperature",), OWN_TEMPERATURE), (("temperature 0",), LEAST_TEMPERATURE)],

@@ -11,7 +11,6 @@ from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.evaluation.evaluation.model_evaluation import ask_benchmarks, evaluate_model
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
-from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.evaluation.statistics.pass_at_k import share_interval
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, ignore
@@ -87,21 +86,6 @@ def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench):
     with pytest.raises(DataUnavailableError, match="HUMANEVAL_OVERRIDE_PATH"):
         bench.run(("humaneval",), "nothing")
     assert not (bench.folder / "nothing").exists()
-
-
-def test_samples_of_a_file_or_the_references_are_scored(bench, tmp_path, capsys):
-    samples = tmp_path / "mine.jsonl"
-    out = tmp_path / "out"
-    programs = {"h/double": "def f(x): return x * 2", "v/double": "pass", "h/square": "def f(x): return x"}
-    rows = [json.dumps({"task_id": task, "solution": program}) for task, program in programs.items()]
-    samples.write_text("\n".join(rows))
-    metrics = score_samples(samples, measuring(bench.setting, "heldout", "validation"), out).metrics()
-    assert (metrics["heldout/pass_at_1"], metrics["heldout/n"], metrics["validation/pass_at_1"]) == (0.5, 2, 0.0)
-    assert json.loads((out / "results.json").read_text())["model"] == "mine"
-    capsys.readouterr()
-    assert score_samples(None, measuring(bench.setting, "heldout"), out).measured["heldout"].pass_at_1 == 1.0
-    assert "heldout: " not in capsys.readouterr().err, "they have run for the samples before"
-    assert list(bench.results()) == ["heldout"], "a folder has the results of one run"
 
 
 def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_once(bench):

@@ -16,7 +16,7 @@ DRAFT = "Perhaps\n```python\ndef add(x, y):\n    return x - y\n```\nNo.\n"
 
 @pytest.fixture
 def template():
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.nanolab.embedded_models import train_tokenizer
 
     tokenizer = train_tokenizer(["one two"], 300)
     tokenizer.chat_template = FAMILIES["R1"].template

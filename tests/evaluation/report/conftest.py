@@ -11,7 +11,6 @@ from iterpref_core.evaluation.report.report import build_report
 from iterpref_core.evaluation.report.summary import ReportFiles, build_summary
 from iterpref_core.records import (
     CodeflowResult,
-    FocalSpans,
     LocalizationResult,
     PairsResult,
     PreferencePair,
@@ -157,7 +156,7 @@ class Experiment:
         )
         dropped = {"unsolved": 3, "solved_by_draft": 10, "identical_ast": 7}
         pairs = PairsResult(pairs=80, dropped=dropped, contaminated=0)
-        focal = LocalizationResult(pairs=80, empty=6, anchored=6, dropped={"empty": 0}, focal_line_share=0.31)
+        focal = LocalizationResult(pairs=80, given=0, empty=6, anchored=6, dropped={"empty": 0}, focal_line_share=0.31)
         validity = ValidityResult(
             problems=60,
             mutants=300,
@@ -183,9 +182,10 @@ class Experiment:
         marked = ((rejected.index("        total += "), rejected.index("    return")),)
         fields = {"prompt": f"Sum the squares. {HOSTILE}", "chosen": chosen, "rejected": rejected}
         names = [f"codeflow/{number}" for number in range(12)]
-        write_jsonl(self.files.pairs, [PreferencePair(task_id=name, **fields) for name in names])
-        regions = {"method": "line_lcs", "rejected": marked, "chosen": marked}
-        write_jsonl(self.files.spans, [FocalSpans(task_id=name, **regions) for name in names])
+        pairs = [PreferencePair(task_id=name, **fields) for name in names]
+        write_jsonl(self.files.pairs, pairs)
+        region = {"localization": "line_lcs", "rejected_spans": marked, "chosen_spans": marked}
+        write_jsonl(self.files.marked, [pair.model_copy(update=region) for pair in pairs])
 
 
 @pytest.fixture

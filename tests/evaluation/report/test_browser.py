@@ -6,7 +6,7 @@ First the report with everything on it; then the explorer, whose filters and ste
 import pytest
 
 from iterpref_core.evaluation.report.explorer import write_explorer
-from iterpref_core.records import FocalSpans, PreferencePair, Problem
+from iterpref_core.records import PreferencePair, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from scripts.shots import shots_of_report
 from tests.evaluation.report.conftest import HOSTILE, Experiment
@@ -98,7 +98,7 @@ def explorer(tmp_path_factory):
     )  # fmt: skip
     pair = PreferencePair(task_id="codeflow/1", prompt="p", chosen=FIXED, rejected=DRAFT)
     write_jsonl(files.pairs, [pair])
-    write_jsonl(files.spans, [FocalSpans(task_id=pair.task_id, method="m", rejected=((14, 19),), chosen=())])
+    write_jsonl(files.marked, [pair.model_copy(update={"rejected_spans": ((14, 19),), "chosen_spans": ()})])
     write_jsonl(files.problems, [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())])
     reasons = {"codeflow/2": "fails_hidden_tests", "codeflow/10": "unsolved", hostile: "unsolved"}
     written(files.dropped, *({"reason": why, "where": "", "task_id": name} for name, why in reasons.items()))

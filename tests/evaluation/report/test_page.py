@@ -73,8 +73,8 @@ def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment, tm
 
 def test_tasks_and_problems_that_were_inside_are_counted(experiment, tmp_path):
     experiment.mark_inside()
-    experiment.build(tmp_path / "marked")
-    text = re.sub(r"<[^>]+>", "", (tmp_path / "marked/index.html").read_text())
+    experiment.build(tmp_path / "again")
+    text = re.sub(r"<[^>]+>", "", (tmp_path / "again/index.html").read_text())
     assert "Inside: 12 of 200 tasks of held-out." in text
     assert "run inside7 of 100" in text
 

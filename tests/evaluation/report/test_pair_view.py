@@ -6,15 +6,11 @@ from html import escape
 import pytest
 
 from iterpref_core.evaluation.report.pair_view import code_spans, cut_lines, write_html
-from iterpref_core.records import FocalSpans, PreferencePair
+from iterpref_core.records import PreferencePair
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
 REJECTED = "def f(xs):\n    return min(xs)\n"
 PAIR = PreferencePair(task_id="t/1", prompt="Largest, or 0.", chosen=CHOSEN, rejected=REJECTED)
-
-
-def spans(*rejected, chosen=()):
-    return FocalSpans(task_id="t/1", method="line_lcs", rejected=rejected, chosen=chosen)
 
 
 @pytest.mark.parametrize("text", ["a\nb\n\nc", "a\r\nb\r\n", "", "\n", "x\fy\n", "ü = '→'\n"])
@@ -30,8 +26,10 @@ def test_segments_are_the_text_and_the_marked_ones_the_span(text, span):
 
 def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_path):
     hostile = "def f(s):\n    return '</code><script>alert(1)</script>' + s & {{ 7 }}\n"
-    pair = PAIR.model_copy(update={"rejected": hostile, "prompt": "<img src=x onerror=alert(1)>"})
-    write_html([(pair, spans((11, len(hostile) - 1))), (PAIR, spans(chosen=((11, 20),)))], tmp_path / "pairs.html")
+    marked = {"rejected_spans": ((11, len(hostile) - 1),), "chosen_spans": ()}
+    pair = PAIR.model_copy(update={"rejected": hostile, "prompt": "<img src=x onerror=alert(1)>"} | marked)
+    empty = PAIR.model_copy(update={"rejected_spans": (), "chosen_spans": ((11, 20),)})
+    write_html([pair, empty], tmp_path / "pairs.html")
     page = (tmp_path / "pairs.html").read_text()
     for text in (hostile[11:-1], pair.prompt):
         assert escape(text).replace("&#x27;", "&#39;") in page

@@ -25,16 +25,6 @@ def gate(before, after, *names, alpha=0.05):
     return compare_with_baseline(before, after, names, alpha)
 
 
-def test_a_loss_is_tested_one_sided_and_a_gain_never_fails(experiment):
-    base, worse, better = (experiment.files.results / name for name in ("base", "dpo", "sft"))
-    found = gate(base, worse, "heldout").benchmarks["heldout"]
-    assert (found.gained, found.lost) == (0, 30)
-    assert found.p_worse == pytest.approx(0.5**30)
-    assert gate(base, worse, "heldout").worse == ["heldout"]
-    assert gate(base, better, "heldout").worse == []
-    assert gate(base, base / "results.json").worse == []
-
-
 def test_five_lost_tasks_are_enough_and_four_are_not(results):
     from scipy.stats import binomtest
 
@@ -43,6 +33,7 @@ def test_five_lost_tasks_are_enough_and_four_are_not(results):
     assert binomtest(5, 5, alternative="greater").pvalue < 0.05 < binomtest(4, 4, alternative="greater").pvalue
     assert gate(before, five).worse == ["mbpp"]
     assert gate(before, four).worse == []
+    assert gate(five, before).worse == [], "a gain never fails"
     lines = gate(before, four).lines()
     assert lines[0].startswith("MBPP: 50.0% -> 46.0%, −4.0 [")
     assert lines[-1] == "not significantly worse"

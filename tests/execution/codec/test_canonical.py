@@ -96,10 +96,6 @@ def test_the_program_s_own_digit_limit_changes_nothing():
         sys.set_int_max_str_digits(before)
 
 
-def test_nan_comes_back():
-    assert math.isnan(decode(encode(float("nan"))))
-
-
 def test_equal_values_have_equal_texts_and_types_differ():
     assert encode({2: 1, 1: 2}) == encode({1: 2, 2: 1})
     assert encode({0, 8, 16}) == encode({16, 8, 0})
@@ -193,47 +189,10 @@ def test_no_literals(source):
         expect(source)
 
 
-@pytest.mark.parametrize(
-    ("value", "source", "right"),
-    [({(True,)}, "{(1,)}", True), ([1], " [1.0] ", True), (-0.0, "0.0", True), ((1,), "[1]", False),
-     (..., "None", False), (1.0, "nan", False), ({1}, "frozenset({1})", True), (float("nan"), "1.0", False),
-     (math.inf, "inf", True),
-     (1 + 2j, "(1+2j)", True), (set(), "set()", True), ([math.inf], "[float('inf')]", True)],
-)  # fmt: skip
-def test_values_are_compared_as_python_compares_them(value, source, right):
-    assert bool(expect(source).holds(value)) == right
-
-
 @pytest.mark.parametrize("source", ["nan", "[nan]", "{nan}", "{1: (nan, 2)}"])
 def test_a_number_that_is_none_is_right_where_it_is_expected(source):
     value = eval(source, {"nan": math.nan})
     assert encode(value) == expect(source).text
-
-
-@pytest.mark.parametrize(
-    ("value", "source", "close"),
-    [
-        ([], "[3.14]", False), ([3.14] * 1000, "[3.14]", False), (3.14, "[3.14]", False), ([1.1], "[1.0]", False),
-        ({"a": [1, (2.0000001,)]}, "{'a': [1, (2.0,)]}", True), ({"b": 1.0}, "{'a': 1.0}", False),
-        ([1.0], "(1.0,)", False), ((1.0, "a", None), "(1.0000001, 'a', None)", True), ((1.0, "b"),
-        "(1.0, 'a')", False), (2, "2.0000001", True),
-        (float("nan"), "nan", True), (float("inf"), "1e308", False), (5, "1e999", False),
-        ([float("inf")], "[1e999]", True),
-        (10**400, "1.0", False), (5 + 0j, "1e999", False), (1.0000001 + 1j, "(1+1j)", True), ("1.0", "1.0", False),
-        ({1.0000001, 5.0}, "{5.0, 1.0}", False), ({True: 1.0000001}, "{1: 1.0}", True), (1e9, "1000000001.0", True),
-    ],
-)  # fmt: skip
-def test_a_tolerance_holds_for_numbers_at_any_depth(value, source, close):
-    assert bool(expect(source, 1e-6).holds(value)) == close
-
-
-def test_tuples_may_be_as_right_as_lists():
-    wanted = expect("[[1, 2], {'a': [3]}]", tuples_as_lists=True)
-    assert wanted.holds([(1, 2), {"a": (3,)}])
-    assert wanted.holds(([1, 2], {"a": [3]}))
-    assert not wanted.holds([(1, 3), {"a": (3,)}])
-    assert not expect("[[1, 2]]").holds([(1, 2)])
-    assert expect("(1.0,)", 1e-6, tuples_as_lists=True).holds([1.0000001])
 
 
 def test_feedback_is_short_and_clean():

@@ -43,7 +43,7 @@ HOSTILE = {
     for name, parts in ((name, dict(listed)) for name, listed in CASES.items())
 }
 HONEST = Program(
-    "import os\ndef f(x): return [x, os.listdir('.'), len(os.environ)]", (IoTest(call="f(2)", expected="[2, [], 0]"),)
+    "import os\ndef f(x): return [x, os.listdir('.'), len(os.environ)]", (IoTest(call="f(2)", expected="[2, [], 1]"),)
 )
 
 

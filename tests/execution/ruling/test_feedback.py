@@ -23,8 +23,14 @@ OBJECT = "class A: pass\ndef f(x): return [A(), A()]"
 TYPE_ERROR = "TypeError: unsupported operand type(s) for +: 'int' and 'str', line 2: y = x + 'a'"
 TEXTS = [
     (ZERO, "for x, want in [(1, 0), (5, 6)]:\n    assert f(x) == want", "assert f(x) == want failed: f(x) is 0, want is 6, x is 5"),
-    (ZERO, "def check(g):\n    for x in (0, 3):\n        assert g(x) == x * x\ncheck(f)", "assert g(x) == x * x failed: g(x) is 0, x * x is 9, x is 3"),
+    (ZERO, "def check(g):\n    for x in (0, 3):\n        assert g(x) == x * x\ncheck(f)", "assert g(x) == x * x failed: g(x) is 0, x * x is 9, x is 3, in check(f)"),
     (ZERO, "r = f(3)\nassert r == 4", "assert r == 4 failed: r is 0, after r = f(3)"),
+    (ZERO, "for i in (0, 2):\n    r = f(i)\n    assert r == i * i", "assert r == i * i failed: r is 0, i * i is 4, i is 2, after r = f(i)"),
+    (ZERO, "import pytest\nwith pytest.raises(ValueError):\n    f(-1)", "with pytest.raises(ValueError): f(-1) failed: DID NOT RAISE ValueError"),
+    ("def f(x): return 'a\\nx\\n'", of_pytest("def test_a():\n    assert f(1) == 'a\\nb\\n'"), "test_a: assert f(1) == 'a\\nb\\n' failed: 'a\\nx\\n' == 'a\\nb\\n'"),
+    ("def f(x): return hex(x)", IoTest(call="f(3735928559)", expected="'0xdeadbee'"), "f(3735928559) returned '0xdeadbeef', expected '0xdeadbee'"),
+    ("def f(x): return x.rstrip('/')", IoTest(call="f('/job/')", expected="'/jobs'"), "f('/job/') returned '/job', expected '/jobs'"),
+    ("def f(): return {**{f'k{i}': i for i in range(30)}, 'k17': 0}", IoTest(call="f()", expected=repr({f"k{i}": i for i in range(30)})), "f() returned ...'k14': 14, 'k15': 15, 'k16': 16, 'k17': 0, 'k18': 18, 'k19': 19, 'k2': 2, 'k20': 20, 'k21': 21, 'k22': 22, 'k23': ..., expected ...'k14': 14, 'k15': 15, 'k16': 16, 'k17': 17, 'k18': 18, 'k19': 19, 'k2': 2, 'k20': 20, 'k21': 21, 'k22': 22, 'k23':..., which differ at character 103"),
     ("def f(xs): xs.reverse()", "xs = [1, 2]\nf(xs)\nassert xs == [1, 2]", "assert xs == [1, 2] failed: xs is [2, 1], after f(xs)"),
     (ZERO, "x = 2\nassert f(x) == 4, f'square of {x}'", "assert f(x) == 4, f'square of {x}' failed: square of 2; f(x) is 0, x is 2"),
     ("def f(x): return [1]", "x = 2\nassert not f(x)", "assert not f(x) failed: f(x) is [1], x is 2"),
@@ -53,6 +59,18 @@ def test_feedback_has_values_statements_and_lines(executor, code, test, text):
     outcome = executor.run_one(Program(code, (test,), inside=True))
     assert outcome.feedback == text
     assert outcome.verdict == ("exception" if "TypeError" in text else "wrong_answer")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("def f(x): raise ExceptionGroup('two', [KeyError('user'), ValueError(1)])", "two (2 sub-exceptions); KeyError: 'user'; ValueError: 1"),
+        ("def f(x):\n    error = KeyError(x)\n    error.add_note('of the user')\n    raise error", "KeyError: 1; of the user"),
+    ],
+)  # fmt: skip
+def test_errors_of_a_group_and_notes_are_shown(executor, code, told):
+    outcome = executor.run_one(Program(code, (IoTest(call="f(1)", expected="2"),)))
+    assert told in outcome.feedback
 
 
 @pytest.mark.parametrize(

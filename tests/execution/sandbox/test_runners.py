@@ -217,12 +217,33 @@ def test_the_last_test_is_itself_whatever_ran_before(executor, last, inside, bef
 
 INVOCATION = """
 from pathlib import Path
+from solution import f
 def test_it(pytestconfig):
+    assert f(1) == 2
     invocation = pytestconfig.invocation_params
     assert invocation.dir == Path.cwd() != Path("/")
     assert invocation.args[-1] == str(pytestconfig.rootpath / "test_solution.py")
     assert not pytestconfig.pluginmanager.hasplugin("cacheprovider")
 """
+
+
+EASY_AND_HARD = "from solution import f\ndef test_easy(): assert f(1) == 2\ndef test_hard(): assert f(5) == 6\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nos.environ['PYTEST_ADDOPTS'] = '-k test_easy'",
+        "import os; os.environ['PYTEST_PLUGINS'] = 'evil'\nopen('evil.py', 'w').write('raise KeyError')",
+        "open('pytest.ini', 'w').write('[pytest]\\naddopts = -k test_easy')",
+        "open('../code/pyproject.toml', 'w').write('[tool.pytest.ini_options]\\naddopts = \"-k test_easy\"')",
+    ],
+)
+def test_a_later_session_of_pytest_reads_no_settings_of_the_program(executor, code):
+    easy = "from solution import f\ndef test_easy(): assert f(1) == 2\n"
+    tests = (PytestTest(code=easy), PytestTest(code=EASY_AND_HARD))
+    assert run(executor, f"{code}\ndef f(x): return 2", *tests).verdict == "wrong_answer"
+    assert run(executor, f"{code}\ndef f(x): return x + 1", *tests).verdict == "passed"
 
 
 def test_pytest_knows_where_it_was_called_in_the_first_session_and_in_the_next(executor):

@@ -56,12 +56,6 @@ def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed():
     stored(Watched(), "m", None, caps(dollars=3.0), PRICES.model_copy(update={"price_completion": 0.0}))
 
 
-def test_exactly_as_many_calls_as_are_allowed():
-    model = capped(calls=7)
-    assert ask(model) == 7
-    assert model.spent == Spent(7, 14, 21)
-
-
 @pytest.mark.parametrize("cap", [{"tokens": 100}, {"dollars": 20 * COST}])
 def test_tokens_and_dollars_are_exceeded_by_what_is_in_flight_at_most(cap):
     assert 20 <= ask(capped(**cap)) < 20 + CONCURRENCY

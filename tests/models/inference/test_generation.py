@@ -15,7 +15,7 @@ from iterpref_core.models.inference.backend_factory import model_identity
 from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import PromptFormat, load_params
 from tests.settings import ROOT
 

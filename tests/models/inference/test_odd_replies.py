@@ -7,8 +7,7 @@ import pytest
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.replies import ReplyError, read_reply
-from iterpref_core.records import InputError
-from tests.models.inference.endpoints import Scripted, one, piece, refusal, reply, status
+from tests.models.inference.endpoints import REPLIES, Scripted, one, piece, refusal, reply
 
 ASKED = Request("abcdefg", 3)
 
@@ -18,35 +17,14 @@ def _no_pauses(monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
 
 
-PASSING = {
-    "client closed request": status(499),
-    "failed dependency": status(424),
-    "a load balancer's": status(460),
-    "a provider's": status(400, "Provider returned error"),
-    "timed out": status(400, "Request timed out."),
-    "internal": status(400, "internal error"),
-    "engine": status(400, "EngineDeadError"),
-    "upstream": status(403, "upstream connect error"),
-}
-
-
-@pytest.mark.parametrize("case", PASSING)
+@pytest.mark.parametrize("case", REPLIES["passing"])
 def test_a_refusal_that_may_pass_is_repeated_once(ask, case):
-    mock = Scripted(PASSING[case])
+    mock = Scripted(refusal(*REPLIES["passing"][case]))
     assert one(ask(mock)).text == "a prompt with 3"
     assert len(mock.bodies) == 2
-    mock = Scripted(*[PASSING[case]] * 3)
+    mock = Scripted(*[refusal(*REPLIES["passing"][case])] * 3)
     assert one(ask(mock)).missing.startswith("refused: 4")
     assert len(mock.bodies) == 2
-
-
-def test_a_place_that_is_not_found_in_the_middle_of_a_run_is_asked_once_more(ask):
-    backend = ask(Scripted(reply("x"), status(404, "no healthy upstream"), reply("y"), *[status(404, "no model")] * 2))
-    assert [one(backend, prompt).text for prompt in "ab"] == ["x", "y"]
-    with pytest.raises(InputError, match="no model"):
-        one(backend, "c")
-    with pytest.raises(InputError, match="no model"):
-        one(ask(Scripted(status(404, "no model"))))
 
 
 ECHOES = {
@@ -159,14 +137,3 @@ def test_a_key_that_a_server_repeats_is_shown_nowhere(ask, monkeypatch, caplog):
     assert one(backend, "b").text == "x"
     assert "sk-very" not in caplog.text
     assert "by the name '[key]'" in caplog.text
-
-
-def test_tokens_of_a_try_that_failed_are_spent(ask):
-    usage = {"usage": {"prompt_tokens": 5, "completion_tokens": 7}}
-    backend = ask(
-        Scripted(
-            reply("half", finish_reason="error") | usage, {"error": {"message": "busy"}} | usage, reply("x") | usage
-        )
-    )
-    answer = one(backend)
-    assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("x", 15, 21)

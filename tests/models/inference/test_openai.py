@@ -23,6 +23,7 @@ from tests.models.inference.endpoints import (
     many,
     one,
     opened,
+    refusal,
     reply,
     status,
 )
@@ -108,7 +109,7 @@ class TwoPlaces(MockEndpoint):
         return await super()._respond(request, body, digest)
 
 
-@pytest.mark.parametrize("refusal", [503, 429])
+@pytest.mark.parametrize("refusal", [503, pytest.param(429, marks=pytest.mark.slow)])
 def test_a_busy_server_answers_every_prompt_in_its_own_time(ask, refusal):
     mock = TwoPlaces(refusal)
     answers = ask_all(ask(mock, concurrency=64), many(100), SAMPLING)
@@ -150,22 +151,6 @@ def test_no_server_at_the_address_is_told():
         one(opened(url))
 
 
-@pytest.mark.parametrize("code", [401, 301])
-def test_what_no_other_attempt_can_help_is_told_at_once(ask, code):
-    mock = Scripted(status(code, "because"))
-    with pytest.raises(InputError, match=rf"{code} .*because.*OPENAI_API_KEY.*inference\.base_url"):
-        one(ask(mock))
-    assert len(mock.bodies) == 1
-
-
-def test_a_prompt_that_is_refused_says_nothing_about_the_others(ask):
-    mock = Scripted(status(400, "maximum context length is 4096 tokens", code="context_length_exceeded"))
-    backend = ask(mock, concurrency=1)
-    assert one(backend).missing == "refused: 400 maximum context length is 4096 tokens"
-    mock.script.append(status(422))
-    assert [answer.text for answer in ask_all(backend, many(3), SAMPLING)] == ["", "prompt 1 with 1", "prompt 2 with 2"]
-
-
 @pytest.mark.parametrize(("code", "error"), [(400, InputError), (500, EndpointError)])
 def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(ask, code, error, monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 1)
@@ -182,6 +167,37 @@ def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(ask
     else:
         with pytest.raises(error):
             ask_all(model, many(40), SAMPLING)
+
+
+def sent(content):
+    """Return a step of a script: the text of a stream, a status with its body, or a body."""
+    if isinstance(content, str):
+        return content.encode()
+    return refusal(*content) if isinstance(content, list) else content
+
+
+@pytest.mark.parametrize("case", REPLIES["conversations"])
+def test_what_comes_of_replies(ask, case, caplog):
+    row = REPLIES["conversations"][case]
+    mock = Scripted(*map(sent, row["replies"]))
+    backend = ask(mock)
+    prompts = iter(row.get("prompts", ["a prompt"]))
+    answers = row.get("answers", [])
+    for wanted, prompt in zip(answers, prompts, strict=False):
+        answer = one(backend, prompt)
+        if isinstance(wanted, str):
+            assert (answer.text, answer.missing) == (wanted, "")
+        else:
+            assert answer.missing.startswith(wanted["missing"])
+    if "counts" in row:
+        assert (answer.prompt_tokens, answer.completion_tokens, answer.end) == tuple(row["counts"])
+    if "ends" in row:
+        kind, message = row["ends"]
+        with pytest.raises({"input": InputError, "endpoint": EndpointError}[kind], match=message):
+            one(backend, next(prompts))
+    assert len(mock.bodies) == row.get("calls", len(row["replies"]))
+    for text, times in row.get("said", {}).items():
+        assert caplog.text.count(text) == times, text
 
 
 @pytest.mark.parametrize("shape", REPLIES["answers"])
@@ -214,23 +230,6 @@ def test_a_character_may_stand_in_two_events_behind_a_mark_of_the_byte_order(ask
     assert one(ask(Scripted(stream))).text == "🎉"
 
 
-@pytest.mark.parametrize(
-    ("name", "is_said"), [("some-model-2024-08-06", False), ("org/some-model", False), ("b", True)]
-)
-def test_an_answer_of_another_model_is_said(ask, caplog, name, is_said):
-    backend = ask(Scripted(*[reply("x") | {"model": name}] * 2))
-    assert [one(backend).text, one(backend, "again").text] == ["x", "x"]
-    assert caplog.text.count("'some-model': the server answers by the name 'b'") == int(is_said)
-
-
-def test_a_prompt_that_the_server_has_cut_is_said(ask, caplog):
-    backend = ask(Scripted(*[reply("x") | {"usage": {"prompt_tokens": 99}}] * 3))
-    assert one(backend, "word " * 99).text == "x"
-    assert "tokens of a prompt" not in caplog.text
-    assert [one(backend, "word " * 100 + text).text for text in "ab"] == ["x", "x"]
-    assert caplog.text.count("counts 99 tokens of a prompt of 101 words: it has cut the prompt") == 1
-
-
 @pytest.mark.parametrize(("content", "part"), REPLIES["no answer"])
 def test_a_reply_without_an_answer_names_the_field(ask, content, part):
     missing = one(ask(Scripted(*[content] * 4))).missing
@@ -245,12 +244,6 @@ def test_a_model_that_wants_two_things_otherwise_gets_both(ask):
     mock = Scripted(status(400, "Use 'max_completion_tokens' instead."), status(400, NO_TEMPERATURE))
     assert one(ask(mock)).text == "a prompt with 3"
     assert [sorted(body)[:2] for body in mock.bodies][-1] == ["max_completion_tokens", "messages"]
-
-
-def test_a_temperature_out_of_range_is_a_refusal(ask):
-    backend = ask(Scripted(status(400, "temperature must be between 0 and 2")))
-    assert one(backend).missing == "refused: 400 temperature must be between 0 and 2"
-    assert not backend.adapted
 
 
 @pytest.mark.parametrize("base_url", [None, "api.openai.com", "ftp://host/v1", "https:///v1"])

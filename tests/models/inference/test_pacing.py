@@ -183,7 +183,9 @@ async def ask(pacing, server, requests):
             await pacing.after_failure(1)
 
 
-@pytest.mark.parametrize("changes", [[(0, 8)], [(0, 8), (2, 3), (5, 8)], [(0, 2), (30, 32)]])
+@pytest.mark.parametrize(
+    "changes", [[(0, 8), (2, 3), (5, 8)], pytest.param([(0, 2), (30, 32)], marks=pytest.mark.slow)]
+)
 def test_ten_thousand_calls_of_a_busy_server_take_little_longer_than_its_places_need(monkeypatch, changes):
     """The places change: beside another user there are three of eight for a while; a larger server takes over."""
     loop = JumpingLoop()

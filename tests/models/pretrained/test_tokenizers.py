@@ -7,7 +7,7 @@ import transformers
 from tokenizers import Tokenizer
 
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 
 TEXT = "def solve_1(xs):\n    total = (12 + 345) * 6\n\treturn '  é'\n"
 

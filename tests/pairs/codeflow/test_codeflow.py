@@ -180,7 +180,7 @@ INFERENCE = section(InferenceParams, backend="transformers", bf16=False)
 
 
 def test_the_prompt_style_is_the_drafting_students(tmp_path, make_model, monkeypatch):
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.nanolab.embedded_models import train_tokenizer
 
     chat = make_model(train_tokenizer(["write f"], 300))
     opened = []

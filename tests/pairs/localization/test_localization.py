@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.localization.localization import ON_TEXT, localize_pairs
-from iterpref_core.records import FocalSpans, LocalizationParams, PreferencePair, RecordError
+from iterpref_core.records import LocalizationParams, PreferencePair, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import section
 from tests.texts import marked
 
 
 def localize(folder, pairs, method="line_lcs", empty="keep", widen=0):
-    """Return metrics and spans."""
+    """Return metrics and pairs."""
     write_jsonl(folder / "pairs.jsonl", pairs)
     params = section(LocalizationParams, method=method, empty=empty, widen_lines=widen)
     metrics = localize_pairs(folder / "pairs.jsonl", params, folder / "focal.jsonl").metrics()
-    return metrics, list(read_jsonl(folder / "focal.jsonl", FocalSpans))
+    return metrics, list(read_jsonl(folder / "focal.jsonl", PreferencePair))
 
 
 PAIRS = [
@@ -34,12 +34,12 @@ PAIRS = [
         ("keep", {"replaced": ((2, 3),), "inserted": (), "same": ()}, {}),
     ],
 )
-def test_an_insertion_is_anchored_dropped_or_kept_without_spans(tmp_path, empty, rejected, counts):
-    metrics, spans = localize(tmp_path, PAIRS, empty=empty)
-    assert {each.task_id: each.rejected for each in spans} == rejected
-    assert {each.chosen for each in spans} <= {((2, 3),), ()}
+def test_an_insertion_is_anchored_dropped_or_kept_without_a_region(tmp_path, empty, rejected, counts):
+    metrics, pairs = localize(tmp_path, PAIRS, empty=empty)
+    assert {pair.task_id: pair.rejected_spans for pair in pairs} == rejected
+    assert {pair.chosen_spans for pair in pairs} <= {((2, 3),), ()}
     share = {"anchor": 2 / 6, "drop": 1 / 4, "keep": 1 / 7}[empty]
-    none = {"anchored": 0, "dropped/empty": 0, "dropped/no_anchor": 0}
+    none = {"given": 0, "anchored": 0, "dropped/empty": 0, "dropped/no_anchor": 0}
     assert metrics == none | {"pairs": len(rejected), "empty": 2, "focal_line_share": share} | counts
 
 
@@ -66,9 +66,9 @@ def test_the_same_pair_is_widened_alike_every_time(tmp_path):
     ]
     metrics, every = localize(tmp_path, pairs, widen=2)
     assert every[8:] == localize(tmp_path, pairs[8:], widen=2)[1], "what else is in the file does not matter"
-    assert len({spans.rejected for spans in every}) > 1, "each pair draws its own"
+    assert len({pair.rejected_spans for pair in every}) > 1, "each pair draws its own"
     assert 0.3 <= metrics["focal_line_share"] <= 0.5
-    assert all("x5" in text for spans in every for text in marked(TEXT, spans.rejected))
+    assert all("x5" in text for pair in every for text in marked(TEXT, pair.rejected_spans))
 
 
 LINES = st.lists(st.sampled_from(["x = a - b - c", "x = a + b + c", "", "y = 1", "\x0c", "    z"]), max_size=5)

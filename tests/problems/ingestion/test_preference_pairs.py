@@ -6,7 +6,7 @@ from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.records import ConfigError, FocalSpans, LocalizationParams
+from iterpref_core.records import ConfigError, LocalizationParams, PreferencePair
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import section
 from tests.texts import marked, written
@@ -21,7 +21,7 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path):
     ingest_pairs(Wanted([written(tmp_path / "in.json", PAIR)]), out)
     focal = section(LocalizationParams, method="line_lcs", empty="anchor", widen_lines=0)
     assert localize_pairs(out, focal, spans).pairs == 1
-    assert marked(REJECTED, next(read_jsonl(spans, FocalSpans)).rejected) == ["    return x"]
+    assert marked(REJECTED, next(read_jsonl(spans, PreferencePair)).rejected_spans) == ["    return x"]
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,19 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path):
 def test_columns_that_cannot_be_understood_are_refused(text):
     with pytest.raises(ConfigError, match="columns"):
         parse_columns(text)
+
+
+SIDES = {"prompt": "Set x.", "answer_1": "x = 1\n", "answer_2": "x = 2\n"}
+
+
+def test_labels_that_may_count_from_0_end_the_run(tmp_path):
+    source = Wanted([written(tmp_path / "in.jsonl", SIDES | {"label": 1}, SIDES | {"label": 0})])
+    with pytest.raises(ConfigError, match="winner=0/1:"):
+        ingest_pairs(source, tmp_path / "out.jsonl", columns="chosen=answer_1,rejected=answer_2,winner=label")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_short_columns_beside_two_answers_are_named_if_nothing_reads_them(tmp_path):
+    source = Wanted([written(tmp_path / "in.jsonl", SIDES | {"vote": "left", "score": 3, "why": "x" * 100})])
+    found = ingest_pairs(source, tmp_path / "out.jsonl", columns="chosen=answer_1,rejected=answer_2")
+    assert found.unread == ("vote", "score")

@@ -33,6 +33,8 @@ def test_a_pair_names_the_file_of_a_folder_its_line_and_its_digest(tmp_path):
     first = written(folder / "a.jsonl", {"prompt": "p"}, PAIR)
     second = written(folder / "b.jsonl", PAIR | {"license": "ISC"})
     ingest_pairs(Wanted([folder], license="MIT"), tmp_path / "pairs.jsonl")
+    ingest_pairs(Wanted([tmp_path / "pairs.jsonl"]), tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "pairs.jsonl").read_bytes()
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second)]
     assert [origins(pair) for pair in read_pairs(tmp_path / "pairs.jsonl")] == [
         [{"file": "set/a.jsonl", "row": 2, "digest": digests[0], "license": "MIT"}],

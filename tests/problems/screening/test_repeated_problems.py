@@ -39,7 +39,7 @@ def test_a_problem_that_repeats_one_of_another_file_is_found(tmp_path):
     first = written(tmp_path / "a.jsonl", problem("a", WORDS, license="MIT"), problem("b", "Sum."))
     second = written(
         tmp_path / "b.jsonl",
-        problem("c", WORDS.upper() + "!"),
+        problem("c", WORDS.replace(" ", "\n ")),
         problem("a", "A third."),
         problem("f", "Print the digits of n."),
     )
@@ -65,7 +65,7 @@ def test_a_problem_that_repeats_one_of_another_file_is_found(tmp_path):
 def test_what_is_left_out_is_written_with_its_partner(tmp_path):
     bench = written(tmp_path / "bench.jsonl", {"task_id": "B/1", "prompt": WORDS})
     first = written(tmp_path / "a.jsonl", problem("a", "Print n."), problem("b", WORDS))
-    second = written(tmp_path / "b.jsonl", problem("c", "Sum."), problem("d", "print `n`"))
+    second = written(tmp_path / "b.jsonl", problem("c", "Sum."), problem("d", "print  n."))
     dropped = tmp_path / "dropped.jsonl"
     checked("--problems", first, second, "--against", bench, "--dropped", dropped)
     rows = [(row.reason, row.where, row.task_id, row.partner) for row in read_left_out(dropped)]
@@ -103,7 +103,7 @@ PAIR = {"task_id": "one", "prompt": "Add.", "chosen": "x = 1\n", "rejected": "x 
         ("check --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
         ("check --pairs pairs.jsonl --against other.jsonl --out other.jsonl", "--out and --against"),
         ("check --problems pairs.jsonl other.jsonl --out other.jsonl", "--out and further"),
-        ("inject --problems pairs.jsonl --out out.jsonl --spans pairs.jsonl", "--spans and --problems"),
+        ("inject --problems pairs.jsonl --out pairs.jsonl", "--out and --problems"),
     ],
 )
 def test_no_verb_writes_over_a_file_that_it_reads(tmp_path, monkeypatch, words, places):

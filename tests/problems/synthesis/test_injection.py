@@ -4,8 +4,8 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.problems.synthesis.injection import inject_bugs
-from iterpref_core.records import FocalSpans, InputError, IoTest, Problem
-from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
+from iterpref_core.records import InputError, IoTest, Problem
+from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from tests.texts import marked
 
 ADD = Problem(
@@ -34,35 +34,31 @@ def executor():
 
 def inject(folder, problems, executor, mutations=20, seed=0):
     write_jsonl(folder / "problems.jsonl", problems)
-    out, spans = folder / "pairs.jsonl", folder / "true.jsonl"
-    counts = inject_bugs(folder / "problems.jsonl", out, spans, executor, mutations=mutations, seed=seed)
-    return counts, list(read_pairs(out)), list(read_jsonl(spans, FocalSpans, unique=True))
+    out = folder / "pairs.jsonl"
+    counts = inject_bugs(folder / "problems.jsonl", out, executor, mutations=mutations, seed=seed)
+    return counts, list(read_pairs(out))
 
 
 def test_the_changed_line_is_the_true_region(tmp_path, executor):
-    counts, pairs, spans = inject(tmp_path, [ADD], executor)
-    assert [pair.task_id for pair in pairs] == [region.task_id for region in spans]
+    counts, pairs = inject(tmp_path, [ADD], executor)
     assert {(pair.chosen, pair.license) for pair in pairs} == {
         ("def f(x):\n    y = x + 1\n    return y\n", "GPL-3.0-only"),
     }
-    found = {
-        (*marked(pair.rejected, region.rejected), *marked(pair.chosen, region.chosen))
-        for pair, region in zip(pairs, spans, strict=True)
-    }
+    found = {(*marked(pair.rejected, pair.rejected_spans), *marked(pair.chosen, pair.chosen_spans)) for pair in pairs}
     assert found == {
         ("    pass", "    y = x + 1"),
         ("    y = x - 1", "    y = x + 1"),
         ("    y = x + 2", "    y = x + 1"),
         ("    return None", "    return y"),
     }
-    assert {region.method for region in spans} == {"injected"}
+    assert {pair.localization for pair in pairs} == {"injected"}
     killed = {"mutants/killed": 4, "killed/wrong_answer": 3, "killed/exception": 1}
     assert counts == {"problems": 1, "pairs": 4, "mutants": 4} | killed
 
 
 def test_mutants_that_pass_are_counted_and_left_out(tmp_path, executor):
     idle = ADD.model_copy(update={"reference": "def f(x):\n    if x > 100:\n        return 7\n    return x + 1\n"})
-    counts, pairs, _ = inject(tmp_path, [idle], executor)
+    counts, pairs = inject(tmp_path, [idle], executor)
     assert not any("return 8" in pair.rejected or "x > 101" in pair.rejected for pair in pairs)
     # `x >= 100`, `x > 101`, `return 8` and the first `return None`; all else changes f(1).
     assert counts["mutants/equivalent"] == 4
@@ -83,7 +79,7 @@ def test_problems_without_bugs_are_counted_by_reason(tmp_path, executor):
         LOOP,
     ]
     problems[5] = problems[5].model_copy(update={"tests": (IoTest(call="f(2)", expected="2"),)})
-    counts, pairs, _ = inject(tmp_path, problems, executor)
+    counts, pairs = inject(tmp_path, problems, executor)
     assert {pair.problem_id for pair in pairs} == {"add", "loop"}
     assert (counts["dropped/no_reference_or_tests"], counts["dropped/reference_fails"]) == (2, 2)
     with pytest.raises(InputError, match=r"no bug that the tests catch .*1 dropped/no_reference_or_tests"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.records import InputError, read_yaml
-from tasks.dvc.observation import Artifact, LockedStage, observe_stage, read_lock
+from tasks.dvc.observation import observe_stage, read_lock
 from tests.dvc_repository import init_dvc, reproduce
 
 STAGES = {
@@ -51,13 +51,6 @@ def test_what_a_stage_observes_is_what_dvc_then_writes(repository):
     assert [item.md5 for item in (*locked.deps, *locked.outs)] == [
         item["md5"] for item in (*written["deps"], *written["outs"])
     ]
-
-
-def test_digests_and_sizes_are_the_lock_s(repository):
-    lock = {"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}}
-    Path("dvc.lock").write_text(json.dumps(lock))
-    locked = read_lock(repository)["first"]  # there is no folder to be read
-    assert locked == LockedStage(outs=(Artifact(path="folder", md5="401b30e3b8b5d629635a5c613cdb7919", size=2),))
 
 
 def test_a_missing_input_is_an_error(repository):

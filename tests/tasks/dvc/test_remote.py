@@ -121,6 +121,7 @@ def test_a_remote_that_cannot_be_used_is_one_message(remote, told, clone, tmp_pa
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # it waits between them
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     (clone / ".dvc/config").write_text(CONFIG.replace("STORE", remote))
     with pytest.raises(StageError, match=f"--pull: .*{told}.*; mend that and try `dvc pull`"):

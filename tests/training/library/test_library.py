@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 import iterpref_core
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
+from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import IoTest, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 

@@ -15,8 +15,8 @@ from trl import DPOConfig, DPOTrainer
 
 from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.nanolab.byte_bpe import train_tokenizer
-from iterpref_core.records import OBJECTIVES, FocalSpans, ObjectiveParams, PreferencePair, TrainingParams, read_yaml
+from iterpref_core.nanolab.embedded_models import train_tokenizer
+from iterpref_core.records import OBJECTIVES, ObjectiveParams, PreferencePair, TrainingParams, read_yaml
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
@@ -68,22 +68,15 @@ def params():
 
 @pytest.fixture(scope="session")
 def pair_records():
-    return [
-        PreferencePair(
-            task_id=f"p{k}", prompt=f"Sum what is above {k}.", chosen=GOOD.format(k=k), rejected=BAD.format(k=k)
-        )
-        for k in range(12)
-    ]
-
-
-@pytest.fixture(scope="session")
-def span_records(pair_records):
-    spans = []
-    for pair in pair_records:
-        start = pair.rejected.index("    kept")
-        line = (start, pair.rejected.index("\n", start))  # in both programs: they differ in one character
-        spans.append(FocalSpans(task_id=pair.task_id, method="line_lcs", rejected=(line,), chosen=(line,)))
-    return spans
+    pairs = []
+    for k in range(12):
+        chosen, rejected = GOOD.format(k=k), BAD.format(k=k)
+        start = rejected.index("    kept")
+        line = (start, rejected.index("\n", start))  # in both programs: they differ in one character
+        region = {"rejected_spans": (line,), "chosen_spans": (line,), "localization": "line_lcs"}
+        texts = {"prompt": f"Sum what is above {k}.", "chosen": chosen, "rejected": rejected}
+        pairs.append(PreferencePair(task_id=f"p{k}", **texts, **region))
+    return pairs
 
 
 @pytest.fixture(scope="session")
@@ -100,13 +93,6 @@ def model_folder(tokenizer, make_model):
 def pairs_file(pair_records, tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
     write_jsonl(path, pair_records)
-    return path
-
-
-@pytest.fixture(scope="session")
-def spans_file(span_records, tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "focal.jsonl"
-    write_jsonl(path, span_records)
     return path
 
 
@@ -128,15 +114,14 @@ def model(model_folder):
 
 
 @pytest.fixture(scope="session")
-def inputs(pairs_file, spans_file, model_folder):
-    return pairs_file, spans_file, model_folder
+def inputs(pairs_file, model_folder):
+    return pairs_file, model_folder
 
 
 def train_in(folder, inputs, objective, params, *more):
     """Train; the paths that are written to lie in the folder."""
     paths = folder / "out", folder / "curve.csv", folder / "work"
-    files = {"pairs": inputs[0], "spans": inputs[1]}
-    return train_objective(files, inputs[2], objective, params, *paths, *more, commit="0123abc").metrics()
+    return train_objective(*inputs, objective, params, *paths, *more, commit="0123abc").metrics()
 
 
 @pytest.fixture
@@ -203,10 +188,10 @@ def trainer_of(model, rows, tokenizer, arguments, objective, validation=None, *,
     return FocalTrainer(model, arguments, rows, longest, tokenizer, values, params, validation)
 
 
-def checks_of(rows, without_spans=0):
+def checks_of(rows):
     """Return the checks of pairs that are not on disk."""
     measured = list(map(measure, rows))
-    return PairChecks({name: [each[name] for each in measured] for name in (*COLUMNS, *DIGESTS)}, without_spans)
+    return PairChecks({name: [each[name] for each in measured] for name in (*COLUMNS, *DIGESTS)})
 
 
 def with_zeros(row):
@@ -227,8 +212,8 @@ def assert_equal_weights(folder, other):
 
 
 @pytest.fixture
-def rows(pairs_file, spans_file, tokenizer, params):
-    return list(tokenize_pairs(PairReader(pairs_file, spans_file), ChatTemplate(tokenizer), params))
+def rows(pairs_file, tokenizer, params):
+    return list(tokenize_pairs(PairReader(pairs_file), ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from .conftest import read_weights
 
 
 @pytest.fixture(scope="session")
-def uneven(pair_records, span_records, model_folder, tmp_path_factory):
+def uneven(pair_records, model_folder, tmp_path_factory):
     """Programs of very different lengths; 11 pairs, so that the last batch of an epoch is not full."""
     folder = tmp_path_factory.mktemp("uneven")
     pairs = [
@@ -18,8 +18,7 @@ def uneven(pair_records, span_records, model_folder, tmp_path_factory):
         for number, pair in enumerate(pair_records[:11])
     ]
     write_jsonl(folder / "pairs.jsonl", pairs)
-    write_jsonl(folder / "focal.jsonl", span_records[:11])
-    return folder / "pairs.jsonl", folder / "focal.jsonl", model_folder
+    return folder / "pairs.jsonl", model_folder
 
 
 def _curve(folder):

@@ -7,9 +7,8 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from iterpref_core.records import ConfigError, ObjectiveParams
+from iterpref_core.records import ConfigError
 from iterpref_core.training.trainer.settings import OURS, check_arguments
-from tests.training.outputs import read_validation
 from tests.training.training.conftest import assert_equal_weights
 
 
@@ -26,18 +25,6 @@ def test_what_transformers_takes_is_taken_and_its_trial_leaves_no_folder(tmp_pat
     monkeypatch.chdir(tmp_path)
     check_arguments({"optim": "lion_8bit", "lr_scheduler_type": "polynomial", "lr_scheduler_kwargs": {"power": 2.0}})
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_best_checkpoint_is_the_model_at_any_interval(tmp_path, train, params):
-    """Each checkpoint is scored, so the one with the least validation loss can be taken."""
-    rates = {"sft": ObjectiveParams(learning_rate=0.05, alpha=1.0)}
-    arguments = {"lr_scheduler_type": "constant", "save_steps": 4}
-    settings = {"validation_share": 0.3, "epochs": 5, "objectives": {**params.objectives, **rates}}
-    metrics = train("run", "sft", **settings, select="best", arguments=arguments)
-    losses = read_validation(tmp_path / "run")
-    assert metrics["model_step"] == min(losses, key=lambda step: losses[step])
-    assert metrics["validation/loss"] == min(losses.values())
-    assert set(losses) == {4, 8, 12, 15}, "of fifteen steps, which are no multiple of the interval"
 
 
 def test_what_changes_no_number_changes_no_weight(tmp_path, train, trained, monkeypatch):

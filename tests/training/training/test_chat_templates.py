@@ -1,11 +1,6 @@
-"""A model that answers as its own template writes is trained on that, evaluated and debugged with, without a change."""
-
-from dataclasses import dataclass
-from pathlib import Path
+"""A model that answers as its own template writes is evaluated and debugged with, without a change."""
 
 import pytest
-import torch
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
@@ -16,7 +11,6 @@ from iterpref_core.pairs.codeflow.roles import NO_CAPS, choose_models
 from iterpref_core.records import (
     CodeflowParams,
     EvaluationParams,
-    FocalSpans,
     InferenceParams,
     InputError,
     IoTest,
@@ -27,25 +21,10 @@ from iterpref_core.records import (
 )
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.tokenization import tokenize_pairs
-from iterpref_core.training.model.label_head import add_label_head
-from tests.chat_templates import EXCHANGES, FAMILIES, Family, fit_model, make_tokenizer, write_exchange
+from tests.chat_templates import EXCHANGES, FAMILIES, fit_model, make_tokenizer
 from tests.settings import EXECUTION, ROOT, section
 
-from .conftest import scored
-
-ALLOWED = 0.02
-"""Nats a token that training may see above what the template's own text has."""
 ASKED = [(draft_prompt(prompt), program) for prompt, program in EXCHANGES]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A model that gives each prompt its program, in the template of its family."""
-
-    family: Family
-    tokenizer: PreTrainedTokenizerFast
-    model: LlamaForCausalLM
-    folder: Path
 
 
 LANES = {"ChatML": (), "Llama 2": pytest.mark.slow}
@@ -54,51 +33,15 @@ LANES = {"ChatML": (), "Llama 2": pytest.mark.slow}
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=marks) for name, marks in LANES.items()])
 def fitted(request, tmp_path_factory):
+    """How a model reads prompts, each of which it answers with its program, and its folder."""
     family = FAMILIES[request.param]
     folder = tmp_path_factory.mktemp("fitted")
-    tokenizer = make_tokenizer(family)
-    return Fitted(family, tokenizer, fit_model(tokenizer, family, ASKED, folder), folder)
-
-
-def own_losses(fitted):
-    """Nats of every token from the program's first to the end of the turn, of the text that the template writes."""
-    tokenizer = fitted.tokenizer
-    losses = []
-    for prompt, program in ASKED:
-        text = write_exchange(tokenizer, fitted.family, prompt, program)
-        text = text[: text.index(program) + len(program) + len(fitted.family.end)]
-        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        ids = torch.tensor(encoded["input_ids"])
-        with torch.no_grad():
-            logps = fitted.model(ids[None]).logits[0].log_softmax(-1)
-        first = next(place for place, (_, end) in enumerate(encoded["offset_mapping"]) if end > text.index(program))
-        losses += [-float(logps[place - 1, ids[place]]) for place in range(first, len(ids))]
-    return losses
-
-
-def pairs():
-    return [
-        PreferencePair(task_id=str(number), prompt=prompt, chosen=program, rejected=program.replace("+", "-"))
-        for number, (prompt, program) in enumerate(ASKED)
-    ]
-
-
-def test_training_sees_what_the_template_writes(fitted, params):
-    template = ChatTemplate(fitted.tokenizer, fitted.family.prompt_format)
-    form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
-    unmarked = FocalSpans(task_id="", method="", rejected=(), chosen=())
-    rows = list(tokenize_pairs([(pair, unmarked) for pair in pairs()], template, form))
-    add_label_head(fitted.model)
-    seen = [-logp for row in scored(fitted.model, rows, 4) for logp in row.ref_chosen]
-    own = own_losses(fitted)
-    assert len(seen) == len(own)
-    assert sum(own) / len(own) < 0.1, "fitted"
-    assert sum(seen) / len(seen) <= sum(own) / len(own) + ALLOWED
-    assert max(seen) <= max(own) + ALLOWED
+    fit_model(make_tokenizer(family), family, ASKED, folder)
+    return family.prompt_format, folder
 
 
 def test_it_is_evaluated_and_debugged_with(fitted, tmp_path):
-    reads = fitted.family.prompt_format
+    reads, folder = fitted
     problems = tmp_path / "problems.jsonl"
     tests = [(IoTest(call=f"f_{k}(1)", expected=str(1 + k)),) for k in range(1, 1 + len(EXCHANGES))]
     write_jsonl(
@@ -116,11 +59,11 @@ def test_it_is_evaluated_and_debugged_with(fitted, tmp_path):
     all_params = load_params(ROOT / "params.yaml").model_copy(update=sections)
     setting = EvaluationSetting(all_params, problems, tmp_path / "cache")
     files = (tmp_path / "results", tmp_path / "answers.sqlite")
-    results = evaluate_model("fitted", fitted.folder, setting, *files, reads)
+    results = evaluate_model("fitted", folder, setting, *files, reads)
     assert results.measured["heldout"].pass_at_1 == 1.0
 
     codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, max_iterations=1)
-    models = choose_models(fitted.folder, fitted.folder, codeflow, inference, NO_CAPS, reads, reads)
+    models = choose_models(folder, folder, codeflow, inference, NO_CAPS, reads, reads)
     files = tmp_path / "codeflow.sqlite", tmp_path / "trajectories.jsonl"
     assert run_codeflow(problems, models, codeflow, EXECUTION, *files).pass_rate[0] == 1.0
 
@@ -129,13 +72,12 @@ def test_it_is_evaluated_and_debugged_with(fitted, tmp_path):
 def test_prompts_that_are_in_the_template_already_are_refused(family, params):
     """As alignment-handbook has them: they would be put into the template once more."""
     template = ChatTemplate(make_tokenizer(FAMILIES[family]))
-    nothing = FocalSpans(task_id="", method="", rejected=(), chosen=())
     form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
     bare = PreferencePair(task_id="p", prompt="User: add one.", chosen="x = 1", rejected="x = 2")
     written = bare.model_copy(update={"prompt": template.render_prompt(bare.prompt)})
-    assert list(tokenize_pairs([(bare, nothing)], template, form))
+    assert list(tokenize_pairs([bare], template, form))
     if template.opening:
         with pytest.raises(InputError, match="pair 'p': its prompt is in the chat template already"):
-            list(tokenize_pairs([(written, nothing)], template, form))
+            list(tokenize_pairs([written], template, form))
     as_it_is = ChatTemplate(template.tokenizer, PromptFormat(template="completion"))
-    assert list(tokenize_pairs([(written, nothing)], as_it_is, form))
+    assert list(tokenize_pairs([written], as_it_is, form))

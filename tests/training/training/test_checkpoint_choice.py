@@ -87,12 +87,12 @@ def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(tmp_path, t
     with pytest.raises(TrainingError, match=r"margin = .* at step \d, before its first checkpoint"):
         train("margin", "target-rpo", epochs=8, max_margin=1e-9)
     assert not (tmp_path / "margin" / "out").exists()
-    broken = shutil.copytree(inputs[2], tmp_path / "broken")
+    broken = shutil.copytree(inputs[1], tmp_path / "broken")
     weights = load_file(broken / "model.safetensors")
     weights["lm_head.weight"][:] = 3e38  # which are numbers, as no logit is
     save_file(weights, broken / "model.safetensors", {"format": "pt"})
     with pytest.raises(TrainingError, match="loss = nan at step 1, before its first checkpoint"):
-        train("nan", "dpo", (*inputs[:2], broken))
+        train("nan", "dpo", (inputs[0], broken))
 
 
 def test_a_gradient_that_is_not_finite_is_never_applied(tmp_path, train, monkeypatch):
@@ -119,7 +119,7 @@ def test_without_clipping_training_logs_its_numbers_and_stops_where_it_diverges(
 def test_evaluate_scores_the_pairs_that_it_is_given(nll, rows, inputs, tokenizer, tmp_path):
     scored = list(map(with_zeros, rows))
     arguments = arguments_in(tmp_path)
-    trainer = trainer_of(load_model(inputs[2]), scored, tokenizer, arguments, "target-rpo", scored[:2], nll=nll)
+    trainer = trainer_of(load_model(inputs[1]), scored, tokenizer, arguments, "target-rpo", scored[:2], nll=nll)
     losses = []
     for arguments.per_device_eval_batch_size in (1, 5, 8):
         losses.append(trainer.evaluate(scored)["eval_loss"])

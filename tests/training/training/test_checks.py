@@ -96,11 +96,10 @@ def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog):
 def test_every_finding_says_what_to_do_and_good_data_has_none(params):
     assert not list(checks_of([GOOD, OTHER]).findings(params.model_copy(update={"batch_size": 2})))
     whole = row(1, "129", "569", "11", (5, 1, 0, 0))
-    checks = checks_of([whole, whole, row(1, "129", "589", "11")], without_spans=2)
+    checks = checks_of([whole, whole, row(1, "129", "589", "11")])
     texts = [finding.text.split("; ") for finding in checks.findings(params)]
     assert all(len(text) == 2 for text in texts), "what is wrong; what to do"
     assert [text for text, _ in texts] == [
-        "2 of 5 pairs have no spans and are not trained on",
         "D- is 100.0% of the rejected programs, so that focal objectives equal plain ones",
         "the chosen program loses its end, and never learns to stop: 2 of 3 pairs (66.7%)",
         "the prompt loses its start: 2 of 3 pairs (66.7%)",
@@ -110,9 +109,9 @@ def test_every_finding_says_what_to_do_and_good_data_has_none(params):
     ]
 
 
-def test_a_training_that_needs_regions_is_refused_without(tmp_path, inputs, train, span_records):
-    spans = tmp_path / "focal.jsonl"
-    write_jsonl(spans, [item.model_copy(update={"rejected": ()}) for item in span_records])
+def test_a_training_that_needs_regions_is_refused_without(tmp_path, inputs, train, pair_records):
+    bare = tmp_path / "bare.jsonl"
+    write_jsonl(bare, [pair.model_copy(update={"rejected_spans": None}) for pair in pair_records])
     with pytest.raises(InputError, match=r"D- is empty: 12 of 12 pairs"):
-        train("run", "target-dpo", (inputs[0], spans, inputs[2]))
+        train("run", "target-dpo", (bare, inputs[1]))
     assert not (tmp_path / "run" / "out").exists()

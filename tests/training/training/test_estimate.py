@@ -3,7 +3,7 @@
 import gc
 
 import pytest
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from iterpref_core.records import OBJECTIVES, ConfigError
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
@@ -55,18 +55,3 @@ def test_cards_share_state_and_batches(rows, params):
     assert (one.steps, four.flops) == (6, pytest.approx(one.flops))
     with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of .* x 3 processes"):
         estimate_training(_config(layers=1), rows, row, lora, gpus=3)
-
-
-def test_a_model_that_cannot_share_prefixes_is_estimated_as_it_trains(rows, params):
-    sizes = {
-        "vocab_size": 320, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 1,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "dtype": "float32",
-    }  # fmt: skip
-    whole = MistralConfig(**sizes, sliding_window=max(row.length for row in rows))
-    part = MistralConfig(**sizes, sliding_window=8)
-    padded = params.model_copy(update={"layout": "padded"})
-    expected = estimate_training(part, rows, OBJECTIVES["target-dpo"], padded)
-    found = estimate_training(part, rows, OBJECTIVES["target-dpo"], params)
-    assert found == expected
-    assert found.layout == "padded"
-    assert estimate_training(whole, rows, OBJECTIVES["target-dpo"], params).flops < found.flops

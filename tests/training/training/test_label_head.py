@@ -1,7 +1,5 @@
 """The label head has the numbers and gradients of plain logits, from less memory."""
 
-from copy import deepcopy
-
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
@@ -104,16 +102,3 @@ def test_without_labels_there_is_still_a_gradient_of_zero(batch):
     logps = model(input_ids=batch["input_ids"], label_positions=empty, label_targets=empty)
     logps.sum().backward()
     assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
-
-
-def test_a_copy_of_a_model_with_the_head_has_weights_of_its_own(batch):
-    model = _model("plain")
-    add_label_head(model)
-    copy = deepcopy(model)
-    before = copy(input_ids=batch["input_ids"], use_cache=False).logits
-    labels = copy(**batch, use_cache=False)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.zero_()
-    assert torch.equal(copy(input_ids=batch["input_ids"], use_cache=False).logits, before)
-    assert torch.equal(copy(**batch, use_cache=False), labels)

@@ -18,7 +18,6 @@ from iterpref_core.training.model.unseen import narrow_window
 from tests.architectures import build_small
 
 TOKENS = st.integers(3, 60)
-PROGRAM = st.lists(TOKENS, min_size=1, max_size=8)
 
 
 def _collate(layout, rows, multiple=1):
@@ -124,17 +123,6 @@ def test_flex_attention_sees_what_sdpa_sees():
     flexible = flex_attention(query, key, value, block_mask=mask)
     plain = scaled_dot_product_attention(query, key, value, attn_mask=dense_mask(visible))
     torch.testing.assert_close(flexible, plain)
-
-
-@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
-def test_a_window_that_no_pair_reaches_may_be_narrower_than_a_packed_row(implementation, weighted_sums):
-    model = build_small("mistral", 12).double().eval()
-    model.set_attn_implementation(implementation)
-    batch = [_pair([n] * 4, [5, 6, 7, 8, 9], [5, 6, 3, 8, 9], [0, 0, 1, 1, 0]) for n in range(10, 22)]
-    forked = _fork(batch, 8)
-    assert forked["input_ids"].shape[1] > 12
-    forked["attention_mask"] = attention_mask(forked["visible"], implementation)
-    torch.testing.assert_close(weighted_sums(model, forked), weighted_sums(model, _padded(batch)))
 
 
 @pytest.mark.parametrize(

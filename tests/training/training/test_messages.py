@@ -2,7 +2,6 @@
 
 import io
 import json
-from dataclasses import replace
 
 import pytest
 from datasets import Dataset
@@ -13,10 +12,8 @@ from iterpref_core.evaluation.report.pair_view import render_terminal
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import (
-    FocalSpans,
     Message,
     PreferencePair,
-    PromptFormat,
     RecordError,
     chat_messages,
     prompt_text,
@@ -55,10 +52,9 @@ def trl_s_row(tokenizer, pair, model, folder):
 def test_tokens_and_masks_are_trl_s(family, prompt, make_model, params, tmp_path):
     tokenizer = make_tokenizer(FAMILIES[family])
     pair = chat_pair(*prompt)
-    marked = mark_errors({"prompt": "", "chosen": pair.chosen, "rejected": pair.rejected})
-    spans = FocalSpans(task_id="p", method="m", rejected=marked["rejected_spans"], chosen=marked["chosen_spans"])
+    marked = pair.model_copy(update=mark_errors({"prompt": "", "chosen": pair.chosen, "rejected": pair.rejected}))
     (ours,) = tokenize_pairs(
-        [(pair, spans)],
+        [marked],
         ChatTemplate(tokenizer),
         params.model_copy(update={"max_prompt_length": 512, "max_length": 1024}),
     )
@@ -68,15 +64,6 @@ def test_tokens_and_masks_are_trl_s(family, prompt, make_model, params, tmp_path
     assert ours.chosen_ids == theirs["chosen_ids"][: len(ours.chosen_ids)]
     assert ours.rejected_ids == theirs["rejected_ids"][: len(ours.rejected_ids)]
     assert ours.focal == collator.error_region(theirs)[: len(ours.focal)]
-
-
-def test_a_model_without_a_template_is_trained_on_the_texts(pair_records, span_records, tokenizer, params):
-    template = ChatTemplate(tokenizer, PromptFormat(template="plain"))
-    for pair, spans in zip(pair_records, span_records, strict=True):
-        chat = pair.model_copy(update={"prompt": (SYSTEM, Message(role="user", content=prompt_text(pair.prompt)))})
-        text = pair.model_copy(update={"prompt": prompt_text(chat.prompt)})
-        (of_chat,), (of_text,) = (tokenize_pairs([(each, spans)], template, params) for each in (chat, text))
-        assert replace(of_chat, statement=of_text.statement) == of_text
 
 
 @pytest.mark.parametrize(
@@ -115,7 +102,6 @@ def test_the_last_message_is_worded_and_those_before_it_stay():
 
 def test_a_pair_is_shown_with_the_roles():
     console = Console(width=80, color_system=None, record=True, file=io.StringIO())
-    nothing = FocalSpans(task_id="p", method="m", rejected=(), chosen=())
-    console.print(render_terminal(chat_pair(SYSTEM, *TURNS), nothing))
+    console.print(render_terminal(chat_pair(SYSTEM, *TURNS)))
     shown = console.export_text()
     assert "system: Answer with a program.\n\nuser: Sum what is above 1.\n\nassistant: Of a list?" in shown

@@ -42,7 +42,7 @@ def test_pairs_beyond_a_table_of_positions_are_refused(model_type, limited, inpu
     sizes = {"max_position_embeddings": POSITIONS, "ffn_dim": 32, "word_embed_proj_dim": 32, "rotary_dim": 4}
     model = limited(AutoConfig.for_model(model_type, vocab_size=320, **SHAPE, **sizes))
     with pytest.raises(ModelError, match=rf"^{model_type}: cannot be run on tokens alone, .*max_length"):
-        train("run", "sft", (*inputs[:2], model), layout="padded")
+        train("run", "sft", (inputs[0], model), layout="padded")
     assert not list((tmp_path / "run").rglob("*.npy"))
     assert not (tmp_path / "run" / "out").exists()
 
@@ -53,7 +53,7 @@ def test_a_stage_begins_with_the_limits(limited, inputs, train):
         AutoConfig.for_model("llama", **SHAPE, vocab_size=320, max_position_embeddings=POSITIONS, rope_parameters=rope)
     )
     with pytest.raises(InputError, match=rf"{model}: config\.json: rope_type"):
-        train("run", "target-dpo", (*inputs[:2], model))
+        train("run", "target-dpo", (inputs[0], model))
 
 
 @pytest.fixture

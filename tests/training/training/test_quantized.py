@@ -30,13 +30,13 @@ def _losses(folder):
 
 
 def test_four_bits_train_what_a_base_of_the_same_numbers_trains(tmp_path, inputs, train, trained, params):
-    quantized = load_policy(inputs[2], params.model_copy(update={"load": "4bit", "lora": LORA}), torch.device("cpu"))
+    quantized = load_policy(inputs[1], params.model_copy(update={"load": "4bit", "lora": LORA}), torch.device("cpu"))
     dequantized = tmp_path / "dequantized"
     quantized.dequantize().float().save_pretrained(dequantized)
-    load_tokenizer(inputs[2]).save_pretrained(dequantized)
+    load_tokenizer(inputs[1]).save_pretrained(dequantized)
 
     losses = _losses(trained("target-rpo", load="4bit", **ADAPTERS)[1])
-    train("same numbers", "target-rpo", (*inputs[:2], dequantized), **ADAPTERS)
+    train("same numbers", "target-rpo", (inputs[0], dequantized), **ADAPTERS)
     assert losses == pytest.approx(_losses(tmp_path / "same numbers"), rel=1e-4)
     assert losses[-1] < losses[0]
 
@@ -44,7 +44,7 @@ def test_four_bits_train_what_a_base_of_the_same_numbers_trains(tmp_path, inputs
 @pytest.mark.parametrize(("load", "layout"), [("8bit", "padded"), pytest.param("4bit", "fork", marks=pytest.mark.slow)])
 def test_a_quantized_base_is_merged_as_it_was_saved(tmp_path, inputs, train, load, layout):
     train("run", "target-rpo", epochs=1, load=load, lora=LORA, layout=layout, gradient_checkpointing=True)
-    trained, base = read_weights(tmp_path / "run"), load_model(inputs[2]).state_dict()
+    trained, base = read_weights(tmp_path / "run"), load_model(inputs[1]).state_dict()
     for name, weight in trained.items():
         assert weight.dtype == base[name].dtype
         change = weight - base[name]

@@ -18,7 +18,7 @@ from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
 
 from iterpref_core.records import ConfigError, InputError, load_params, read_yaml
-from iterpref_core.storage.processes import start_processes
+from iterpref_core.training.launch import start_processes
 from iterpref_core.training.model.ranks import launched_precision, sharding
 from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
@@ -75,7 +75,7 @@ def _train(folder, inputs, objective, params):
     """Metrics, curve and weights."""
     places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
     if params.accelerate:
-        files = dict(zip(("pairs", "spans", "model"), inputs, strict=True))
+        files = dict(zip(("pairs", "model"), inputs, strict=True))
         folder.mkdir(exist_ok=True)
         every = load_params(ROOT / "params.yaml").model_copy(update={"training": params})
         (folder / "params.yaml").write_text(json.dumps(every.model_dump(mode="json")))
@@ -144,7 +144,7 @@ SHARDED = {
 
 
 @pytest.fixture(scope="module")
-def sharded(pairs_file, spans_file, model_folder, params, tmp_path_factory):
+def sharded(pairs_file, model_folder, params, tmp_path_factory):
     """A folder of the trainings of `SHARDED` in two processes with FSDP2; skips where this machine lets none meet."""
     folder = tmp_path_factory.mktemp("sharded")
     fsdp = read_yaml(CONFIGURATIONS / "fsdp2.yaml")["fsdp_config"]
@@ -153,7 +153,7 @@ def sharded(pairs_file, spans_file, model_folder, params, tmp_path_factory):
         _at_start(folder, patched, SEVERAL_TRAININGS)
         patched.setenv("TRAININGS", str(folder))
         two = _in_two(_micro(params), folder, port, distributed_type="FSDP", fsdp_config=fsdp)
-        whole = _train(folder / "all weights", (pairs_file, spans_file, model_folder), "target-rpo", two)
+        whole = _train(folder / "all weights", (pairs_file, model_folder), "target-rpo", two)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert whole[0] == metrics["all weights"], "the launcher hands on what the first process returns"
     return folder
@@ -209,7 +209,7 @@ STAGES = {
         "foreach": ["dpo"],
         "do": {
             "cmd": "python -m flows.stage training ${item}",
-            "deps": ["data/pairs.jsonl", "data/focal.jsonl", "models/student"],
+            "deps": ["data/focal.jsonl", "models/student"],
             "params": ["training"],
             "outs": ["models/trained/${item}"],
             "metrics": ["metrics/training/${item}.json", "metrics/training/${item}.curve.csv"],
@@ -229,9 +229,8 @@ def test_a_stage_of_several_processes_has_one_record_with_the_error_of_the_one_t
     give_mlflow_tables(tmp_path_factory, tmp_path)
     init_dvc(no_scm=True)
     Path("data").mkdir()
-    for path, place in zip(inputs, ("data/pairs.jsonl", "data/focal.jsonl"), strict=False):
-        shutil.copy2(path, place)
-    shutil.copytree(inputs[2], "models/student")
+    shutil.copy2(inputs[0], "data/focal.jsonl")
+    shutil.copytree(inputs[1], "models/student")
     Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}))
     several = _in_two(params.model_copy(update={"micro_batch_size": 1}), tmp_path, port, distributed_type="MULTI_GPU")
     every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})

@@ -31,7 +31,7 @@ def test_a_setting_that_cannot_be_taken_is_refused_by_name(
     place, settings, reason, not_loaded, inputs, train, tmp_path
 ):
     with pytest.raises(ConfigError) as refused:
-        train("run", "target-rpo", (*inputs[:2], not_loaded), **{"epochs": 6} | settings)
+        train("run", "target-rpo", (inputs[0], not_loaded), **{"epochs": 6} | settings)
     assert str(refused.value).startswith(f"params.yaml: training.{place}: ")
     assert reason in str(refused.value)
     assert not (tmp_path / "run" / "out").exists()

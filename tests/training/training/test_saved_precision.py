@@ -34,7 +34,7 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
     shares = {}
     for choice in ("auto", "float32"):
         caplog.clear()
-        metrics = train(choice, "sft", (*inputs[:2], halved), save_dtype=choice, **small_steps)
+        metrics = train(choice, "sft", (inputs[0], halved), save_dtype=choice, **small_steps)
         shares[choice] = metrics["surviving_change"]
         lineage = read_lineage(tmp_path / choice / "out")
         assert lineage is not None
@@ -57,7 +57,7 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
 def test_adapters_are_merged_before_anything_is_rounded(halved, inputs, train, tmp_path):
     lora = {"r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
     for choice in ("auto", "float32"):
-        train(choice, "sft", (*inputs[:2], halved), epochs=1, lora=lora, save_dtype=choice)
+        train(choice, "sft", (inputs[0], halved), epochs=1, lora=lora, save_dtype=choice)
     exact = read_weights(tmp_path / "float32")
     for name, weight in read_weights(tmp_path / "auto").items():
         assert torch.equal(weight, exact[name].bfloat16()), name
@@ -82,5 +82,5 @@ def test_trained_weights_are_taken_one_by_one():
 
 
 def test_half_precision_that_is_trained_is_said_once(halved, inputs, train, caplog):
-    train("run", "sft", (*inputs[:2], halved), epochs=1, load="bf16")
+    train("run", "sft", (inputs[0], halved), epochs=1, load="bf16")
     assert caplog.text.count("weights are trained in half precision") == 1

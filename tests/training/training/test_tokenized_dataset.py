@@ -12,11 +12,12 @@ from .conftest import checks_of
 
 
 @pytest.fixture
-def open_dataset(pairs_file, spans_file, tokenizer, params, tmp_path):
-    def opened(spans=spans_file, fingerprint="model", **settings):
+def open_dataset(pairs_file, tokenizer, params, tmp_path):
+    def opened(pairs=pairs_file, fingerprint="model", **settings):
         changed = params.model_copy(update=settings)
-        files = PairReader(pairs_file, spans)
-        return open_tokenized_dataset(files, ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables")
+        return open_tokenized_dataset(
+            PairReader(pairs), ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables"
+        )
 
     return opened
 
@@ -31,14 +32,14 @@ def test_a_table_has_the_pairs_in_order_and_what_was_counted_on_the_way(open_dat
     assert list(table.checks.findings(params)) == list(counted.findings(params))
 
 
-def test_a_table_is_made_once_and_another_for_whatever_decides_another(open_dataset, span_records, tmp_path):
+def test_a_table_is_made_once_and_another_for_whatever_decides_another(open_dataset, pair_records, tmp_path):
     first = open_dataset()
     made = {path: path.stat().st_ino for path in (tmp_path / "tables").glob("*/*")}
     assert open_dataset().checks.tokens == first.checks.tokens
     assert {path: path.stat().st_ino for path in (tmp_path / "tables").glob("*/*")} == made
-    bare = [spans.model_copy(update={"rejected": ()}) for spans in span_records]
+    bare = [pair.model_copy(update={"rejected_spans": None}) for pair in pair_records]
     write_jsonl(tmp_path / "bare.jsonl", bare)
-    unmarked = open_dataset(spans=tmp_path / "bare.jsonl")
+    unmarked = open_dataset(tmp_path / "bare.jsonl")
     assert unmarked.checks.tokens == first.checks.tokens, "masks decide no log-probabilities"
     assert not any(any(row.focal) for row in unmarked)
     assert open_dataset(max_length=80).checks.tokens == first.checks.tokens, "no pair is longer than 80 tokens"

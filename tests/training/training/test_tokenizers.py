@@ -11,7 +11,7 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.pairs.localization.localization import ON_TEXT
-from iterpref_core.records import FocalSpans, ModelError, PreferencePair
+from iterpref_core.records import ModelError, PreferencePair
 from iterpref_core.training.data.tokenization import tokenize_pairs
 
 PROMPT = "Add é to x."
@@ -142,8 +142,8 @@ def expected_mask(pieces, program, spans):
 
 
 def tokenize(pair, rejected, chosen, tokenizer, params):
-    spans = FocalSpans(task_id=pair.task_id, method="any", rejected=rejected, chosen=chosen)
-    return next(tokenize_pairs([(pair, spans)], ChatTemplate(tokenizer), params))
+    marked = pair.model_copy(update={"rejected_spans": rejected, "chosen_spans": chosen})
+    return next(tokenize_pairs([marked], ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="module")
@@ -235,11 +235,11 @@ def without_special_tokens():
 def test_a_tokenizer_that_cannot_be_trained_with_is_refused(make_model, bare, message, inputs, train):
     model = save_model(make_model, bare())
     with pytest.raises(ModelError, match=f"{model}: {message}"):
-        train("run", "target-dpo", (*inputs[:2], model))
+        train("run", "target-dpo", (inputs[0], model))
 
 
 def test_a_tokenizer_without_padding_trains(make_model, inputs, train):
     bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer, eos_token="</s>")
     model = save_model(make_model, bare)
-    metrics = train("run", "target-dpo", (*inputs[:2], model), epochs=1, batch_size=12, micro_batch_size=12)
+    metrics = train("run", "target-dpo", (inputs[0], model), epochs=1, batch_size=12, micro_batch_size=12)
     assert (metrics["steps"], metrics["pairs_without_focal_tokens"]) == (1, 0)

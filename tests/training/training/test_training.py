@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 from accelerate import PartialState
 from transformers import AutoModelForCausalLM
 
@@ -23,7 +22,6 @@ from iterpref_core.records import OBJECTIVES, InputError, ModelError, ObjectiveP
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import reference_logps, reference_path
 from iterpref_core.training.objectives.objective_settings import settings_of
@@ -41,23 +39,9 @@ def _scorer(model_folder):
     return model
 
 
-def test_a_score_is_the_log_probability_that_plain_logits_give(model_folder):
-    model, marks = _scorer(model_folder), [0] * 3
-    rows = [TokenizedPair(prompt, [8, 9, 10], [3], [0], marks) for prompt in ([5, 6, 7], [], [4])]
-    for row in scored(model, rows, 2):
-        for completion, score in ((row.chosen_ids, row.ref_chosen), (row.rejected_ids, row.ref_rejected)):
-            tokens = torch.tensor([row.prompt_ids + completion])
-            logps = model(input_ids=tokens).logits[0, :-1].log_softmax(dim=-1).gather(1, tokens[0, 1:, None])[:, 0]
-            # Nothing predicts the first token of all.
-            expected = torch.cat([torch.zeros(1), logps])[len(row.prompt_ids) :]
-            torch.testing.assert_close(torch.tensor(score), expected, atol=1e-5, rtol=1e-5)
-
-
 def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer, monkeypatch):
-    table = open_tokenized_dataset(
-        PairReader(*inputs[:2]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs"
-    )
-    model, path, batches = _scorer(inputs[2]), tmp_path / "key.npy", []
+    table = open_tokenized_dataset(PairReader(inputs[0]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs")
+    model, path, batches = _scorer(inputs[1]), tmp_path / "key.npy", []
     collate = Collator.__call__
     monkeypatch.setattr(Collator, "__call__", lambda self, rows: batches.append(rows) or collate(self, rows))
     collator = Collator(OBJECTIVES["sft"], "fork", pad_token_id=0)
@@ -113,7 +97,7 @@ def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_
 ):
     first = shutil.copytree(trained("sft", epochs=1)[1] / "out", tmp_path / "first" / "out")
     weights = model_fingerprint(first)
-    train("second", "dpo", (*inputs[:2], first), epochs=1)
+    train("second", "dpo", (inputs[0], first), epochs=1)
     lineage = read_lineage(tmp_path / "second" / "out")
     assert lineage
     assert [training.objective for training in ancestors(lineage)] == ["dpo", "sft"]
@@ -195,20 +179,19 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
     assert (out / "model.safetensors").is_file()
 
 
-@pytest.mark.parametrize("name", ["pairs", "spans", "curve", "scratch"])
+@pytest.mark.parametrize("name", ["pairs", "curve", "scratch"])
 def test_no_path_of_a_training_lies_in_the_folder_that_the_model_replaces(name, inputs, params, tmp_path):
     """A killed run could not go on, and a file would be gone."""
     out = tmp_path / "out"
-    places = {"pairs": inputs[0], "spans": inputs[1], "curve": tmp_path / "curve.csv", "scratch": tmp_path / "work"}
+    places = {"pairs": inputs[0], "curve": tmp_path / "curve.csv", "scratch": tmp_path / "work"}
     places[name] = out / name
-    files = {each: places.pop(each) for each in ("pairs", "spans")}
     with pytest.raises(InputError, match=f"{name}: {name} lies in .*out, which the trained model replaces"):
-        train_objective(files, inputs[2], "dpo", params, out, **places)
+        train_objective(model=inputs[1], objective="dpo", params=params, out=out, **places)
 
 
 def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(inputs, params, monkeypatch):
     def key(fingerprint="model", objective="dpo", **settings):
-        return run_key(PairReader(*inputs[:2]).digests, fingerprint, objective, params.model_copy(update=settings))
+        return run_key(PairReader(inputs[0]).digests, fingerprint, objective, params.model_copy(update=settings))
 
     before, alpha = key(), ObjectiveParams(alpha=9.0)
     assert key(objectives=params.objectives | {"rpo": alpha}) == before, "the values of other objectives do not count"
@@ -268,5 +251,5 @@ def test_objectives_seeds_and_rates_share_one_reference(key_of_reference, params
 
 def test_a_model_that_is_not_there_is_said_before_anything_is_written(tmp_path, inputs, train):
     with pytest.raises(ModelError, match="absent"):
-        train("run", "dpo", (*inputs[:2], tmp_path / "absent"))
+        train("run", "dpo", (inputs[0], tmp_path / "absent"))
     assert list(tmp_path.iterdir()) == []

@@ -14,13 +14,13 @@ from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import (
     BIGCODEBENCH,
     BIGCODEBENCH_HARD,
+    BenchmarkName,
     DataUnavailableError,
     ExecutionParams,
     InputError,
     Record,
     UnittestTest,
 )
-from iterpref_core.records import Benchmark as BenchmarkName
 
 from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode, Sanitizer
 from ..prefill import INSTRUCTION, STOPS, ask_here, continuation, fenced

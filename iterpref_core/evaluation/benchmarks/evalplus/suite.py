@@ -24,8 +24,7 @@ from iterpref_core.execution import (
     time_limit,
 )
 from iterpref_core.execution.codec.canonical import Digest, decode, encode
-from iterpref_core.records import PUBLISHED, ExecutionParams
-from iterpref_core.records import Benchmark as BenchmarkName
+from iterpref_core.records import PUBLISHED, BenchmarkName, ExecutionParams
 
 from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, ProgramRun, PromptMode, Sanitizer
 from ..prefill import INSTRUCTION, STOPS, ask_here, continuation, fenced

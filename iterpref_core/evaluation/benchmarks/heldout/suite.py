@@ -16,8 +16,7 @@ from iterpref_core.execution import (
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
 from iterpref_core.programs.answers.extraction import defines, extract_program
 from iterpref_core.programs.source_code.tested_names import tested_names
-from iterpref_core.records import AssertTest, ExecutionParams, InputError, IoTest, Problem, question
-from iterpref_core.records import Benchmark as BenchmarkName
+from iterpref_core.records import AssertTest, BenchmarkName, ExecutionParams, InputError, IoTest, Problem, question
 from iterpref_core.storage.jsonl import read_jsonl
 
 from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode

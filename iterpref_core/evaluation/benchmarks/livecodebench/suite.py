@@ -19,8 +19,7 @@ from iterpref_core.execution import (
     shown_call,
     shown_input,
 )
-from iterpref_core.records import Benchmark as BenchmarkName
-from iterpref_core.records import ExecutionParams, LiveCodeBenchParams, RecordError
+from iterpref_core.records import BenchmarkName, ExecutionParams, LiveCodeBenchParams, RecordError
 
 from ..benchmark import Benchmark, BenchmarkPrompt, EvaluationSetting, PromptMode
 from .data import LiveTask, find_live_data, read_tests

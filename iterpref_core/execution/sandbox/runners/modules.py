@@ -53,7 +53,8 @@ def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) ->
     ran: list[int] = []
 
     def run_all() -> int:
-        return run_cases([value for name, value in names.items() if known.get(name) != id(value)], solution)
+        # In the order of their names, as `unittest` loads them.
+        return run_cases([value for name, value in sorted(names.items()) if known.get(name) != id(value)], solution)
 
     def run_and_exit(*_: Any, exit: bool = True, **__: Any) -> None:  # noqa: A002 - as `unittest.main` has it
         ran.append(run_all())

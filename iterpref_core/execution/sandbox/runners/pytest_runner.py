@@ -16,8 +16,8 @@ from ..reports import TestFailedError
 from .modules import forget
 
 # Plugins that only print, or write files and reports
-_ABSENT = "cacheprovider doctest faulthandler junitxml pastebin setuponly setupplan stepwise terminal threadexception"
-_OPTIONS = ["--capture=sys", "--noconftest", "--import-mode=importlib"]
+_ABSENT = "cacheprovider doctest faulthandler pastebin setuponly setupplan stepwise terminal threadexception"
+_OPTIONS = ["-c", os.devnull, "--capture=sys", "--noconftest", "--import-mode=importlib"]
 _OPTIONS += [option for name in _ABSENT.split() for option in ("-p", f"no:{name}")]
 _prepared: list[Any] = []
 """An open session of pytest for the first test file of this process, or an empty list."""
@@ -81,6 +81,9 @@ def prepare_pytest(path: str) -> None:
 
 def _session(path: str) -> Any:
     """Return an open session without collected tests."""
+    # A program may have set `PYTEST_ADDOPTS`.
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     configuration: Any = importlib.import_module("_pytest.config")
     arguments = [*_OPTIONS, f"--rootdir={os.path.dirname(path)}", path]

@@ -189,7 +189,7 @@ OFFICIAL = {
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    from iterpref_core.nanolab.byte_bpe import train_tokenizer
+    from iterpref_core.nanolab.embedded_models import train_tokenizer
 
     return train_tokenizer(["one two"], 300)
 

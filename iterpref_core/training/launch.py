@@ -19,11 +19,6 @@ def is_launched() -> bool:
     return several or _STARTED_HERE in os.environ
 
 
-def is_main_process() -> bool:
-    """Return True for the process that acts for the group, also before the processes have met."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def check_configuration(configuration: str) -> None:
     """Refuse a configuration that is not there.
 

@@ -1,4 +1,4 @@
-"""Return a digest of code, under which results are kept so that other versions of the code do not reuse them."""
+"""Return digests of files, and of code, so that other versions of the code do not reuse results."""
 
 import hashlib
 import platform
@@ -29,3 +29,9 @@ def code_digest(*packages: str) -> str:
                 digest.update(name.encode() + b"\0")
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return a file's digest in hexadecimal. DVC names files by `md5`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -3,7 +3,7 @@
 import sys
 
 from iterpref_core.records import read_yaml
-from iterpref_core.storage.code_digest import code_digest
+from iterpref_core.storage.digests import code_digest
 from tests.settings import ROOT
 
 

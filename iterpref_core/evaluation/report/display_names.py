@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from iterpref_core.records import BENCHMARKS as BENCHMARK_ROWS
-from iterpref_core.records import OBJECTIVES
+from iterpref_core.records import BENCHMARKS, OBJECTIVES
 
 MODELS = {
     "base": "base",
@@ -11,9 +10,6 @@ MODELS = {
     "debugger": "debugger (ceiling)",
 }
 """Every model there can be, in the order of the results table."""
-
-BENCHMARKS = {name: row.label for name, row in BENCHMARK_ROWS.items()}
-"""Every benchmark, in the order of the results table."""
 
 DIFFICULTIES = ("easy", "medium", "hard")
 """LiveCodeBench's difficulties, in the order of the paper's table 10."""
@@ -47,7 +43,7 @@ def model_name(model: str) -> str:
 
 def benchmark_name(benchmark: str) -> str:
     """Return a benchmark's name for readers."""
-    return BENCHMARKS.get(benchmark, benchmark)
+    return BENCHMARKS[benchmark].label if benchmark in BENCHMARKS else benchmark
 
 
 def in_words(name: str) -> str:

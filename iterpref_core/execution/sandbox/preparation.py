@@ -1,0 +1,91 @@
+"""Prepare the interpreter of a zygote, before it forks: what is done here is not done again for each program."""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from ..isolation.cleanup import empty_folder
+from ..packets import write_all
+from ..protocol.steps import SandboxStep, packed
+from . import child
+
+_PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
+"""Modules that every program finds loaded; `statistics` imports `decimal`, `fractions`, `random` and others."""
+REHEARSED = "def f(x):\n    return x[1:]\n"
+"""A program whose second test fails."""
+REHEARSALS = 20
+"""Python 3.11 specializes code that has run eight times."""
+
+
+def preload(names: Iterable[str], site: Iterable[str]) -> None:
+    """Import modules that programs are likely to need."""
+    # A module that is missing here is missing for programs too.
+    sys.path += site
+    for name in (*_PRELOADED, *names):
+        importlib.import_module(name)
+    # `exit`, `copyright`, `help` and others: Python's option `-S` leaves them out.
+    site_of_python = importlib.import_module("site")
+    for define in (site_of_python.setquit, site_of_python.setcopyright, site_of_python.sethelper):
+        define()
+
+
+def ask_before_times() -> None:
+    """Let `os.utime` fail if the file is absent, so that `Path.touch` makes the file; seccomp pretends success."""
+    utime = os.utime
+
+    def ask_first(path: Any, *args: Any, **named: Any) -> None:
+        os.stat(path, dir_fd=named.get("dir_fd"))
+        utime(path, *args, **named)
+
+    os.utime = ask_first
+
+
+def prepare_runners(folder: str, *, pytest: bool) -> None:
+    """Import the runners of tests that run inside, and open a session of pytest if it is wanted.
+
+    Args:
+        folder: folder of the programs, which does not exist yet.
+        pytest: open the session.
+    """
+    from .runners.modules import run_script, run_unittest
+    from .runners.pytest_runner import prepare_pytest, run_pytest_file
+
+    child.runners.update(unittest=run_unittest, pytest=run_pytest_file, script=run_script)
+    if not pytest:
+        return
+    # The same folders as in `child.Child`
+    code_folder = os.path.join(os.path.dirname(folder), "code")
+    os.mkdir(code_folder)
+    os.mkdir(folder)
+    os.chdir(folder)
+    prepare_pytest(f"{code_folder}/test_solution.py")
+    os.chdir("/")
+    empty_folder(os.path.dirname(folder))
+
+
+def rehearse(folders: list[str]) -> None:
+    """Run a small program in this process, in the way that children run theirs.
+
+    The interpreter specializes code that runs often: for types of values, places of attributes. Otherwise each child
+    would do this again, and copy the memory pages that it writes to.
+
+    Args:
+        folders: a program's folders, the working folder first; they do not exist yet.
+    """
+    steps = [SandboxStep("call", 0, "f", ([1, 2],)), SandboxStep("call", 1, "f", (1,))]
+    job, channel = os.memfd_create("job"), os.memfd_create("channel")
+    write_all(job, packed("", REHEARSED, steps, "")[0])
+    path = list(sys.path)
+    for each in folders:
+        os.mkdir(each)
+    os.chdir(folders[0])
+    for _ in range(REHEARSALS):
+        child.run_job(job, channel, -1, -1)
+    os.chdir("/")
+    empty_folder(os.path.dirname(folders[0]))
+    sys.path[:] = path
+    os.close(job)
+    os.close(channel)
+    del sys.modules["solution"]

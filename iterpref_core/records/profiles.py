@@ -1,0 +1,55 @@
+"""Read profiles: named sets of values, such as `own`, that may build on another one.
+
+A profile names the one that it builds on as `base`. `nano` names every value that any profile changes, and all others
+build on it, so that the values after a change of profile do not depend on the profile before.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError, unknown_name
+from .input_files import read_yaml
+
+# The delivered profiles: in a checkout a link to config/profiles, in the wheel a copy.
+PROFILES = Path(__file__).with_name("profiles")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of every leaf; an empty mapping is a leaf.
+
+    >>> dict(flatten({"training": {"beta": 0.1, "objectives": {"sft": {"alpha": 1.0}}}, "environments": {}}))
+    {'training.beta': 0.1, 'training.objectives.sft.alpha': 1.0, 'environments': {}}
+    """
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def profile_values(name: str, folder: Path = PROFILES) -> dict[str, Any]:
+    """Return the values of a profile and of the profiles that it builds on, by dotted key.
+
+    Args:
+        name: of the profile.
+        folder: holds a file for each profile.
+
+    Raises:
+        ConfigError: the profile is unknown, or builds on itself.
+    """
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    values: dict[str, Any] = {}
+    # `own-lora` builds on `own`, and so on: `own-lora → own → small → paper → nano`.
+    chain: list[str] = []
+    base: str | None = name
+    while base is not None:
+        if base not in known:
+            raise ConfigError(f"{' → '.join([*chain, unknown_name('profile', base, known)])}")
+        if base in chain:
+            raise ConfigError(f"{folder}: {' → '.join([*chain, base])} builds on itself; name another base")
+        chain.append(base)
+        content = dict(read_yaml(folder / f"{base}.yaml", "give a profile's values"))
+        base = content.pop("base", None)
+        values = dict(flatten(content)) | values
+    return values

@@ -1,0 +1,101 @@
+"""Pairs of one's own: any layout is read, or the message names the command that reads it; regions of the file stay."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.texts import written
+
+
+def _pair(number):
+    chosen = f"def scale(xs):\n    return [x * {number} for x in xs]\n"
+    return {"prompt": f"Multiply by {number}.", "chosen": chosen, "rejected": chosen.replace("*", "+")}
+
+
+ROWS = [_pair(number) for number in range(2, 10)]
+REGION = {"rejected_spans": [[20, 26]], "chosen_spans": [[20, 26]]}
+OTHER_NAMES = {"prompt": "question", "chosen": "good", "rejected": "bad"}
+NAMED = "--columns prompt=question,chosen=good,rejected=bad "
+
+
+def _turns(row):
+    """A pair as two conversations."""
+    asked = {"role": "user", "content": row["prompt"]}
+    return {side: [asked, {"role": "assistant", "content": row[side]}] for side in ("chosen", "rejected")}
+
+
+LAYOUTS = {
+    "lines": (ROWS, ""),
+    "array": (ROWS, ""),
+    "csv": (ROWS, ""),
+    "csv with regions": ([row | {"rejected_spans": "[[20, 26]]"} for row in ROWS], ""),
+    "messages": ([row | {"prompt": _turns(row)["chosen"][:1]} for row in ROWS], ""),
+    "other names": ([{OTHER_NAMES[name]: text for name, text in row.items()} for row in ROWS], NAMED),
+    "numbers as ids": ([{"task_id": number, **row} for number, row in enumerate(ROWS)], ""),
+    "conversations": ([_turns(row) for row in ROWS], ""),
+}  # fmt: skip
+READ_BY_INGEST = ("other names", "numbers as ids", "conversations")
+
+
+def _write(layout):
+    rows, _ = LAYOUTS[layout]
+    path = Path("pairs.csv" if layout.startswith("csv") else "in.json")
+    if path.suffix == ".csv":
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text(json.dumps(rows) if layout == "array" else "\n".join(map(json.dumps, rows)))
+    return str(path)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_is_read_or_the_message_has_the_command_that_reads_it(iterpref, word_model, layout):
+    pairs = ("--pairs", _write(layout))
+    code, out, err = iterpref("localize", *pairs, "--out", "marked.jsonl", "--json")
+    if layout not in READ_BY_INGEST:
+        assert (code, json.loads(out)["pairs"]) == (0, len(ROWS)), err
+        return
+    for verb in (["check"], ["train", "--objective", "target-dpo", "--model", word_model, "--out", "o"]):
+        code, _, said = iterpref(*verb, *pairs)
+        assert (code, said) == (2, err)
+    command = shlex.split(err.partition("is read by: ")[2])
+    assert command[:4] == ["iterpref", "ingest", "in.json", "--format"]
+    assert LAYOUTS[layout][1] in err
+    code, _, err = iterpref(*command[1:])
+    assert (code, len(Path("pairs.jsonl").read_text().splitlines())) == (0, len(ROWS)), err
+
+
+def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref, word_model):
+    rows = [*(row | REGION for row in ROWS[:3]), *ROWS[3:]]
+    written(Path("pairs.jsonl"), *rows)
+    values = ("--set", "training.epochs=1", "--set", "training.batch_size=4", "--set", "training.micro_batch_size=4")
+    found = {}
+    for objective in ("target-dpo", "dpo"):
+        given = ("--pairs", "pairs.jsonl", "--objective", objective, "--model", word_model, "--out", objective)
+        code, out, err = iterpref("train", *given, *values, "--json")
+        assert code == 0, err
+        found[objective] = "regions: 3 from the file, 5 marked" in err, json.loads(out)["focal_token_share"]
+    assert found["target-dpo"][0]
+    assert not found["dpo"][0]
+    assert 0 < found["dpo"][1] < found["target-dpo"][1] < 1
+
+
+def test_regions_of_a_file_stay_and_must_lie_in_the_program(iterpref):
+    fenced = ROWS[1] | {name: f"So:\n```python\n{ROWS[1][name]}```" for name in ("chosen", "rejected")}
+    moved = {name: [[34, 40]] for name in REGION}
+    written(Path("in.jsonl"), ROWS[0] | REGION, fenced | moved, ROWS[2])
+    code, out, err = iterpref("ingest", "in.jsonl", "--format", "trl", "--out", "pairs.jsonl", "--json")
+    assert (code, json.loads(out)["regions"]) == (0, 2), err
+    code, out, err = iterpref("localize", "--pairs", "pairs.jsonl", "--out", "focal.jsonl", "--json")
+    assert (code, json.loads(out)["given"], json.loads(out)["pairs"]) == (0, 2, 3), err
+    marked = list(map(json.loads, Path("focal.jsonl").read_text().splitlines()))
+    assert [pair["rejected_spans"] for pair in marked[:2]] == [REGION["rejected_spans"]] * 2
+    assert [pair.get("localization") for pair in marked] == [None, None, "line_lcs"]
+    written(Path("bad.jsonl"), ROWS[0] | {"rejected_spans": [[4, 999]]})
+    code, _, err = iterpref("localize", "--pairs", "bad.jsonl", "--out", "o.jsonl")
+    assert (code, "bad.jsonl:1: rejected_spans: [4, 999] lies outside of the program" in err) == (2, True), err

@@ -1,0 +1,77 @@
+"""Where settings come from: params.yaml, a file of one's own, --set, or else the values for one's own model."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from iterpref_core.records import BENCHMARKS, load_params
+from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.settings import ROOT
+from tests.texts import PAIR, written
+
+LOCALIZE = ("localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl")
+
+
+@pytest.fixture(autouse=True)
+def _pairs(iterpref):
+    written(Path("pairs.jsonl"), PAIR)
+
+
+def test_without_a_file_they_are_those_of_the_profile_own(iterpref):
+    found = load_params()
+    assert (found.profile, found.codeflow.wording, found.evaluation.max_new_tokens) == ("own", "instruct", None)
+    assert (found.training.alpha, found.training.nll, found.training.answer) == (1.0, "sum", "fenced")
+    assert iterpref(*LOCALIZE)[2] == "settings: defaults, profile own\n"
+    shutil.copy2(ROOT / "params.yaml", ".")
+    assert iterpref(*LOCALIZE)[2] == "settings: params.yaml, profile nano\n"
+
+
+def test_a_file_has_the_values_that_differ_and_set_comes_before_it(iterpref):
+    Path("mine.yaml").write_text("profile: mine\nlocalization: {empty: drop, method: token}\ntraining.beta: 0.2\n")
+    code, _, err = iterpref(*LOCALIZE, "--params", "mine.yaml", "--set", "localization.method=line_lcs")
+    assert (code, err) == (0, "settings: defaults, mine.yaml, profile mine\n")
+    assert '"localization":"line_lcs"' in Path("o.jsonl").read_text()
+    Path("mine.yaml").write_text("localization: {emty: drop}\n")
+    code, _, err = iterpref(*LOCALIZE, "--params", "mine.yaml")
+    assert (code, "did you mean 'localization.empty'?" in err) == (2, True), err
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        ("training.lr", "training.learning_rate"),
+        ("training.learning_rte", "training.learning_rate"),
+        ("lr", "training.learning_rate"),
+        ("learning_rate", "training.learning_rate"),
+        ("per_device_train_batch_size", "training.micro_batch_size"),
+        ("training.num_train_epochs", "training.epochs"),
+        ("max_new_tokens", "evaluation.max_new_tokens"),
+        ("evaluation.n_samples", "evaluation.samples"),
+    ],
+)
+def test_a_misspelt_or_foreign_key_names_the_one_that_is_meant(iterpref, key, named):
+    code, _, err = iterpref(*LOCALIZE, "--set", f"{key}=1")
+    assert (code, f"no parameter {key.split('.')[-1]!r}" in err, repr(named) in err) == (2, True, True), err
+
+
+@pytest.mark.parametrize("profile", ["own", "nano"])
+def test_a_model_that_is_not_embedded_gets_one_warning_about_values_of_nano(iterpref, profile):
+    if profile == "nano":
+        shutil.copy2(ROOT / "params.yaml", ".")
+    problem = {"task_id": "a", "prompt": "Add.", "entry_point": "f", "split": "heldout", "tests": []}
+    written(Path("p.jsonl"), problem | {"tests": [{"kind": "assert", "code": "assert f(1) == 2"}]})
+    mock = MockEndpoint(lambda *_: "```python\ndef f(x):\n    return x + 1\n```", Behavior())
+    with serve(mock) as url:
+        served = ("--model", "coder", "--backend", "openai", "--base-url", url)
+        code, _, err = iterpref("evaluate", "--benchmark", "heldout", "--problems", "p.jsonl", *served, "--out", "r")
+    assert code == 0, err
+    assert err.count("iterpref init --profile own") == (profile == "nano")
+
+
+def test_each_benchmark_has_the_limit_of_its_own_runner():
+    limits = {name: row.max_new_tokens for name, row in BENCHMARKS.items()}
+    assert limits["heldout"] == 1024
+    assert {limits[name] for name in ("humaneval", "humaneval+", "mbpp", "mbpp+")} == {768}
+    assert limits["bigcodebench-full-complete"] == 1280
+    assert limits["livecodebench"] == 2000
