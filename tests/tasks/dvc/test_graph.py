@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from iterpref_core.records import OBJECTIVES, InputError, load_params, read_yaml
+from iterpref_core.records import OBJECTIVES, InputError, flatten, load_params, read_yaml
 from tasks import report
-from tasks.dotted_keys import flatten
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.observation import read_lock
 from tasks.outside import OUTSIDE, write_outside

@@ -10,7 +10,6 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records import InputError, load_params
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.entry import begin_entry
-from tasks.profiles import profile_values
 from tests.settings import ROOT
 
 
