@@ -17,8 +17,7 @@ values=$(compose exec -T project python - <<'END'
 import json
 from pathlib import Path
 
-from iterpref_core.records.input_files import read_yaml
-from tasks.dotted_keys import flatten
+from iterpref_core.records import flatten, read_yaml
 
 values = dict(flatten(read_yaml(Path("config/profiles/tiny.yaml"))))
 del values["base"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.prefect_session import TAG, create_automations, prefect_session
 from tasks.addresses import without_passwords
+from tasks.local_server import ServerError
 from tasks.mlflow.pages import ADDRESS, charts_page, mlflow_server
 from tasks.mlflow.server import tracking_uri
 from tasks.paths import CHECKOUT, home
@@ -75,6 +76,12 @@ async def _serve() -> None:
     servers = psutil.Process().children()
     serving = asyncio.ensure_future(serve_both())
 
+    async def watch() -> None:
+        """End the pages once one of the servers has ended: Prefect would print errors for minutes."""
+        while all(server.is_running() and server.status() != psutil.STATUS_ZOMBIE for server in servers):
+            await asyncio.sleep(1)
+        serving.cancel()
+
     async def end() -> None:
         """End the runs as well: each has its own session, which Ctrl-C does not reach, and Prefect waits for them.
 
@@ -93,8 +100,11 @@ async def _serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, lambda: ending.append(asyncio.ensure_future(end())))
     # Prefect would install its own handler instead of ours, and leave the runs running.
     Runner.handle_sigterm = lambda *_: None  # type: ignore[method-assign]
+    watching = asyncio.ensure_future(watch())
     with suppress(asyncio.CancelledError):
         await serving
+    if watching.done():
+        raise ServerError("a server of the pages has ended (.iterpref/logs may tell why); start `iterpref ui` again")
 
 
 def _deployments() -> list[Any]:

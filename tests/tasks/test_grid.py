@@ -15,6 +15,11 @@ def params():
     return load_params(ROOT / "params.yaml")
 
 
+def test_a_parameter_without_values_is_refused(params):
+    with pytest.raises(ConfigError, match=r"training.beta: has no values"):
+        plan_rows(params, None, ["dpo"], {"training.beta": []})
+
+
 def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(params, monkeypatch):
     monkeypatch.chdir(ROOT)
     key = "training.objectives.target-rpo.learning_rate"

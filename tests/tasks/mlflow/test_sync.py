@@ -447,6 +447,21 @@ def test_the_report_is_uploaded_and_a_place_that_takes_no_files_takes_nothing_el
     assert kept_entries() == []
 
 
+def test_after_a_move_of_the_checkout_artifacts_are_where_its_database_is(checkout, monkeypatch):
+    Path("reports").mkdir()
+    Path("reports/index.html").touch()
+    report = finished("report", LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),)))
+    write(report, of="before")
+    moved = checkout.rename(checkout.with_name("moved"))
+    monkeypatch.chdir(moved)
+    write(report, of="after")
+    for name, run in runs().items():
+        if name in ("before", "after"):
+            assert run.info.artifact_uri.startswith(moved.as_uri())
+            assert Server().client.list_artifacts(run.info.run_id, "reports"), name
+    assert not checkout.exists()
+
+
 def test_what_a_user_deleted_stays_deleted():
     from mlflow.entities import ViewType
 
