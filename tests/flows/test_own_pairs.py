@@ -91,6 +91,29 @@ def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref
     assert 0 < found["dpo"][1] < found["target-dpo"][1] < 1
 
 
+def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, word_model):
+    """As a user has it: a file of pairs, a folder with a model, and no params.yaml."""
+    written(Path("pairs.jsonl"), *ROWS)
+    test = {"kind": "assert", "code": "assert scale([1]) == [2]"}
+    written(Path("mine.jsonl"), {"task_id": "a", "prompt": "Double.", "entry_point": "scale", "tests": [test]})
+    Path("small.yaml").write_text("training: {batch_size: 4, epochs: 1}\nevaluation: {max_new_tokens: 4}\n")
+    small = ("--params", "small.yaml")
+    assert iterpref("check", "--pairs", "pairs.jsonl", "--model", word_model, *small)[0] == 0
+    row = []
+    for seed in ("1", "2"):
+        given = ("--pairs", "pairs.jsonl", "--objective", "target-rpo", "--model", word_model, "--seed", seed)
+        code, _, err = iterpref("train", *given, "--out", f"t/{seed}", *small)
+        assert (code, "regions: 0 from the file, 8 marked" in err) == (0, True), err
+        row.append(f"r/{seed}")
+    for model, out in ((word_model, "r/base"), ("t/1", "r/1"), ("t/2", "r/2")):
+        given = ("--benchmark", "heldout", "--problems", "mine.jsonl", "--model", model)
+        code, _, err = iterpref("evaluate", *given, "--out", out, *small)
+        assert code == 0, err
+    code, out, err = iterpref("leaderboard", "r/base", f"target-rpo={','.join(row)}", "--format", "latex")
+    assert code == 0, err
+    assert r"Target-RPO & 0.0 $\pm$ 0.0 {\scriptsize $0.0 [0.0, 0.0]$} \\" in out
+
+
 def test_init_sets_up_an_experiment_on_pairs_alone(iterpref, word_model):
     shutil.copy2(ROOT / "params.yaml", ".")
     Path("config").symlink_to(ROOT / "config")

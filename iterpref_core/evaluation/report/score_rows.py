@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from iterpref_core.records import BENCHMARKS
 
-from ..statistics.comparison import Comparison
+from ..statistics.comparison import Comparison, Difference
 from .display_names import DIFFICULTIES, MAIN_BENCHMARK, MODELS, benchmark_name, in_order
 from .summary_record import BenchmarkScores, Summary
 
@@ -30,7 +30,7 @@ class ScoreRow:
     benchmark: str
     scores: BenchmarkScores
     part: str = ""
-    comparison: Comparison | None = None
+    comparison: Difference | None = None
     seeds: int = 1
     spread: float | None = None
     best: bool = False

@@ -14,7 +14,7 @@ from ..report.comparisons import check_same_data, compare_results, measured_diff
 from ..report.display_names import benchmark_name
 from ..report.score_rows import ScoreRow
 from ..report.standings import Standings, inside_notes
-from ..statistics.comparison import Comparison
+from ..statistics.comparison import Difference
 from ..statistics.seed_comparison import compare_seeds, resample_means
 
 
@@ -142,7 +142,7 @@ def _row(name: str, benchmark: str, seeds: Sequence[Measured]) -> ScoreRow:
     return ScoreRow(name, benchmark, scores, seeds=len(seeds), spread=stdev(passed))
 
 
-def _compare(benchmark: str, models: Mapping[str, Sequence[Measured]]) -> Comparison | None:
+def _compare(benchmark: str, models: Mapping[str, Sequence[Measured]]) -> Difference | None:
     """Return the comparison of the first of two models with the second; with seeds, that of their means."""
     ours, theirs = models.values()
     if len(ours) == len(theirs) == 1:

@@ -6,35 +6,20 @@ SIGNIFICANT = 0.05
 """The p-value below which a model is called better or worse."""
 
 
-class Comparison(BaseModel, frozen=True):
-    """One model against another on the same tasks.
+class Difference(BaseModel, frozen=True):
+    """The difference of two models' pass@1 on the same tasks.
 
     Attributes:
         n: the number of tasks.
-        gained: the tasks that the model solves more often than the other.
-        lost: the tasks that it solves less often.
-        difference: the difference of pass@1, as a share of 1.
-        ci95: the 95% interval of the difference, which leaves 0 out if and only if `p_value` is below 0.05.
-        p_value: the two-sided p-value of "both are equally good": the exact McNemar test (1947) with one sample of
-            each task, a sign-flip test with several.
-        p_worse: the p-value of the same test's one-sided form, small where the model is worse.
-        tasks_gained: the names of the tasks that the model solves more often.
-        tasks_lost: the names of the tasks that it solves less often.
-        both: the number of tasks that both solve, equally often.
-        neither: the number of tasks that neither solves.
+        difference: the difference, as a share of 1.
+        ci95: its 95% interval, which leaves 0 out if and only if `p_value` is below 0.05.
+        p_value: the two-sided p-value of "both are equally good".
     """
 
     n: int
-    gained: int
-    lost: int
     difference: float
     ci95: tuple[float, float]
     p_value: float
-    p_worse: float
-    tasks_gained: tuple[str, ...]
-    tasks_lost: tuple[str, ...]
-    both: int
-    neither: int
 
     @property
     def effect(self) -> int:
@@ -42,3 +27,27 @@ class Comparison(BaseModel, frozen=True):
         if self.p_value >= SIGNIFICANT:
             return 0
         return 1 if self.difference > 0 else -1
+
+
+class Comparison(Difference, frozen=True):
+    """One model against another, task by task.
+
+    `p_value` is of the exact McNemar test (1947) with one sample of each task, of a sign-flip test with several.
+
+    Attributes:
+        gained: the tasks that the model solves more often than the other.
+        lost: the tasks that it solves less often.
+        p_worse: the p-value of the same test's one-sided form, small where the model is worse.
+        tasks_gained: the names of the tasks that the model solves more often.
+        tasks_lost: the names of the tasks that it solves less often.
+        both: the number of tasks that both solve, equally often.
+        neither: the number of tasks that neither solves.
+    """
+
+    gained: int
+    lost: int
+    p_worse: float
+    tasks_gained: tuple[str, ...]
+    tasks_lost: tuple[str, ...]
+    both: int
+    neither: int

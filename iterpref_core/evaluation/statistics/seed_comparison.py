@@ -8,7 +8,7 @@ import numpy as np
 
 from iterpref_core.records import Measured, Record
 
-from .comparison import Comparison
+from .comparison import Difference
 from .paired_tests import RESAMPLES, SEED
 from .pass_at_k import shares_passed
 
@@ -102,30 +102,8 @@ def resample_means(*sides: Sequence[Measured]) -> list[Any]:
     return means
 
 
-def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> Comparison:
-    """Return the comparison of two models' mean pass@1 over their seeds; a task counts by its mean share."""
-    ours, theirs = (_mean_shares(side) for side in (left, right))
-    tasks = sorted(ours.keys() & theirs.keys())
-    gained, lost = ([task for task in tasks if sign * (ours[task] - theirs[task]) > 0] for sign in (1, -1))
-    solved = sum(ours[task] == theirs[task] and ours[task] > 0 for task in tasks)
-    difference = mean(ours[task] - theirs[task] for task in tasks)
+def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> Difference:
+    """Return the difference of two models' mean pass@1 over their seeds."""
     ci95, p_value = bootstrap_difference(left, right)
-    return Comparison(
-        n=len(tasks),
-        gained=len(gained),
-        lost=len(lost),
-        difference=difference,
-        ci95=ci95,
-        p_value=p_value,
-        p_worse=p_value / 2 if difference < 0 else 1 - p_value / 2,
-        tasks_gained=tuple(gained),
-        tasks_lost=tuple(lost),
-        both=solved,
-        neither=len(tasks) - len(gained) - len(lost) - solved,
-    )
-
-
-def _mean_shares(side: Sequence[Measured]) -> dict[str, float]:
-    """Return task → mean share of passing samples over the seeds, for the tasks that all seeds were judged on."""
-    shares = [shares_passed(score.verdicts) for score in side]
-    return {task: mean(each[task] for each in shares) for task in set.intersection(*map(set, shares))}
+    difference = mean(score.pass_at_1 for score in left) - mean(score.pass_at_1 for score in right)
+    return Difference(n=left[0].n, difference=difference, ci95=ci95, p_value=p_value)

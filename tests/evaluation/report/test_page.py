@@ -1,6 +1,7 @@
 """The page as text: self-contained, escaped, complete, readable; and in a browser where there is one."""
 
 import html
+import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -9,6 +10,7 @@ import pytest
 from jinja2 import TemplateAssertionError, UndefinedError
 
 from iterpref_core.evaluation.report.pair_view import templates
+from iterpref_core.records import CodeflowResult, PairsResult, ValidityResult
 from tests.evaluation.report.conftest import PASSED
 
 
@@ -77,6 +79,24 @@ def test_tasks_and_problems_that_were_inside_are_counted(experiment, tmp_path):
     text = re.sub(r"<[^>]+>", "", (tmp_path / "again/index.html").read_text())
     assert "Inside: 12 of 200 tasks of held-out." in text
     assert "run inside7 of 100" in text
+
+
+def test_an_experiment_on_own_pairs_has_no_codeflow_and_is_about_the_first_benchmark(experiment, tmp_path):
+    own = PairsResult(pairs=80, dropped={"unsolved": 0}, contaminated=4, own={"mine": {"pairs": 80, "contaminated": 4}})
+    for name, result in {"codeflow": CodeflowResult(), "validity": ValidityResult(), "pairs": own}.items():
+        (experiment.files.metrics / f"{name}.json").write_text(json.dumps(result.metrics()))
+    for path in experiment.files.results.glob("*/results.json"):
+        record = json.loads(path.read_text())
+        del record["benchmarks"]["heldout"]
+        path.write_text(json.dumps(record))
+    for path in (experiment.files.problems, experiment.files.trajectories, experiment.files.dropped):
+        path.write_text("")
+    experiment.build(tmp_path / "again")
+    text = " ".join(re.sub(r"<[^>]+>", "", (tmp_path / "again/index.html").read_text()).split())
+    assert "Own pairs of mine: 80 taken, 4 left out: contaminated." in text
+    assert "did not significantly change HumanEval pass@1" in text
+    for absent in ("draft, execute, refine", "What the tests demand", "What became of the problems"):
+        assert absent not in text
 
 
 def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(page):
