@@ -171,7 +171,11 @@ def _print_results(folder: Path) -> None:
     summary_standings(summary).print(Console())
     tokens, dollars = summary.cost
     typer.echo(f"answers        {tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else ""))
-    typer.echo(f"pairs          {summary.codeflow.problems_with_pair} of {summary.codeflow.problems} problems")
+    flow = summary.codeflow
+    if flow.problems:
+        typer.echo(f"pairs          {flow.problems_with_pair} of {flow.problems} problems")
+    for name, counts in (flow.own_pairs or {}).items():
+        typer.echo(f"own pairs      {counts['pairs']} of {sum(counts.values())} in {name}")
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 
 
