@@ -183,7 +183,7 @@ def test_debugging_says_what_is_missing(run, monkeypatch, capsys, caplog):
     Path("problems.jsonl").write_text(Path("problems.jsonl").read_text().replace('"heldout"', '"codeflow"'))
     with serve(Ending(kinds)) as url:
         arguments = ["debug", "--debugger", "m", "--backend", "openai", "--base-url", url]
-        arguments += ["--problems", "problems.jsonl", "--out", "t.jsonl"]
+        arguments += ["--problems", "problems.jsonl", "--out", "t.jsonl", "--set", "codeflow.wording=terse"]
         assert calling(main, monkeypatch, capsys)(*arguments)[0] == 0
     found = [json.loads(line).get("missing") for line in Path("t.jsonl").read_text().splitlines()]
     assert found == [None, ["refused: 403 flagged by moderation"], ['unknown: "normal"']]
