@@ -50,6 +50,7 @@ ROOMS = {
         "objectives",
         "data",
         "model",
+        "pair_file",
         "trainer",
         "estimate",
         "library",

@@ -2,17 +2,15 @@
 
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params, PreferencePair
+from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params
 from iterpref_core.storage.state_folder import WORK
 
 from .options import (
@@ -28,11 +26,6 @@ from .options import (
     warn_of_demo_values,
 )
 from .printing import print_text, show_result
-
-if TYPE_CHECKING:
-    from iterpref_core.problems.screening.contamination import Decontamination
-    from iterpref_core.problems.screening.private_records import PrivateDataCount
-    from iterpref_core.storage.left_out import LeftOut
 
 Objective = Enum("Objective", {name: name for name in OBJECTIVES})  # type: ignore[misc]
 
@@ -78,70 +71,13 @@ def check(
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     # With --pairs, problems are only needed to compare with the split heldout.
     heldout = problems or Path("data/problems.jsonl")
-    _check_pair_file(pairs, model, benchmarks, out, dropped, heldout, read_params(set_, params_file), as_json=json_)
+    from iterpref_core.training.pair_file import check_pair_file
 
-
-def _check_pair_file(
-    pairs: Path,
-    model: str | None,
-    against: Sequence[str],
-    out: Path | None,
-    dropped: Path | None,
-    problems: Path,
-    settings: Params,
-    *,
-    as_json: bool,
-) -> None:
-    from iterpref_core.problems.screening.contamination import Decontamination
-    from iterpref_core.problems.screening.private_records import PrivateDataCount
-    from iterpref_core.storage.jsonl import write_jsonl
-    from iterpref_core.storage.left_out import open_left_out
-    from iterpref_core.training.data.checks import Finding
-
-    trained: dict[str, Any] = {}
-    of_model: list[Any] = []
-    # Lengths need the tokenizer of the model to train; without --model only texts are compared.
-    if model is not None:
-        trained, of_model = _check_with_model(pairs, model, settings)
-    benchmarks = Decontamination(against, problems)
-    licenses: Counter[str] = Counter()
-    private = PrivateDataCount("pairs")
-    # One pass over the file: count, compare, and write what is clean.
-    with open_left_out(dropped) as left_out:
-        clean = _clean_pairs(pairs, benchmarks, licenses, private, left_out)
-        kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
-    overlaps = benchmarks.overlaps
-    findings = list(_overlap_findings(overlaps, out))
-    findings += [Finding(stops=False, text=text) for text in private.findings()]
-    result: dict[str, Any] = {"pairs": kept + benchmarks.contaminated, **private.counts}
-    result["benchmark_tasks"] = sum(overlap.tasks for overlap in overlaps.values())
-    result |= trained
-    if out is not None:
-        result |= {"kept": kept, "dropped/contaminated": benchmarks.contaminated}
-    result |= {f"license/{name}": count for name, count in sorted(licenses.items())}
-    _show_findings(result, findings + of_model, as_json=as_json)
-
-
-def _check_with_model(pairs: Path, model: str, settings: Params) -> tuple[dict[str, Any], list[Any]]:
-    """Return the numbers of the pairs as a model is trained on them, and the faults that it shows.
-
-    The faults are of lengths, of error regions, and of the model's limits and template.
-    """
-    from iterpref_core.models.pretrained.tokenizers import load_chat_template
-    from iterpref_core.models.pretrained.weights import check_checkpoint
-    from iterpref_core.training.data.checks import Finding
-    from iterpref_core.training.model.model_limits import limit_findings
-
-    prompt = settings.model.student_format
-    template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
-    with _tokenized(pairs, template, settings) as rows:
-        checks = rows.checks
-    findings = [*checks.findings(settings.training)]
-    findings += limit_findings(model, checks)
-    if template.remark:
-        findings.append(Finding(stops=False, text=template.remark))
-    trained = template.describe(settings.training.answer)
-    return {"trained": trained, "pairs": len(checks), **checks.numbers()}, findings
+    settings = read_params(set_, params_file)
+    numbers, findings = check_pair_file(
+        pairs, settings, model=model, against=benchmarks, problems=heldout, out=out, dropped=dropped
+    )
+    _show_findings(numbers, findings, as_json=json_)
 
 
 def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool) -> None:
@@ -152,8 +88,9 @@ def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
         typer.echo(json.dumps(result | {"findings": records}, indent=2))
     else:
-        if "trained" in result:
-            typer.echo(f"trained: {result.pop('trained')}")
+        for name in ("trained", "regions"):
+            if name in result:
+                typer.echo(f"{name}: {result.pop(name)}")
         show_result(result, as_json=False)
         for finding in findings:
             print_text(f"{'STOP' if finding.stops else 'look'}: {finding.text}")
@@ -176,73 +113,6 @@ def _check_problems(
             print_text(f"look: {finding}")
     if found.counts.get("contaminated") and out is None:
         raise typer.Exit(1)
-
-
-def _clean_pairs(
-    pairs: Path,
-    benchmarks: "Decontamination",
-    licenses: Counter[str],
-    private: "PrivateDataCount",
-    left_out: "LeftOut",
-) -> Iterator[PreferencePair]:
-    """Yield the pairs that overlap with no benchmark; count all by license, and those that hold private data."""
-    from iterpref_core.problems.screening.contamination import CONTAMINATED
-    from iterpref_core.storage.jsonl import read_pairs
-    from iterpref_core.storage.left_out import Dropped
-
-    for number, pair in enumerate(read_pairs(pairs), start=1):
-        licenses[pair.license or "not stated"] += 1
-        private.add(pair.task_id, pair)
-        task = benchmarks.partner(pair)
-        if task:
-            left_out.add(Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task))
-        else:
-            yield pair
-
-
-@contextmanager
-def _tokenized(pairs: Path, template: Any, settings: Params) -> Iterator[Any]:
-    """Open the tokenized pairs, all with regions, which are on disk: in memory, 59,000 pairs would be 3 GB."""
-    from iterpref_core.training.data.pairs import PairReader
-    from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-
-    with TemporaryDirectory() as folder:
-        reader = PairReader(_with_regions(pairs, settings, Path(folder)))
-        yield open_tokenized_dataset(reader, template, "", settings.training, Path(folder))
-
-
-def _with_regions(pairs: Path, settings: Params, folder: Path) -> Path:
-    """Mark the pairs that have no region, and say so; return the file in which all have one."""
-    from iterpref_core.pairs.localization.localization import localize_pairs
-    from iterpref_core.storage.progress import is_main_process
-
-    marked = folder / "pairs.jsonl"
-    found = localize_pairs(pairs, settings.localization, marked)
-    left_out = "".join(f", {count} left out ({reason})" for reason, count in found.dropped.items() if count)
-    if is_main_process():
-        text = f"regions: {found.given} from the file, {found.pairs - found.given} marked{left_out}"
-        print_text(text, err=True)
-    # The record of a training names the file that the user knows.
-    return pairs if found.given == found.pairs and not left_out else marked
-
-
-def _overlap_findings(overlaps: Mapping[str, Any], out: Path | None) -> Iterator[Any]:
-    """Yield a finding for each benchmark that pairs share something with.
-
-    Prompts of a benchmark stop a run, unless `out` is a file without them.
-    """
-    from iterpref_core.training.data.checks import Finding
-
-    for name, overlap in overlaps.items():
-        if overlap.pairs:
-            kinds = ", ".join(f"{count} by {kind}" for kind, count in overlap.kinds.items() if count)
-            some = ", ".join(overlap.examples)
-            text = f"{overlap.pairs} pairs overlap with {name} ({kinds}; such as {some})"
-            if out is None:
-                remedy = "remove them with `iterpref check --out`, or results on that benchmark are worthless"
-            else:
-                remedy = f"{out} is without them"
-            yield Finding(overlap.kinds["prompt"] > 0 and out is None, f"{text}: {remedy}")
 
 
 def train(
@@ -284,12 +154,17 @@ def train(
     if not out.name:
         raise InputError(f"--out {out}: the folder of the trained model needs a name of its own, such as models/mine")
     curve = curve or out.with_name(f"{out.name}.curve.csv")
+    from iterpref_core.training.pair_file import mark_pairs
     from iterpref_core.training.trainer.train_objective import train_objective
 
     warn_of_demo_values(params, model, "training.alpha", "training.nll_learning_rate", "training.answer")
     with TemporaryDirectory() as folder:
+        if OBJECTIVES[name].regional:
+            pairs, regions = mark_pairs(pairs, params, Path(folder))
+            if is_main_process():
+                print_text(f"regions: {regions}", err=True)
         result = train_objective(
-            pairs=_with_regions(pairs, params, Path(folder)) if OBJECTIVES[name].regional else pairs,
+            pairs=pairs,
             model=model,
             objective=name,
             params=params.training,
@@ -318,12 +193,14 @@ def _show_estimate(
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
     from iterpref_core.training.objectives.objective_settings import settings_of
+    from iterpref_core.training.pair_file import tokenized_pairs
 
     settings = params.training
     template = load_chat_template(model, params.model.student_format)
     row = settings_of(objective, settings).row
     adapters = adapter_options(model, settings)
-    with _tokenized(pairs, template, params) as rows:
+    with tokenized_pairs(pairs, template, params) as (rows, regions):
+        print_text(f"regions: {regions}", err=True)
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     # Each GPU model, with whether the training fits and how long it takes.
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

@@ -1,9 +1,9 @@
 """Train a model with focal preference objectives (arXiv 2503.02783, section 3.3).
 
-In: pairs with their spans, a model, an objective. Out: a trained model with its lineage (stage `training`,
-`trainer.train_objective`). From the ground up: `objectives` (losses), `data` (tokens and masks), `model` (policy,
-reference), `trainer` (the trainer and its run), `launch` (several processes), `estimate`, `library` (the collator for
-TRL). Other rooms import the names of `__all__` alone.
+In: pairs with their regions, a model, an objective. Out: a trained model with its lineage (stage `training`,
+`trainer.train_objective`). From the ground up: `launch` (several processes), `objectives` (losses), `data` (tokens and
+masks), `model` (policy, reference), `pair_file` (checks of a file), `trainer` (the trainer and its run), `estimate`,
+`library` (the collator for TRL). Other rooms import the names of `__all__` alone.
 """
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "launch",
     "model",
     "objectives",
+    "pair_file",
     "trainer",
 ]

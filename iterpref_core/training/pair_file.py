@@ -1,0 +1,147 @@
+"""Look at a file of pairs before a training: its regions, its tokens, its overlap with benchmarks and its licenses."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.tokenizers import load_chat_template
+from iterpref_core.models.pretrained.weights import check_checkpoint
+from iterpref_core.pairs.localization.localization import localize_pairs
+from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination, Overlap
+from iterpref_core.problems.screening.private_records import PrivateDataCount
+from iterpref_core.records import Params, PreferencePair
+from iterpref_core.storage.jsonl import read_pairs, write_jsonl
+from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+
+from .data.checks import Finding
+from .data.pairs import PairReader
+from .data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
+from .model.model_limits import limit_findings
+
+
+def mark_pairs(pairs: Path, params: Params, folder: Path) -> tuple[Path, str]:
+    """Mark the pairs that have no region, and return the file in which all have one, with a sentence on the regions.
+
+    Args:
+        pairs: the file; it is returned if each of its pairs has a region.
+        params: section `localization` decides how pairs are marked.
+        folder: for the other file.
+    """
+    marked = folder / "pairs.jsonl"
+    found = localize_pairs(pairs, params.localization, marked)
+    left_out = "".join(f", {count} left out ({reason})" for reason, count in found.dropped.items() if count)
+    text = f"{found.given} from the file, {found.pairs - found.given} marked{left_out}"
+    # The record of a training names the file that the user knows.
+    return (pairs if found.given == found.pairs and not left_out else marked), text
+
+
+@contextmanager
+def tokenized_pairs(pairs: Path, template: ChatTemplate, params: Params) -> Iterator[tuple[TokenizedDataset, str]]:
+    """Open the tokenized pairs, all with regions, which are on disk: in memory, 59,000 pairs would be 3 GB.
+
+    Yields:
+        The rows, and the sentence of `mark_pairs`.
+    """
+    with TemporaryDirectory() as folder:
+        marked, text = mark_pairs(pairs, params, Path(folder))
+        yield open_tokenized_dataset(PairReader(marked), template, "", params.training, Path(folder)), text
+
+
+def check_pair_file(
+    pairs: Path,
+    params: Params,
+    *,
+    model: str | None,
+    against: Sequence[str],
+    problems: Path,
+    out: Path | None,
+    dropped: Path | None,
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Check pairs in one pass over the file, and write what is clean.
+
+    Args:
+        pairs: the file.
+        params: the settings of a training, and the model's prompts.
+        model: the model to train, whose tokenizer measures lengths; without one only texts are compared.
+        against: names of benchmarks, or paths of their JSONL files.
+        problems: JSONL with the held-out problems.
+        out: JSONL for the pairs that overlap with no benchmark; nothing is written by default.
+        dropped: JSONL for the others.
+
+    Returns:
+        Counts, and the findings.
+    """
+    trained: dict[str, Any] = {}
+    of_model: list[Finding] = []
+    if model is not None:
+        trained, of_model = _check_with_model(pairs, model, params)
+    benchmarks = Decontamination(against, problems)
+    licenses: Counter[str] = Counter()
+    private = PrivateDataCount("pairs")
+    with open_left_out(dropped) as left_out:
+        clean = _clean_pairs(pairs, benchmarks, licenses, private, left_out)
+        kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
+    findings = list(_overlap_findings(benchmarks.overlaps, out))
+    findings += [Finding(stops=False, text=text) for text in private.findings()]
+    numbers: dict[str, Any] = {"pairs": kept + benchmarks.contaminated, **private.counts}
+    numbers["benchmark_tasks"] = sum(overlap.tasks for overlap in benchmarks.overlaps.values())
+    numbers |= trained
+    if out is not None:
+        numbers |= {"kept": kept, "dropped/contaminated": benchmarks.contaminated}
+    numbers |= {f"license/{name}": count for name, count in sorted(licenses.items())}
+    return numbers, findings + of_model
+
+
+def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str, Any], list[Finding]]:
+    """Return the numbers of the pairs as a model is trained on them, and the faults that it shows.
+
+    The faults are of lengths, of error regions, and of the model's limits and template.
+    """
+    prompt = params.model.student_format
+    template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
+    with tokenized_pairs(pairs, template, params) as (rows, regions):
+        checks = rows.checks
+    findings = [*checks.findings(params.training), *limit_findings(model, checks)]
+    if template.remark:
+        findings.append(Finding(stops=False, text=template.remark))
+    trained = {"trained": template.describe(params.training.answer), "regions": regions}
+    return {**trained, "pairs": len(checks), **checks.numbers()}, findings
+
+
+def _clean_pairs(
+    pairs: Path,
+    benchmarks: Decontamination,
+    licenses: Counter[str],
+    private: PrivateDataCount,
+    left_out: LeftOut,
+) -> Iterator[PreferencePair]:
+    """Yield the pairs that overlap with no benchmark; count all by license, and those that hold private data."""
+    for number, pair in enumerate(read_pairs(pairs), start=1):
+        licenses[pair.license or "not stated"] += 1
+        private.add(pair.task_id, pair)
+        task = benchmarks.partner(pair)
+        if task:
+            left_out.add(Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task))
+        else:
+            yield pair
+
+
+def _overlap_findings(overlaps: Mapping[str, Overlap], out: Path | None) -> Iterator[Finding]:
+    """Yield a finding for each benchmark that pairs share something with.
+
+    Prompts of a benchmark stop a run, unless `out` is a file without them.
+    """
+    for name, overlap in overlaps.items():
+        if overlap.pairs:
+            kinds = ", ".join(f"{count} by {kind}" for kind, count in overlap.kinds.items() if count)
+            some = ", ".join(overlap.examples)
+            text = f"{overlap.pairs} pairs overlap with {name} ({kinds}; such as {some})"
+            if out is None:
+                remedy = "remove them with `iterpref check --out`, or results on that benchmark are worthless"
+            else:
+                remedy = f"{out} is without them"
+            yield Finding(overlap.kinds["prompt"] > 0 and out is None, f"{text}: {remedy}")
