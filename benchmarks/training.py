@@ -56,7 +56,7 @@ from iterpref_core.records import (
 )
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
+from iterpref_core.training.data.batches import Collator, row_multiple
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
@@ -518,7 +518,7 @@ def recipe(params: TrainingParams, steps: int, sizes: Sizes) -> dict[str, Any]:
 
 def positions(rows: Sequence[TokenizedPair], size: int, *, on_gpu: bool) -> float:
     """Return the positions of a pair in micro-batches of `size` pairs with the layout fork, padding included."""
-    collate = Collator(OBJECTIVES["target-rpo"], "fork", 0, PAD_TO_MULTIPLE_OF, hidden_is_free=on_gpu)
+    collate = Collator(OBJECTIVES["target-rpo"], "fork", 0, row_multiple(on_card=on_gpu), hidden_is_free=on_gpu)
     counted = 0
     for start in range(0, len(rows), size):
         counted += collate(rows[start : start + size])["input_ids"].numel()

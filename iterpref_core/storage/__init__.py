@@ -18,4 +18,5 @@ __all__ = [
     "shards",
     "sqlite",
     "state_folder",
+    "whole_folder",
 ]

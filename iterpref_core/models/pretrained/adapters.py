@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from iterpref_core.records import ConfigError, ModelError, first_line, model_errors
 
-from .checkpoints import ADAPTERS, ModelSource, read_config
+from .checkpoints import ADAPTERS, ModelSource
 
 if TYPE_CHECKING:
     # PEFT takes seconds, and brings bitsandbytes where that is installed, which looks for kernels on a hub and warns if
@@ -55,11 +55,11 @@ def read_adapter_options(source: ModelSource) -> "LoraConfig":
     return options
 
 
-def try_adapters(source: ModelSource, options: "LoraConfig") -> None:
+def try_adapters(model: PreTrainedModel, options: "LoraConfig") -> None:
     """Put fresh adapters on a model without numbers, so that faults are found before its weights are loaded.
 
     Args:
-        source: the model.
+        model: from `empty_model`, which is changed.
         options: of the adapters.
 
     Raises:
@@ -67,9 +67,6 @@ def try_adapters(source: ModelSource, options: "LoraConfig") -> None:
     """
     from peft import get_peft_model
 
-    from .weights import empty_model
-
-    model = empty_model(read_config(str(source)))
     modules = [name for name, _ in model.named_modules()]
     try:
         for saved in options.modules_to_save or ():

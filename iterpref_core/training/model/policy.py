@@ -19,7 +19,7 @@ from iterpref_core.models.pretrained.adapters import (
     try_adapters,
 )
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
-from iterpref_core.models.pretrained.weights import load_base
+from iterpref_core.models.pretrained.weights import empty_model, load_base
 from iterpref_core.records import Checkpointing, ConfigError, TrainingParams, first_line
 
 from .ranks import is_sharded
@@ -107,7 +107,7 @@ def adapter_options(model: Path | str, params: TrainingParams) -> LoraConfig | N
     wanted = lora_config(params)
     if source.adapters is None:
         if wanted is not None:
-            try_adapters(source, wanted)
+            try_adapters(empty_model(read_config(model)), wanted)
         return wanted
     options = read_adapter_options(source)
     remedy = "merge them first (`iterpref export --model FOLDER --out NEW`), and train NEW"

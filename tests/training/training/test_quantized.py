@@ -60,7 +60,7 @@ def test_a_checkpoint_in_four_bits_trains_without_the_kernel_that_loses_gradient
     """On a CPU with AVX512-BF16 it repacks the weights in the first pass without gradients."""
     monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
     lora = params.model_copy(update={"lora": LORA})
-    saved = load_policy(inputs[2], lora.model_copy(update={"load": "4bit"}), torch.device("cpu"))
+    saved = load_policy(inputs[1], lora.model_copy(update={"load": "4bit"}), torch.device("cpu"))
     saved.save_pretrained(tmp_path / "saved")
     policy = load_policy(tmp_path / "saved", lora, torch.device("cpu"))
     kernels = [layer.support_avx512bf16_for_cpu for layer in policy.modules() if hasattr(layer, "quant_state")]
@@ -70,11 +70,11 @@ def test_a_checkpoint_in_four_bits_trains_without_the_kernel_that_loses_gradient
 
 @pytest.mark.parametrize("method", ["fp8", "mxfp4", "nosuch"])
 def test_weights_that_another_library_has_quantized_are_refused(method, tmp_path, inputs, train):
-    model = shutil.copytree(inputs[2], tmp_path / "model")
+    model = shutil.copytree(inputs[1], tmp_path / "model")
     config = json.loads((model / "config.json").read_text()) | {"quantization_config": {"quant_method": method}}
     (model / "config.json").write_text(json.dumps(config))
     with pytest.raises(ConfigError, match=f"model: quantized by {method}, .*train the model that it was made of"):
-        train("run", "target-rpo", (*inputs[:2], model), lora=LORA)
+        train("run", "target-rpo", (inputs[0], model), lora=LORA)
 
 
 def _estimated(load, params, half, **shape):

@@ -60,7 +60,7 @@ def test_a_head_of_other_numbers_than_the_embedding_stays_apart_whatever_the_con
     """Merges of adapters leave checkpoints of this kind."""
     _change(start / "config.json", tie_word_embeddings=True)
     expected = AutoModelForCausalLM.from_pretrained(start)(_tokens()).logits.flatten()
-    train("run", "sft", (*inputs[:2], start), epochs=1)
+    train("run", "sft", (inputs[0], start), epochs=1)
     out = tmp_path / "run" / "out"
     written = AutoModelForCausalLM.from_pretrained(out)(_tokens()).logits.flatten()
     assert torch.cosine_similarity(written, expected, dim=0) > 0.9
@@ -74,9 +74,9 @@ def test_weights_without_a_place_in_transformers_are_copied(listed, start, input
     more = {"mtp.fc.weight": torch.rand(4, 4), "model.layers.2.eh_proj.weight": torch.rand(3)}
     weights = start / "model.safetensors"
     save_file(load_file(weights) | more, weights, {"format": "pt"})
-    train("run", "sft", (*inputs[:2], start), epochs=1)
+    train("run", "sft", (inputs[0], start), epochs=1)
     out = tmp_path / "run" / "out"
-    train("again", "dpo", (*inputs[:2], out), epochs=1)
+    train("again", "dpo", (inputs[0], out), epochs=1)
     export_model(tmp_path / "again" / "out", tmp_path / "exported", "card")
     for folder in (out, tmp_path / "exported"):
         index = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
@@ -93,7 +93,7 @@ def test_the_tokenizer_is_the_files_of_the_start(start, inputs, train, tmp_path)
     config = start / "tokenizer_config.json"
     _change(config, additional_special_tokens=["<|end|>"])
     (start / "special_tokens_map.json").write_text('{"eos_token": "<|end|>"}\n')
-    train("run", "sft", (*inputs[:2], start), epochs=1)
+    train("run", "sft", (inputs[0], start), epochs=1)
     export_model(tmp_path / "run" / "out", tmp_path / "exported", "card")
     for folder in (tmp_path / "run" / "out", tmp_path / "exported"):
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
