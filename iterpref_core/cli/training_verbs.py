@@ -104,11 +104,11 @@ def _check_pair_file(
     if model is not None:
         trained, of_model = _check_with_model(pairs, model, settings)
     benchmarks = Decontamination(against, problems)
-    licenses: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
     # One pass over the file: count, compare, and write what is clean.
     with open_left_out(dropped) as left_out:
-        clean = _clean_pairs(pairs, benchmarks, licenses, private, left_out)
+        clean = _clean_pairs(pairs, benchmarks, counts, private, left_out)
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     overlaps = benchmarks.overlaps
     findings = list(_overlap_findings(overlaps, out))
@@ -118,7 +118,9 @@ def _check_pair_file(
     result |= trained
     if out is not None:
         result |= {"kept": kept, "dropped/contaminated": benchmarks.contaminated}
-    result |= {f"license/{name}": count for name, count in sorted(licenses.items())}
+    result |= sorted(counts.items())
+    if counts["repeated"]:
+        findings.append(Finding(stops=False, text=f"{counts['repeated']} pairs repeat another, and count twice"))
     _show_findings(result, findings + of_model, as_json=as_json)
 
 
@@ -181,17 +183,21 @@ def _check_problems(
 def _clean_pairs(
     pairs: Path,
     benchmarks: "Decontamination",
-    licenses: Counter[str],
+    counts: Counter[str],
     private: "PrivateDataCount",
     left_out: "LeftOut",
 ) -> Iterator[PreferencePair]:
-    """Yield the pairs that overlap with no benchmark; count all by license, and those that hold private data."""
+    """Yield the pairs that overlap with no benchmark; count all by license, those that repeat another or hold a key."""
     from iterpref_core.problems.screening.contamination import CONTAMINATED
     from iterpref_core.storage.jsonl import read_pairs
     from iterpref_core.storage.left_out import Dropped
 
+    seen = set[int]()
     for number, pair in enumerate(read_pairs(pairs), start=1):
-        licenses[pair.license or "not stated"] += 1
+        counts[f"license/{pair.license or 'not stated'}"] += 1
+        texts = hash((pair.prompt, pair.chosen, pair.rejected))
+        counts["repeated"] += texts in seen
+        seen.add(texts)
         private.add(pair.task_id, pair)
         task = benchmarks.partner(pair)
         if task:
