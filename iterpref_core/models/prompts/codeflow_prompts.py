@@ -22,7 +22,7 @@ def check_wording(wording: Wording) -> None:
 
     Args:
         wording: `terse`, `instruct`, a folder with `draft.jinja`, `refine.jinja` and `no_program.jinja`, or one file
-            for all three turns. A template has the variables `prompt`, `code` and `feedback`, empty in other turns than a
+            for all three turns. Its variables are `prompt`, `code` and `feedback`, empty in other turns than a
             refinement, and `turn`: the name of one of the three files.
 
     Raises:
