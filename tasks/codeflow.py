@@ -9,9 +9,13 @@ def check(params: Params) -> None:
     """Refuse settings that this stage cannot take, before any stage has run.
 
     Raises:
+        ConfigError: the wording cannot be used.
         InputError: the endpoint has no address or key, its answers no price under `budget.dollars`, or vLLM is not
             installed.
     """
+    from iterpref_core.models.prompts.codeflow_prompts import check_wording
+
+    check_wording(params.codeflow.wording)
     inference = params.inference
     if inference.backend == "vllm":
         from iterpref_core.models.inference.vllm_server import find_vllm

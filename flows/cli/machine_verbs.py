@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.cli.options import JsonOption, ParamsOption, SetOption, input_file, read_params, read_values
+from iterpref_core.cli.options import (
+    EnvironmentOption,
+    JsonOption,
+    ParamsOption,
+    SetOption,
+    input_file,
+    read_environments,
+    read_params,
+    read_values,
+)
 from iterpref_core.records import load_params
 
 _MARKS = {"ok": "✓", "absent": "–", "missing": "✗"}
@@ -27,6 +36,7 @@ def init(
         Path | None,
         input_file(help="Pairs to train on, in any layout that `train` reads: an experiment without CodeFlow."),
     ] = None,
+    environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
     json_: JsonOption = False,
@@ -42,6 +52,9 @@ def init(
         if name is not None:
             values[key] = str(Path(name).resolve()) if Path(name).exists() else name
     params = load_params()
+    if environment:
+        known = params.execution.environments | read_environments(environment)
+        values["execution.environments"] = {name: each.model_dump(mode="json") for name, each in known.items()}
     embedded = params.model.student == "nanolab"
     name = profile or ("own" if (model or pairs) and embedded else params.profile)
     if pairs is not None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.records import load_params, with_values
+from iterpref_core.records import InputError, load_params, with_values
 
 from .options import (
     BackendOption,
@@ -22,12 +22,14 @@ from .options import (
     read_values,
     warn_of_demo_values,
 )
-from .printing import show_result
+from .printing import print_text, show_result
 
 
 def debug(
     problems: ProblemsOption,
-    out: Annotated[Path, output_file(help="JSONL to write trajectories to.")],
+    out: Annotated[
+        Path | None, output_file(help="JSONL to write trajectories to; needed unless --show-prompt.")
+    ] = None,
     debugger: Annotated[
         str | None,
         typer.Option(help="The model that repairs: folder, hub id, or name at the endpoint; default: model.debugger."),
@@ -44,6 +46,9 @@ def debug(
     concurrency: Annotated[int | None, typer.Option(help="Number of calls at the same time.")] = None,
     max_iterations: Annotated[int | None, typer.Option(help="Refinements after the draft.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all sampling.")] = None,
+    show_prompt: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Print what the models get for this task, and ask none.")
+    ] = None,
     environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
@@ -54,7 +59,7 @@ def debug(
     The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
     """
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.codeflow.codeflow import run_codeflow
+    from iterpref_core.pairs.codeflow.codeflow import run_codeflow, show_prompts
     from iterpref_core.pairs.codeflow.roles import choose_models
 
     stated = read_values(set_, params_file)
@@ -69,6 +74,12 @@ def debug(
         **endpoint_values(backend, base_url),
     }
     settings = read_params(set_, params_file, options, environment)
+    if show_prompt is not None:
+        for request in show_prompts(problems, show_prompt, settings.codeflow.wording):
+            print_text(f"{request}\n\n---")
+        return
+    if out is None:
+        raise InputError("give --out, the file for the trajectories; or --show-prompt to look at the prompts alone")
     # Stage `nanolab` writes an embedded model to this folder.
     named = settings.model.debugger
     refiner = debugger or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)

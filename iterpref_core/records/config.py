@@ -38,7 +38,8 @@ LiveCodeBenchRelease = Literal["release_v1", "release_v2", "release_v3", "releas
 Layout = Literal["fork", "padded"]
 TemplateUse = Literal["auto", "plain", "completion"]
 AnswerFormat = Literal["bare", "fenced"]
-Wording = Literal["terse", "instruct"]
+# `terse`, `instruct`, or the path of templates (`models.prompts.codeflow_prompts`).
+Wording = Annotated[str, Field(min_length=1)]
 Api = Literal["chat", "completions"]
 
 

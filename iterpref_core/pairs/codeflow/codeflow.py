@@ -15,7 +15,18 @@ from typing import IO
 from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.ends import check_answered
-from iterpref_core.records import CodeflowParams, CodeflowResult, ExecutionParams, InputError, Problem, Trajectory
+from iterpref_core.models.prompts.codeflow_prompts import check_wording, draft_prompt, refine_prompt
+from iterpref_core.records import (
+    CodeflowParams,
+    CodeflowResult,
+    ExecutionParams,
+    InputError,
+    Problem,
+    Trajectory,
+    Wording,
+    labeled_text,
+    unknown_name,
+)
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import show_progress
 
@@ -53,6 +64,7 @@ def run_codeflow(
         InputError: the problems or models cannot be used, or no prompt was answered.
         IterPrefError: a model cannot be had, or the budget is spent. Run the same again to go on.
     """
+    check_wording(params.wording)
     admission = Admission(execution.inside)
     names, digest = _survey(problems, admission)
     # Two runs with this name ask for the same answers, and share the budget.
@@ -87,6 +99,23 @@ def run_codeflow(
     for advice in tally.advice():
         logger.warning("%s", advice)
     return tally.result(admission)
+
+
+def show_prompts(problems: Path, task_id: str, wording: Wording) -> Iterator[str]:
+    """Yield the requests of a problem: the draft, and the refinement of a program, in their wording.
+
+    Raises:
+        InputError: there is no such problem, or the wording cannot be used.
+    """
+    check_wording(wording)
+    names = []
+    for problem in read_jsonl(problems, Problem):
+        names.append(problem.task_id)
+        if problem.task_id == task_id:
+            yield labeled_text(draft_prompt(problem.prompt, wording))
+            yield labeled_text(refine_prompt(problem.prompt, "THE PROGRAM", "THE FEEDBACK", wording))
+            return
+    raise InputError(f"{problems}: {unknown_name('problem', task_id, names[:50])}")
 
 
 def _signed(trajectory: Trajectory, names: tuple[str | None, str | None], *, sampled: bool) -> Trajectory:
