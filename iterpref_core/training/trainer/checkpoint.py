@@ -12,6 +12,7 @@ from ..objectives.objective_settings import RESOLVED, settings_of
 
 TRAINED_BY = (
     "iterpref_core.models.pretrained",
+    "iterpref_core.models.saving",
     "iterpref_core.records.objective_table",
     "iterpref_core.training.data",
     "iterpref_core.training.model",
