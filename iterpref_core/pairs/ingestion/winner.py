@@ -24,8 +24,8 @@ _TIE = re.compile(r"(?<![a-z])(?:tie|draw|both|neither|none|equal|same)|=|\[\[c\
 _SIGNED = re.compile("overall_preference|preference_strength", re.IGNORECASE)
 _MARGIN = re.compile("margin|diff|delta|gap", re.IGNORECASE)
 _LIKELY = re.compile("winner|prefer|better|rank", re.IGNORECASE)
-_RANKS = {"rank", "ranks", "ranking"}
-_SCORES = {"score", "scores", "point", "points", "elo", "rating", "ratings"}
+_RANK = re.compile("ranks?|ranking")
+_SCORE = re.compile("scores?|points?|elo|ratings?")
 _WORD = re.compile(r"[a-z]+|\d+|[<>]+")
 _NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _FILLING = re.compile(
@@ -88,9 +88,10 @@ def _lead_of_two(values: Sequence[Any], names: Sequence[str], sides: Sequence[st
     if len(values) != 2:
         raise ValueError(f"winner: two numbers are expected, not {values!r}")
     first, second = map(_number_in, values)
-    words = {word.lower() for word in _NAME.findall(names[0])}
+    words = [word.lower() for word in _NAME.findall(names[0])]
+    is_rank = any(map(_RANK.fullmatch, words)) and not any(map(_SCORE.fullmatch, words))
     # Rank 0 is better than rank 1, and score 1 than score 0; `rank_score` is a score.
-    lead = second - first if words & _RANKS and not words & _SCORES else first - second
+    lead = second - first if is_rank else first - second
     # `score_a` belongs to `answer_a`, also where that is the column of `rejected`.
     of_names = len(names) == 2 and _is_turned(names)
     return lead if _is_turned(sides) == of_names else -lead
@@ -137,13 +138,10 @@ def _names_first(value: Any, sides: Sequence[str], ends: Sequence[tuple[str, str
             f"winner: {word} beside `{sides[0]}` and `{sides[1]}` may be a tie, or count from another number; say "
             "which values name the two, as in winner=0/1:COLUMN"
         )
+    # `chosen=answer_b,rejected=answer_a`: `first` is the second of the two.
+    pairs = [end[::-1] if _is_turned(sides) else end for end in ends]
     # `answers.0.text` and `answers.1.text` differ in `0` and `1`, which then name the answers.
-    named: dict[str, bool] = {}
-    for first, second in (*ends, differing, sides):
-        named |= {first.lower(): True, second.lower(): False}
-    if _is_turned(sides):
-        # `chosen=answer_b,rejected=answer_a`: `first` is the second of the two.
-        named |= {name: not is_first for end in ends for name, is_first in zip(end, (True, False), strict=True)}
+    named = {name.lower(): not place for pair in (*pairs, differing, sides) for place, name in enumerate(pair)}
     if word in named:
         return named[word]
     if not word or _TIE.search(word):

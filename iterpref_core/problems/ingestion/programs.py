@@ -6,9 +6,10 @@ character, or its row is left out: where a program begins and ends is never gues
 
 import ast
 import re
-import textwrap
+from contextlib import suppress
 
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
+from iterpref_core.programs.source_code.lines import cut_lines, lines_in_strings, whole_lines
 from iterpref_core.programs.source_code.names import undefined_names
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
@@ -34,8 +35,9 @@ def program_in(text: str, name: str | None = None) -> str:
     ('x = 1\n', 'x = 1', 'I cannot do that.')
     """
     # A method may be published with the indentation of its class.
-    if text[:1].isspace() and not is_program(text):
-        text = textwrap.dedent(text)
+    if text.startswith((" ", "\t")) and not is_program(text):
+        with suppress(SyntaxError):
+            text = cut_lines(text, 1, len(whole_lines(text)), lines_in_strings(text))
     # A program may hold fences in its strings: Python as a whole is never searched.
     has_fence = ("```" in text or "~~~" in text) and _FENCE.search(text)
     if not (has_fence or _TAG.search(text)) or is_program(text):

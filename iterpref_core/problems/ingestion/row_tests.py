@@ -142,9 +142,9 @@ def _read_examples(
 ) -> tuple[Iterator[Problem], Counter[str]]:
     """Return a problem with tests of inputs and outputs, the first `shown` of them visible; see `read_tests`."""
     defined = re.findall(r"^def (\w+)", "".join(hints.programs[:1]), re.MULTILINE)
-    as_calls = [_test_of_call(example, defined) for example in examples]
-    if all(as_calls):
-        return iter([_with_tests(untested, tuple(filter(None, as_calls)), shown)]), Counter()
+    calls_in_texts = tuple(filter(None, (_test_of_call(example, defined) for example in examples)))
+    if len(calls_in_texts) == len(examples):
+        return iter([_with_tests(untested, calls_in_texts, shown)]), Counter()
     kinds = {example.kind for example in examples} - {""}
     functions = {example.function for example in examples if example.kind != "script"} - {""}
     if len(kinds) > 1 or len(functions) > 1:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from iterpref_core.execution import Engine, Outcome, program_of, run_right_program
+from iterpref_core.execution import Engine, program_of, run_right_program
 from iterpref_core.models.inference.backend import Model, Request, Sampling
 from iterpref_core.models.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.models.prompts.templates import fill
@@ -19,7 +19,7 @@ from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 from iterpref_core.storage.progress import show_progress
 
 from ..ingestion.columns import LeftOutError
-from ..ingestion.demands import DEMANDS_NOTHING, demanding_places
+from ..ingestion.demands import demanding_places
 from ..ingestion.problem_rows import PublishedProblem
 from .answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
 from .feature_tree import CATEGORIES, SEPARATOR, FeaturePath, FeatureTree, show
@@ -157,7 +157,7 @@ def write_problems(
 
     Returns:
         `problems/asked`, `problems/kept` and, adding up to the former, `problems/dropped/<reason>`; then
-        `reference_fails/<verdict>`, `missing_package/<name>` and `asked_again`. The reasons: `unreadable`,
+        `missing_package/<name>` and `asked_again`. The reasons: `unreadable`,
         `no_feature`, `missing_package`, `secret`, `email`, `reference_fails`, `not_judged`, `demands_nothing`: every
         program passes the tests, and `repeated`.
 
@@ -176,24 +176,27 @@ def write_problems(
         drafts = ask_parsed(backend, requests, _sampling(params), partial(read_object, form=Draft), calls)
         drafted = _runnable(drafts, offered, out.name.partition(".")[0], counts, left_out, advance)
         judged = (result for _, result in executor.each(drafted, partial(_judge, executor)))
-        counts["problems/kept"] = write_jsonl(out, _keep(judged, counts, left_out))
+        counts["problems/kept"] = write_jsonl(out, _keep(judged, left_out))
     counts["asked_again"] = calls["asked_again"]
     return {"problems/asked": count, **counts, **{f"problems/{name}": each for name, each in left_out.counts.items()}}
 
 
-def _judge(executor: Engine, problem: Problem) -> tuple[Problem, Outcome | None]:
-    """Run a problem's reference; return the outcome, or None if every program passes the tests."""
+def _judge(executor: Engine, problem: Problem) -> tuple[Problem, Dropped | None]:
+    """Run a problem's reference, and a program that does nothing; return the reason against the problem, if any."""
     reference = problem.reference or ""
     judged, outcome = run_right_program(problem, reference, executor)
+    reason = "not_judged" if outcome.verdict == "infra_error" else "reference_fails"
+    explanation = f"{outcome.verdict}: {outcome.feedback}"
     if outcome.verdict == "passed":
         try:
             demanding_places(
                 PublishedProblem(judged, right=(reference,)),
                 lambda each: lambda code: executor.run_one(program_of(each, code)),
             )
-        except LeftOutError:
             return judged, None
-    return judged, outcome
+        except LeftOutError as error:
+            reason, explanation = error.reason, str(error)
+    return judged, Dropped(reason, problem.task_id, problem.task_id, explanation)
 
 
 def _problem_requests(tree: FeatureTree, count: int, offered: list[tuple[FeaturePath, ...]]) -> Iterator[Request]:
@@ -251,23 +254,15 @@ def _runnable(
             )
 
 
-def _keep(
-    judged: Iterable[tuple[Problem, Outcome | None]], counts: Counter[str], left_out: LeftOut
-) -> Iterator[Problem]:
-    """Yield the problems whose reference passes, whose tests demand something, and whose instruction is new."""
-    seen = dict[str, str]()
-    for problem, outcome in judged:
-        reason = explanation = ""
-        if outcome is None:
-            reason, explanation = DEMANDS_NOTHING, "an empty program passes its tests"
-        elif outcome.verdict != "passed":
-            reason = "not_judged" if outcome.verdict == "infra_error" else "reference_fails"
-            explanation = f"{outcome.verdict}: {outcome.feedback}"
-            counts[f"{reason}/{outcome.verdict}"] += reason == "reference_fails"
-        elif seen.setdefault(statement_digest(problem.prompt), problem.task_id) != problem.task_id:
-            reason = "repeated"
-        if reason:
-            left_out.add(Dropped(reason, problem.task_id, problem.task_id, explanation))
+def _keep(judged: Iterable[tuple[Problem, Dropped | None]], left_out: LeftOut) -> Iterator[Problem]:
+    """Yield the problems that nothing is against, and whose instruction is new."""
+    first = dict[str, str]()
+    for problem, dropped in judged:
+        name = problem.task_id
+        if dropped is not None:
+            left_out.add(dropped)
+        elif (partner := first.setdefault(statement_digest(problem.prompt), name)) != name:
+            left_out.add(Dropped("repeated", name, name, "it has the instruction of another", partner))
         else:
             yield problem
 

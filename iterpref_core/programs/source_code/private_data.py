@@ -46,7 +46,7 @@ _SHAPES = {
     r"(?<![\w.-])[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,38}(?![\w-])": ("discord",),
     r"AGE-SECRET-KEY-1[0-9A-Z]{58}": ("AGE-SECRET-KEY-1",),
     # JSON Web Tokens, private keys
-    r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}": ("eyJ",),
+    r"(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}": ("eyJ",),
     r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----": ("PRIVATE KEY",),
     # A value of 20 characters or more with small letters, capitals and digits, next to a name for secrets
     r"(?i:key|token|secret|passw(?:or)?d)[\"']?\]?\s*[:=]\s*[\"']"

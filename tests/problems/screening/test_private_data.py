@@ -1,6 +1,7 @@
 """Keys and addresses in data are found by their shapes, counted, and named; ordinary programs are taken."""
 
 import json
+from time import process_time
 
 import pytest
 from typer.testing import CliRunner
@@ -66,6 +67,12 @@ def test_keys_and_addresses_are_found_and_never_shown_whole(text, reason):
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_programs_hold_none(text):
     assert find_private(text) is None
+
+
+def test_long_values_take_linear_time():
+    started = process_time()
+    assert find_private(f"x = '{'eyJ' * 40_000}'") is None
+    assert process_time() - started < 2
 
 
 PROBLEM = {"prompt": "Add one.", "reference": "def f(n):\n    return n + 1\n", "tests": ["assert f(1) == 2"]}
