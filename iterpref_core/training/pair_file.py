@@ -80,10 +80,10 @@ def check_pair_file(
     if model is not None:
         trained, of_model = _check_with_model(pairs, model, params)
     benchmarks = Decontamination(against, problems)
-    licenses: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
     with open_left_out(dropped) as left_out:
-        clean = _clean_pairs(pairs, benchmarks, licenses, private, left_out)
+        clean = _clean_pairs(pairs, benchmarks, counts, private, left_out)
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = list(_overlap_findings(benchmarks.overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]
@@ -92,7 +92,9 @@ def check_pair_file(
     numbers |= trained
     if out is not None:
         numbers |= {"kept": kept, "dropped/contaminated": benchmarks.contaminated}
-    numbers |= {f"license/{name}": count for name, count in sorted(licenses.items())}
+    numbers |= sorted(counts.items())
+    if counts["repeated"]:
+        findings.append(Finding(stops=False, text=f"{counts['repeated']} pairs repeat another, and count twice"))
     return numbers, findings + of_model
 
 
@@ -115,13 +117,17 @@ def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str
 def _clean_pairs(
     pairs: Path,
     benchmarks: Decontamination,
-    licenses: Counter[str],
+    counts: Counter[str],
     private: PrivateDataCount,
     left_out: LeftOut,
 ) -> Iterator[PreferencePair]:
-    """Yield the pairs that overlap with no benchmark; count all by license, and those that hold private data."""
+    """Yield the pairs that overlap with no benchmark; count all by license, those that repeat another or hold a key."""
+    seen = set[int]()
     for number, pair in enumerate(read_pairs(pairs), start=1):
-        licenses[pair.license or "not stated"] += 1
+        counts[f"license/{pair.license or 'not stated'}"] += 1
+        texts = hash((pair.prompt, pair.chosen, pair.rejected))
+        counts["repeated"] += texts in seen
+        seen.add(texts)
         private.add(pair.task_id, pair)
         task = benchmarks.partner(pair)
         if task:

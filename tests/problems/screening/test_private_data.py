@@ -101,14 +101,19 @@ def test_a_submission_with_a_key_is_left_out_by_name(tmp_path):
 
 def test_check_reports_pairs_and_problems_with_private_data(tmp_path, monkeypatch):
     hide_benchmarks(monkeypatch)
-    pairs = written(tmp_path / "p.jsonl", PAIR | {"task_id": "a"}, PAIR | {"task_id": "b", "chosen": f"x = '{KEY}'\n"})
+    pairs = written(
+        tmp_path / "p.jsonl",
+        PAIR | {"task_id": "a"},
+        PAIR | {"task_id": "c"},
+        PAIR | {"task_id": "b", "chosen": f"x = '{KEY}'\n"},
+    )
     ran = CliRunner().invoke(app, ["check", "--pairs", str(pairs), "--json"])
     assert ran.exit_code == 0, ran.output
     found = json.loads(ran.stdout)
-    assert found["private/secret"] == 1
-    assert [finding["text"].partition(", such as ")[2].partition(":")[0] for finding in found["findings"]] == [
-        "b holds a key or password (AKIA…)"
-    ]
+    assert (found["private/secret"], found["repeated"]) == (1, 1)
+    private, repeated = (finding["text"] for finding in found["findings"])
+    assert "such as b holds a key or password (AKIA…)" in private
+    assert repeated.startswith("1 pairs repeat another")
     problem = {"task_id": "p", "prompt": "Ask jane@acme.io.", "tests": [{"kind": "io", "call": "f()", "expected": "1"}]}
     checked = check_problems([written(tmp_path / "problems.jsonl", problem)], [])
     assert checked.counts["private/email"] == 1
