@@ -50,9 +50,9 @@ MARGINS = ("first-second", "second-first")
 """The directions of a margin, as `--columns winner=` states them."""
 _WINNER = re.compile(rf"({'|'.join(MARGINS)}|[^/:]+/[^/:]+):(.+)")
 _ABSENT = object()
-_NULLS = ("None", "nan", "NaN")
+NULL_WORDS = ("None", "nan", "NaN")
 """The texts that pandas makes of nulls. A row may be called `null`."""
-_EMPTY: tuple[Any, ...] = (*_NULLS, "", "[]", "{}", [], {})
+_EMPTY: tuple[Any, ...] = (*NULL_WORDS, "", "[]", "{}", [], {})
 """Empty values: `tests=a|b` reads `b` if `a` is empty."""
 
 
@@ -105,8 +105,8 @@ class Columns:
             elif not is_null(value):
                 found.append(value)
         # Beside an input, `None` is the word that a script prints.
-        is_word = part in {"tests", "hidden_tests"} and len(found) > 1 and not all(map(_NULLS.__contains__, found))
-        return [value for value in found if is_word or value not in _NULLS]
+        is_word = part in {"tests", "hidden_tests"} and len(found) > 1 and not all(map(NULL_WORDS.__contains__, found))
+        return [value for value in found if is_word or value not in NULL_WORDS]
 
     def one(self, row: Row, part: str) -> Any:
         """Return the value of a part; None if the row has none. Several columns are one text.

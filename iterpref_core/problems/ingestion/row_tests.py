@@ -27,7 +27,7 @@ from iterpref_core.records import IoTest, Problem, StdinTest, Test, is_null
 
 from .call_tests import CONTEST_SETUP, as_source, call_readings, is_ambiguous, read_arguments
 from .code_tests import read_code
-from .columns import LeftOutError
+from .columns import NULL_WORDS, LeftOutError
 from .values import as_rows, as_text, read_text_value
 
 TOLERANCE = 1e-5
@@ -218,6 +218,9 @@ def _find(values: Sequence[Any], *, whole: bool = False) -> list[str | Test | _E
         ValueError: the tests have another shape.
     """
     found = [value for value in map(_unpacked, values) if value]
+    # Beside an input, `None` is what a script prints; beside tests, it is a null of pandas.
+    if any(map(_holds_tests, found)) or not all(map(_is_plain, values)):
+        found = [value for value in found if value not in NULL_WORDS]
     if len(values) == 2 and not any(map(_holds_tests, found)):
         # A column of inputs, and a column of outputs.
         if len(found) == 2 and all(isinstance(value, list) for value in found) and not whole:
