@@ -259,8 +259,10 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
         # The name comes first, so that a left-out row can be named.
         name = columns.name(row, "task_id")
         return read(row)
-    except (ExecutionError, ConfigError, StorageError, OSError):
+    except (ExecutionError, StorageError, OSError):
         raise
+    except ConfigError as error:
+        raise ConfigError(f"{item.where}: {error}") from None
     except LeftOutError as error:
         reason, fault = error.reason, str(error)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from iterpref_core.execution import Engine, program_of, run_right_program
+from iterpref_core.execution import UNFIT, Engine, program_of, run_right_program
 from iterpref_core.models.inference.backend import Model, Request, Sampling
 from iterpref_core.models.prompts.structured_answers import ask_parsed, read_object
 from iterpref_core.models.prompts.templates import fill
@@ -187,15 +187,17 @@ def _judge(executor: Engine, problem: Problem) -> tuple[Problem, Dropped | None]
     judged, outcome = run_right_program(problem, reference, executor)
     reason = "not_judged" if outcome.verdict == "infra_error" else "reference_fails"
     explanation = f"{outcome.verdict}: {outcome.feedback}"
-    if outcome.verdict == "passed":
+    if outcome.verdict == "passed" or outcome.exception == UNFIT:
         try:
             demanding_places(
                 PublishedProblem(judged, right=(reference,)),
                 lambda each: lambda code: executor.run_one(program_of(each, code)),
             )
-            return judged, None
         except LeftOutError as error:
             reason, explanation = error.reason, str(error)
+        else:
+            if outcome.verdict == "passed":
+                return judged, None
     return judged, Dropped(reason, problem.task_id, problem.task_id, explanation)
 
 

@@ -38,7 +38,7 @@ SIDES = {"prompt": "Set x.", "answer_1": "x = 1\n", "answer_2": "x = 2\n"}
 
 def test_labels_that_may_count_from_0_end_the_run(tmp_path):
     source = Wanted([written(tmp_path / "in.jsonl", SIDES | {"label": 1}, SIDES | {"label": 0})])
-    with pytest.raises(ConfigError, match="winner=0/1:"):
+    with pytest.raises(ConfigError, match=r"in\.jsonl:2: winner: 0 .* winner=0/1:"):
         ingest_pairs(source, tmp_path / "out.jsonl", columns="chosen=answer_1,rejected=answer_2,winner=label")
     assert not (tmp_path / "out.jsonl").exists()
 

@@ -202,7 +202,7 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
     assert counted == {
         "functions": 16.0,
         "problems": 4.0,
-        "heldout": 2.0,
+        "heldout": 1.0,
         "tests": 8.0,
         "dropped/defined_twice": 2.0,
         "dropped/email": 1.0,
