@@ -283,7 +283,7 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
     """
     sys.executable = settings.runtime.executable
     try:
-        if "bwrap" in settings.layers and devices.are_own():
+        if "bwrap" in settings.layers:
             devices.make_read_only()
         limits.drop_capabilities()
         # Warnings of preloaded modules are not the program's.

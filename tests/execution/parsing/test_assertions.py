@@ -48,7 +48,7 @@ READ = {
     "assert isinstance(f(1), int)": None,
     "assert all(f(1))": None,
     "assert eval('f(1) == 2')": None,
-    "assert not len(f(1))": None,
+    "assert not len(f(1))": ("len(f(1))", "not len(f(1))"),
     "assert len(f(1)) is None": ("len(f(1))", "None"),
     "assert sum(1, 2) == 3": ("sum(1, 2)", "3"),
     "assert math.isclose(f(1), g(1))": None,

@@ -84,10 +84,8 @@ def prepare_pytest(path: str) -> None:
 
 def _session(path: str) -> Any:
     """Return an open session without collected tests."""
-    # A program may have set `PYTEST_ADDOPTS`.
-    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
-        del os.environ[name]
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # A program may have set options.
+    os.environ.update(PYTEST_ADDOPTS="", PYTEST_PLUGINS="", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     configuration: Any = importlib.import_module("_pytest.config")
     folder = os.path.dirname(path)
     arguments = [*_OPTIONS, f"--rootdir={folder}", f"--confcutdir={folder}", path]
