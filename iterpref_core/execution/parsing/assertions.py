@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from iterpref_core.programs.source_code.syntax_tree import parse
+
 from .literals import is_literal, literal
 from .sources import UNREADABLE, parsed
 
@@ -106,14 +108,11 @@ def read_call(source: str) -> Call | None:
 
     >>> read_call("sorted(f(2))"), read_call("f(2) == 4")
     (Call(source='f(2)', then='lambda value: sorted(value)'), None)
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: the source is no expression of Python.
     """
-    try:
-        match parsed(source.strip()).body:
-            case [ast.Expr(value=value)]:
-                return _call_in(value)
-    except UNREADABLE:
-        return None
-    return None
+    return _call_in(parse(source.strip(), "eval").body)
 
 
 def _read(condition: ast.expr) -> Assertion | None:

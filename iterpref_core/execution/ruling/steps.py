@@ -9,7 +9,7 @@ from iterpref_core.records import AssertTest, IoTest, RecordError, ScriptTest, S
 
 from ..comparison.expectations import expect
 from ..parsing.assertions import Call, Expected, read_assertion, read_call
-from ..parsing.sources import UNREADABLE, compile_problem, expression_problem, parsed
+from ..parsing.sources import UNREADABLE, compile_problem, parsed
 from ..protocol.programs import Program, ValueTest
 from ..protocol.steps import Runner, SandboxStep
 from .operands import with_kept_operands
@@ -68,12 +68,14 @@ def plan_of(program: Program) -> TestPlan:
     problem = ""
     for index, test in enumerate(program.tests):
         if isinstance(test, IoTest):
-            call = read_call(test.call)
+            call = None
+            try:
+                call = read_call(test.call)
+            except UNREADABLE as error:
+                problem = problem or compile_problem(error)
             steps.append(_call(index, test, call or Call(test.call.strip(), "")))
             # `f(2) == 4` as a call: the test would compare inside.
-            if call is None:
-                inside += 1
-                problem = problem or expression_problem(test.call)
+            inside += call is None
         elif isinstance(test, ValueTest):
             steps.append(_value(index, test, program))
         elif not isinstance(test, StdinTest):
