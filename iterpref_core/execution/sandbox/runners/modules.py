@@ -76,11 +76,8 @@ def modules_of(files: Iterable[str]) -> set[str]:
     >>> sorted(modules_of(["t.py", "lib/__init__.py", "lib/sums.py", "data.txt"]))
     ['lib', 'lib.sums', 't']
     """
-    modules = set()
-    for name in files:
-        if name.endswith(".py"):
-            modules.add(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-    return modules
+    sources = [name.removesuffix(".py") for name in files if name.endswith(".py")]
+    return {name.removesuffix("/__init__").replace("/", ".") for name in sources}
 
 
 def forget(modules: Iterable[str]) -> None:

@@ -76,9 +76,9 @@ def prepare_pytest(path: str) -> None:
     Where pytest is not installed, tests that need it fail later.
     """
     with contextlib.suppress(ImportError):
-        importlib.import_module("pytest")
+        pytest = importlib.import_module("pytest")
         # First in line: pytest replaces `unittest.SkipTest` by an exception that has no lines of the program.
-        importlib.import_module("pytest").hookimpl(tryfirst=True)(_Outcomes.pytest_runtest_makereport)
+        pytest.hookimpl(tryfirst=True)(_Outcomes.pytest_runtest_makereport)
         _prepared.append(_session(path))
 
 
