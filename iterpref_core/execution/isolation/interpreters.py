@@ -88,12 +88,7 @@ def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
     """
     named = [path for path in paths if path and os.access(path, os.R_OK)]
     readable = list(dict.fromkeys([*named, *map(os.path.realpath, named)]))
-    topmost = []
-    for path in readable:
-        inside = any(path.startswith(folder + "/") for folder in readable)
-        if not inside:
-            topmost.append(path)
-    return tuple(topmost)
+    return tuple(path for path in readable if not any(path.startswith(folder + "/") for folder in readable))
 
 
 @functools.cache

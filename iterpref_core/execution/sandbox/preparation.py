@@ -23,12 +23,10 @@ REHEARSALS = 20
 def preload(names: Iterable[str], site: Iterable[str]) -> None:
     """Import modules that programs are likely to need.
 
-    An environment's module that cannot be imported, such as a broken plugin of pytest, fails where it is needed.
+    One that cannot be imported, such as a broken plugin of pytest in an environment, fails where it is needed.
     """
     sys.path += site
-    for name in _PRELOADED:
-        importlib.import_module(name)
-    for name in names:
+    for name in (*_PRELOADED, *names):
         with contextlib.suppress(Exception):
             importlib.import_module(name)
     # `exit`, `copyright`, `help` and others: Python's option `-S` leaves them out.
