@@ -22,7 +22,7 @@ from iterpref_core.records import (
 )
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
-from tasks.dvc import GIVEN_SITE_CACHE, OWN_SITE_CACHE
+from tasks.dvc import CHOSEN_SITE_CACHE, PRIVATE_SITE_CACHE
 from tasks.dvc.graph import check_root, load_graph, opened_repo
 from tasks.dvc.storage import check_storage
 from tasks.early_checks import refusals
@@ -126,11 +126,11 @@ def _find_site_cache() -> str:
         named = Config(str(settings) if settings.is_dir() else None)["core"].get("site_cache_dir")
     except ConfigError as error:
         raise InputError(f"{error}; correct .dvc/config or .dvc/config.local") from None
-    if found := GIVEN_SITE_CACHE or named:
+    if found := CHOSEN_SITE_CACHE or named:
         return str(found)
     raise IterPrefError(
         "keeps file digests in /var/tmp/dvc, where other users could plant code that your `dvc` runs; "
-        f"run `dvc config --global core.site_cache_dir {OWN_SITE_CACHE}`"
+        f"run `dvc config --global core.site_cache_dir {PRIVATE_SITE_CACHE}`"
     )
 
 

@@ -116,8 +116,8 @@ def name_run(command: str, source: Source) -> str:
     if "profile" in source.changes:
         with suppress(ConfigError):  # a profile of one's own that is gone
             usual = profile_values(str(source.changes["profile"]), PROFILES)
-    own = {key: value for key, value in source.changes.items() if key not in usual or usual[key] != value}
-    name = f"{command} {describe_values(dict(islice(own.items(), 2)))}"
+    unusual = {key: value for key, value in source.changes.items() if key not in usual or usual[key] != value}
+    name = f"{command} {describe_values(dict(islice(unusual.items(), 2)))}"
     return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"
 
 

@@ -64,7 +64,7 @@ def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypat
     command = [sys.executable, "-c", f"from pathlib import Path\n{code}"]
     used = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert used.startswith(str(tmp_path / "mine/dvc/site"))
-    monkeypatch.setattr(doctor, "GIVEN_SITE_CACHE", None)
+    monkeypatch.setattr(doctor, "CHOSEN_SITE_CACHE", None)
     with pytest.raises(IterPrefError, match=r"dvc config --global core\.site_cache_dir /"):
         doctor._find_site_cache()
     (tmp_path / ".dvc/config.local").write_text("[core]\n    site_cache_dir = /mine\n")
