@@ -4,8 +4,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -31,6 +29,7 @@ from tasks.git.files import check_hidden
 from tasks.local_server import answers
 from tasks.mlflow.entry import entries_folder, is_running, kept_entries
 from tasks.mlflow.server import check_server
+from tasks.outside import installed_version
 from tasks.paths import CHECKOUT, GRAPH, INGESTED
 from tasks.prefect.server import running_prefect
 
@@ -152,9 +151,8 @@ def _versions() -> Iterator[Diagnosis]:
     others = []
     # The lock has the packages of all extras, not only those installed here.
     for name, number in re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8")):
-        with suppress(PackageNotFoundError):
-            if (here := version(name).partition("+")[0]) != number:
-                others.append(f"{name} {here} instead of {number}")
+        if (here := installed_version(name)) not in (None, number):
+            others.append(f"{name} {here} instead of {number}")
     if others:
         remedy = "rm .venv/.installed && make .venv/.installed"
         yield Diagnosis("packages", f"{'; '.join(others)}; {remedy}", "absent")
