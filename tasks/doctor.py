@@ -21,7 +21,7 @@ from iterpref_core.records import (
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
 from tasks.dvc import CHOSEN_SITE_CACHE, PRIVATE_SITE_CACHE
-from tasks.dvc.graph import check_root, load_graph, opened_repo
+from tasks.dvc.graph import check_root, load_graph, name_of, opened_repo
 from tasks.dvc.storage import check_storage
 from tasks.early_checks import refusals
 from tasks.git.command import git
@@ -83,6 +83,7 @@ def examine_settings(params: Params) -> Iterator[Diagnosis]:
 def _files(params: Params) -> Iterator[Diagnosis]:
     """Try what a run needs of the checkout, before it works for hours."""
     yield _probe("problems", lambda: f"{len(list(read_ingested(INGESTED, set())))} of your own")
+    yield _probe("inputs of stages", _find_inputs)
     yield _probe("DVC's cache", lambda: check_storage(params))
     yield _probe("DVC's remote", _find_remote, "absent")
     yield _probe("git", _find_commit, "absent")
@@ -96,6 +97,21 @@ def _find_commit() -> str:
     """
     check_hidden(Path())
     return git("log", "-1", "--format=commit %h").decode().strip()
+
+
+def _find_inputs() -> str:
+    """Report that all files are here which stages read and no stage makes.
+
+    Raises:
+        InputError: one is not here.
+    """
+    with opened_repo(Path()) as repo:
+        made = [out.fs_path for out in repo.index.outs]
+        for stage in repo.index.stages:
+            for dep in stage.deps if stage.cmd else ():
+                if not dep.exists and not any(Path(dep.fs_path).is_relative_to(out) for out in made):
+                    raise InputError(f"{dep}: is not here, and the stage {name_of(stage)} reads it; correct {GRAPH}")
+    return "are here"
 
 
 def _find_remote() -> str:

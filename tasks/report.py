@@ -30,7 +30,8 @@ def run(params: Params, *models: str) -> "Summary":
     deps = read_yaml(paths.GRAPH)["stages"]["report"]["deps"]
     missing = [path for path in (str(paths.RESULTS / name) for name in names) if path not in deps]
     if missing:
-        raise InputError(f"{paths.GRAPH}: the stage report must depend on {', '.join(missing)}: add these lines to its deps")
+        added = ", ".join(missing)
+        raise InputError(f"{paths.GRAPH}: the stage report must depend on {added}: add these lines to its deps")
     # An experiment on own pairs has no repairs: its debugger is the student, and would stand in the table twice.
     if params.model.debugger == params.model.student != "nanolab":
         names = [name for name in names if name != "debugger"]

@@ -92,9 +92,7 @@ def _settings(stage: FinishedStage) -> dict[str, Any]:
         if not key.startswith(section)
     }
     stated = {
-        f"training.{key.removeprefix(section)}": value
-        for key, value in stage.params.items()
-        if key.startswith(section)
+        f"training.{key.removeprefix(section)}": value for key, value in stage.params.items() if key.startswith(section)
     }
     return common | stated
 

@@ -115,12 +115,13 @@ def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkey
         (lambda: Path(".dvc/config.local").write_text("[core"), "plain dvc", "config.local"),
         (lambda: Path("problems/mine.jsonl").write_text("{"), "problems", "mine.jsonl"),
         (lambda: shutil.rmtree(".git"), "experiment", "git"),
+        (lambda: Path("code.py").unlink(), "inputs of stages", "code.py: is not here, and the stage problems reads it"),
         (lambda: Path(".dvc/config").write_text(REMOTE), "DVC's remote", "none"),
         (lambda: git("update-index", "--skip-worktree", "params.yaml"), "git", "params.yaml"),
     ],
 )  # fmt: skip
 def test_what_would_fail_after_the_work_is_a_finding(harm, name, told, toy_checkout, monkeypatch):
-    toy_checkout({"problems": {"cmd": "true", "outs": ["out"]}})
+    toy_checkout({"problems": {"cmd": "true", "deps": ["code.py"], "outs": ["out"]}}, {"code.py": ""})
     Path("problems").mkdir()
     harm()
     monkeypatch.setattr(doctor, "_isolation", lambda _: ())
