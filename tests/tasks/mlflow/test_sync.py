@@ -25,7 +25,7 @@ from tasks.mlflow.entry import Entry, FinishedStage, begin_entry, entries_folder
 from tasks.mlflow.pages import ADDRESS, page_of_run
 from tasks.mlflow.rows import _data_of
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
-from tasks.mlflow.sync import _away_until, _warn, write_entry
+from tasks.mlflow.sync import _warn, write_entry
 from tasks.prefect.server import announced
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
@@ -50,7 +50,6 @@ def checkout(tmp_path, tmp_path_factory, monkeypatch):
     for name in (*(f"MLFLOW_{it}" for it in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID")), "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("ITERPREF_COMMAND", raising=False)
-    _away_until.clear()
     _warn.cache_clear()
     shutil.copy2(ROOT / "params.yaml", ".")
     init_dvc(no_scm=True)
@@ -185,7 +184,7 @@ def test_the_row_of_a_command_has_the_status_of_the_last_look():
     assert "no memory" not in found["beta=0.3"].data.tags["mlflow.note.content"]
     write(finished("pairs"), params={"b": "other"})
     server = Server()
-    assert len(server.client.search_runs([server.experiment_id])) == 3, "of other parameters there is another one"
+    assert len(server.client.search_runs([server.experiment_id])) == 4, "another command has rows of its own"
 
 
 def test_one_name_stands_for_a_value_of_all_objectives():
@@ -333,7 +332,6 @@ def test_a_server_that_goes_away_while_it_is_written_to_is_not_asked_for_each_en
         patch.setattr("tasks.mlflow.sync.send", go_away)
         for name in ("first", "second", "third"):
             patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-            _away_until.clear()
             write(of=name)
     assert len(kept_entries()) == len(asked) == 3, "each command asks for one entry"
 
@@ -454,7 +452,7 @@ def test_after_a_move_of_the_checkout_artifacts_are_where_its_database_is(checko
     write(report, of="before")
     moved = checkout.rename(checkout.with_name("moved"))
     monkeypatch.chdir(moved)
-    write(report, of="after")
+    write(report.model_copy(update={"times": None}), of="after")
     for name, run in runs().items():
         if name in ("before", "after"):
             assert run.info.artifact_uri.startswith(moved.as_uri())
