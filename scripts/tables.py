@@ -37,12 +37,13 @@ class Table(NamedTuple):
 
 
 def rows_of_sets() -> list[str]:
-    """Return the rows of the table of public sets in docs/problems.md, one for each preset."""
+    """Return the list of public sets in docs/problems.md, one line for each preset."""
     rows = []
     for name, preset in PRESETS.items():
         title = f"[{preset.title}]({_HUB}/{preset.card})" if preset.card else preset.title
         words = f" `{preset.hub}`" if preset.hub else ""
-        rows.append(f"| {title}{words} | `{name}` | {preset.license} | {preset.notes} |")
+        license = f", {preset.license}" if preset.license else ""
+        rows.append(f"- `{name}`: {title}{words}{license}: {preset.notes}")
     return rows
 
 
@@ -98,7 +99,7 @@ def stated(name: str) -> list[Requirement]:
 TABLES = (
     Table(
         ROOT / "docs/problems.md",
-        "| set | `--format` | license | read |\n|---|---|---|---|\n",
+        "The name of the format, the set, its license, and what is read:\n\n",
         rows_of_sets,
     ),
     Table(

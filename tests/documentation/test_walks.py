@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 from string import Template
 
@@ -13,7 +14,13 @@ from tests.settings import ROOT
 
 __all__ = ["iterpref"]
 
-VARIABLES = {"MODEL": "/models/student", "DEBUGGER": "a-debugger", "DEBUGGER_URL": "http://127.0.0.1:1/v1"}
+VARIABLES = {
+    "MODEL": "/models/student",
+    "DEBUGGER": "a-debugger",
+    "DEBUGGER_URL": "http://127.0.0.1:1/v1",
+    "PYTHON": sys.executable,
+    "PWD": str(ROOT),
+}
 
 
 @pytest.mark.parametrize("page", ["own-model.md", "tutorial.md"])
