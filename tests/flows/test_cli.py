@@ -82,7 +82,7 @@ train --objectiv dpo | --objective
 train --model m --objective dpo --pairs pairs.jsonl | --out is missing
 train --model m --objective dpo --pairs pairs.jsonl --out . | --out .: the folder of the trained model needs a name
 train --model m --objective dpo --pairs pairs.jsonl --set training.start=m | training.start is read by the stage alone
-train --model m --objective dpo --pairs pairs.jsonl --out o --set training.accelerate=absent.yaml | absent.yaml is not there
+train --model m --objective dpo --pairs pairs.jsonl --out o --set training.accelerate=absent.yaml | absent.yaml is not
 localize --pairs absent.jsonl --out o | 'absent.jsonl' does not exist
 localize --pairs pairs.jsonl --out pairs.jsonl | --out and --pairs are the same
 localize --pairs pairs.jsonl --out pairs.jsonl/o | check the path

@@ -5,6 +5,7 @@ from pathlib import Path
 from time import process_time
 
 import pytest
+import yaml
 
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.presets import PRESETS
@@ -15,53 +16,9 @@ from iterpref_core.records import Message, PreferencePair, exact_form, merged_fo
 from tests.texts import read_table
 
 ASKED = 'Écris `n`: add 1, and say "done".'
-ASSERTION = "assert f(1) == 2"
-IO = {"input": "1\n", "output": "2\n"}
-WAYS = {
-    "function": ("problems", {"prompt": ASKED, "tests": [ASSERTION]}),
-    "another function": ("problems", {"prompt": ASKED, "tests": ["assert g(1) == 2"]}),
-    "class": ("problems", {"prompt": ASKED, "tests": ["assert Sum(1) == 2"]}),
-    "several names": ("problems", {"prompt": ASKED, "tests": ["from solution import f, g, h\nassert f(1) == g(h)"]}),
-    "method": (
-        "problems",
-        {
-            "prompt": ASKED,
-            "starter_code": "class Solution:\n    def f(self, n):\n        ",
-            "tests": {"fn_name": "f", "inputs": [[1]], "outputs": [2]},
-        },
-    ),
-    "script": ("problems", {"prompt": ASKED, "tests": [IO]}),
-    "script with a beginning": ("problems", {"prompt": ASKED, "tests": [IO], "starter_code": "n = int(input())\n"}),
-    "messages": (
-        "verl",
-        {
-            "prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": ASKED}],
-            "reward_model": {"ground_truth": {"inputs": ["1"], "outputs": ["2"]}},
-        },
-    ),
-    "mbpp": ("mbpp", {"task_id": 601, "text": ASKED, "test_list": [ASSERTION], "code": "def f(n): return n + 1"}),
-    "kodcode": (
-        "kodcode",
-        {
-            "question": ASKED,
-            "test": "from solution import f\n\ndef test_f():\n    assert f(1) == 2\n",
-            "test_info": [{"function_name": "f", "function_declaration": "def f(n):"}],
-            "solution": "def f(n): return n + 1",
-        },
-    ),
-    "humaneval": (
-        "humaneval",
-        {
-            "task_id": "HumanEval/1",
-            "prompt": ASKED,
-            "entry_point": "f",
-            "test": "def check(candidate):\n    assert candidate(1) == 2\n",
-            "canonical_solution": "def f(n): return n + 1",
-        },
-    ),
-    "another composition": ("problems", {"prompt": unicodedata.normalize("NFD", ASKED), "tests": [ASSERTION]}),
-    "invisible characters": ("problems", {"prompt": ASKED.replace(" ", "\u200b\xa0"), "tests": [ASSERTION]}),
-    "another layout": ("problems", {"prompt": "ÉCRIS n:  add 1,\nand say **done**", "tests": [ASSERTION]}),
+WAYS = yaml.safe_load(Path(__file__).with_name("ways.yaml").read_text()) | {
+    "another composition": ("problems", {"prompt": unicodedata.normalize("NFD", ASKED), "tests": ["assert f(1) == 2"]}),
+    "invisible characters": ("problems", {"prompt": ASKED.replace(" ", "\u200b\xa0"), "tests": ["assert f(1) == 2"]}),
 }
 
 

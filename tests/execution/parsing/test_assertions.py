@@ -22,7 +22,8 @@ assert not f(1) | f(1) | not f(1)
 assert abs(f(1) - 0.5) < 1e-6 | f(1) | abs(f(1) - 0.5) < 1e-06
 assert abs(0.5 - f(1)) <= 1e-6 | f(1) | abs(0.5 - f(1)) <= 1e-06
 assert math.isclose(f(1), 0.5, abs_tol=0.1) | f(1) | math.isclose(f(1), 0.5, abs_tol=0.1)
-assert f(1) == [float('inf'), {1}, frozenset([2]), 2j, b'x', ...] | f(1) | [float('inf'), {1}, frozenset([2]), 2j, b'x', ...]
+assert f(1) == [float('inf'), {1}, frozenset([2])] | f(1) | [float('inf'), {1}, frozenset([2])]
+assert f(1) == [1 + 2j, b'x', ...] | f(1) | [1 + 2j, b'x', ...]
 assert len(f(1)) is None | len(f(1)) | None
 assert sum(1, 2) == 3 | sum(1, 2) | 3
 """)
@@ -68,11 +69,10 @@ def test_a_single_assertion_about_a_call_with_literals_is_read(source, shown, ex
     assert (found.shown, found.expected.source) == (shown, expected)
 
 
-@pytest.mark.parametrize(
-    ("source",), [*read_table(INSIDE), (f"assert f(1) == '{'a' * 100_000}'",)], ids=lambda text: text[:40]
-)
-def test_any_other_test_runs_inside(source):
-    assert read_assertion(source) is None
+def test_any_other_test_runs_inside():
+    for (source,) in read_table(INSIDE):
+        assert read_assertion(source) is None, source
+    assert read_assertion(f"assert f(1) == '{'a' * 100_000}'") is None
 
 
 HOLDS = [
