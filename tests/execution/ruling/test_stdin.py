@@ -185,24 +185,24 @@ def test_long_texts_pass_in_both_directions(executor):
 SPLIT = "def check(input, expected, printed):\n    a, b = map(int, printed.split())\n    return a + b == int(input)"
 
 
-@pytest.mark.parametrize(
-    ("printed", "checker", "verdict", "feedback"),
-    [
-        ("1 6", SPLIT, "passed", ""),
-        ("2 5", SPLIT, "passed", ""),
-        ("2 6", SPLIT, "wrong_answer", "printed '2 6\\n', expected '3 4': the checker does not accept it"),
-        ("2", SPLIT, "wrong_answer", "the checker failed on it: exception ValueError"),
-        ("2", "def check(input, expected, printed): pass", "wrong_answer", "does not accept it"),
-        ("2", "def check(input, expected, printed):\n    while True: pass", "wrong_answer", "failed on it: timeout"),
-        ("2", "def check(input, expected, printed): return 1", "passed", ""),
-        ("2", "def check(", "infra_error", "the checker of a test cannot be used: SyntaxError"),
-        ("2", "def other(input, expected, printed): return True", "infra_error", "name 'check' is not defined"),
-        ("2", "import nope", "infra_error", "No module named 'nope'"),
-        ("2", "check = 3", "infra_error", "'int' object is not callable"),
-    ],
-)
+CHECKED = r"""
+1 6 | SPLIT | passed |
+2 5 | SPLIT | passed |
+2 6 | SPLIT | wrong_answer | , expected '3 4': the checker does not accept it
+2 | SPLIT | wrong_answer | the checker failed on it: exception ValueError
+2 | def check(input, expected, printed): pass | wrong_answer | does not accept it
+2 | def check(input, expected, printed):\n    while True: pass | wrong_answer | failed on it: timeout
+2 | def check(input, expected, printed): return 1 | passed |
+2 | def check( | infra_error | the checker of a test cannot be used: SyntaxError
+2 | def other(input, expected, printed): return True | infra_error | name 'check' is not defined
+2 | import nope | infra_error | No module named 'nope'
+2 | check = 3 | infra_error | 'int' object is not callable
+"""
+
+
+@pytest.mark.parametrize(("printed", "checker", "verdict", "feedback"), read_table(CHECKED))
 def test_a_checker_decides(executor, printed, checker, verdict, feedback):
-    outcome = run(executor, f"print('{printed}')", "7", "3 4", checker=checker)
+    outcome = run(executor, f"print('{printed}')", "7", "3 4", checker=checker.replace("SPLIT", SPLIT))
     assert outcome.verdict == verdict, outcome.feedback
     assert feedback in outcome.feedback
     assert outcome.tests_passed == (verdict == "passed")
