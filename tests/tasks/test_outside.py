@@ -12,6 +12,7 @@ from iterpref_core.records import read_yaml, with_values
 from tasks.outside import OUTSIDE, write_outside
 from tests.dvc_repository import reproduce
 from tests.settings import PARAMS, ROOT
+from tests.texts import write_files
 
 GRAPH = {
     "outside": {
@@ -32,10 +33,7 @@ def outside(tmp_path, monkeypatch):
     """A model's folder and two benchmarks; returns a function that reads what is written of them, as text by key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HUMANEVAL_OVERRIDE_PATH", raising=False)
-    for name in ("model/weights", "humaneval.jsonl", "mine.jsonl"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("1")
+    write_files(tmp_path, dict.fromkeys(("model/weights", "humaneval.jsonl", "mine.jsonl"), "1"))
     values = {
         "model.student": str(tmp_path / "model"),
         "pairs.benchmarks": ["heldout", "mine.jsonl"],
