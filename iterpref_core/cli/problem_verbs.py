@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Set
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from difflib import get_close_matches
 from enum import Enum
 from hashlib import sha256
@@ -38,7 +38,7 @@ _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "k
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
     "answers": _OF_EVERY_SET,
-    "programs": _OF_EVERY_SET | {"spans"},
+    "programs": _OF_EVERY_SET,
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
     "folder": {"python", "license", "heldout", "dropped", "keep"},
@@ -96,9 +96,6 @@ ColumnsOption = Annotated[
         "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
     ),
 ]
-SpansOption = Annotated[
-    Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
-]
 PythonOption = Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")]
 
 
@@ -119,7 +116,6 @@ def ingest(
     config: ConfigurationOption = None,
     _formats: FormatsOption = False,
     columns: ColumnsOption = None,
-    spans: SpansOption = None,
     python: PythonOption = None,
     keep: KeepOption = False,
     environment: EnvironmentOption = None,
@@ -188,13 +184,9 @@ def ingest(
         )
     else:
         from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
-        from iterpref_core.pairs.localization.localization import localize_pairs
 
         judging = Judging(settings.pairs, settings.execution, store) if parts == "programs" else None
         taken = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
-        if spans is not None:
-            regions = localize_pairs(out, settings.localization, spans)
-            taken = replace(taken, counts=taken.counts | {"spans": regions.pairs})
     _show_ingested(taken, json_)
 
 
