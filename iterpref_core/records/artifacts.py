@@ -8,12 +8,13 @@ that old files are not misread.
 import hashlib
 import json
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -426,19 +427,13 @@ class PreferencePair(Record):
     rejected: Answer
     problem_id: str | None = None
     license: str | None = None
-    tested: bool | None = None
+    tested: StrictBool | None = None
     provenance: Provenance | None = None
     rejected_spans: tuple[Span, ...] | None = None
     chosen_spans: tuple[Span, ...] | None = None
     localization: str | None = None
     chosen_by: str | None = None
     rejected_by: str | None = None
-
-    @field_validator("chosen_by", "rejected_by", mode="before")
-    @classmethod
-    def _model_as_text(cls, value: Any) -> Any:
-        # Files of other origin may use this name for something else.
-        return value if isinstance(value, str) else None
 
     @field_validator("rejected_spans", "chosen_spans", mode="before")
     @classmethod
@@ -448,24 +443,22 @@ class PreferencePair(Record):
 
     @model_validator(mode="after")
     def _spans_inside(self) -> Self:
-        for field, spans, program in (
-            ("rejected_spans", self.rejected_spans, self.rejected),
-            ("chosen_spans", self.chosen_spans, self.chosen),
-        ):
-            for start, end in spans or ():
+        for field in ("rejected", "chosen"):
+            program = getattr(self, field)
+            for start, end in getattr(self, f"{field}_spans") or ():
                 if not 0 <= start <= end <= len(program):
                     raise ValueError(
-                        f"{field}: [{start}, {end}] lies outside of the program, which has {len(program)} characters; "
-                        "correct it, or leave both columns out, and `iterpref localize` marks the pair"
+                        f"{field}_spans: [{start}, {end}] lies outside of the program, which has {len(program)} "
+                        "characters; correct it, or leave both columns out, and `iterpref localize` marks the pair"
                     )
         return self
 
-    @field_validator("provenance", mode="wrap")
+    @field_validator("tested", "provenance", "chosen_by", "rejected_by", mode="wrap")
     @classmethod
-    def _provenance_of_rows(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Provenance | None:
+    def _of_this_meaning(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         # Files of other origin may use this name for something else.
         try:
-            return cast("Provenance | None", read(value))
+            return read(value)
         except ValidationError:
             return None
 
@@ -478,12 +471,6 @@ class PreferencePair(Record):
             f"a license is an SPDX expression in a text, not {type(value).__name__}; `iterpref ingest --format trl` "
             "reads lists of texts"
         )
-
-    @field_validator("tested", mode="before")
-    @classmethod
-    def _tested_as_truth(cls, value: Any) -> Any:
-        # Files of other origin may use this name for something else.
-        return value if isinstance(value, bool) else None
 
     @property
     def problem(self) -> str:

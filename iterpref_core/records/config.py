@@ -552,8 +552,7 @@ def _unknown_key(location: list[str]) -> str:
         near = elsewhere or near
     if not near:
         return unknown_name("parameter", given, known)
-    *others, last = map(repr, near)
-    return f"no parameter {given!r}; did you mean {' or '.join([', '.join(others), last] if others else [last])}?"
+    return f"no parameter {given!r}; did you mean {' or '.join(map(repr, near))}?"
 
 
 def _known_keys(location: list[str]) -> list[str]:
