@@ -37,13 +37,13 @@ _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "k
 """Options for every published set, of problems or of pairs."""
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
-    "answers": _OF_EVERY_SET,
-    "programs": _OF_EVERY_SET,
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
     "folder": {"python", "license", "heldout", "dropped", "keep"},
 }
-"""The parts of a format's rows → its options."""
+"""The parts of a format's rows → its options; by default those for every set."""
+_OF_SOME = set[str]().union(*_OPTIONS.values())
+"""Options that only some formats have."""
 
 
 SourcesArgument = Annotated[
@@ -134,7 +134,7 @@ def ingest(
     settings = read_params(set_, params_file, environments=environment)
     parts = PRESETS[form].parts if form in PRESETS else form
     # Without trajectories no wrong programs are kept.
-    _refuse(ctx, form, _OPTIONS[parts] - (set() if trajectories else {"pairs_per_problem"}))
+    _refuse(ctx, form, _OPTIONS.get(parts, _OF_EVERY_SET) - (set() if trajectories else {"pairs_per_problem"}))
     # A scheduler such as Slurm stops a job by SIGTERM, which then ends with the message of Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if form == "folder":
@@ -211,11 +211,10 @@ def _show_ingested(taken: "Ingested", json_: bool) -> None:
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
     """Refuse options that a format does not have, instead of ignoring them."""
-    of_all = {"source", "form", "out", "environment", "set_", "json_"}
     for option in ctx.command.params:
         name = str(option.name)
         source = ctx.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE" and name not in known | of_all:
+        if source is not None and source.name == "COMMANDLINE" and name in _OF_SOME - known:
             raise InputError(f"{option.opts[0]}: --format {form} does not have this option here; leave it out")
 
 
