@@ -83,7 +83,7 @@ class IoTest(Record, extra="forbid"):
         tuples_as_lists: a tuple equals a list of the same items, as in the graders of APPS, verl and LiveCodeBench.
     """
 
-    example: ClassVar[str] = '{"kind": "io", "call": "f(1)", "expected": "2"}'
+    example = '{"kind": "io", "call": "f(1)", "expected": "2"}'
 
     kind: Literal["io"] = "io"
     call: str
@@ -95,7 +95,7 @@ class IoTest(Record, extra="forbid"):
 class AssertTest(Record, extra="forbid"):
     """A test of statements that raise AssertionError when the program is wrong."""
 
-    example: ClassVar[str] = '{"kind": "assert", "code": "assert f(1) == 2"}'
+    example = '{"kind": "assert", "code": "assert f(1) == 2"}'
 
     kind: Literal["assert"] = "assert"
     code: str
@@ -104,7 +104,7 @@ class AssertTest(Record, extra="forbid"):
 class UnittestTest(Record, extra="forbid"):
     """A test with the source of one or more `unittest.TestCase` classes."""
 
-    example: ClassVar[str] = (
+    example = (
         '{"kind": "unittest", "code": "import unittest\\nclass T(unittest.TestCase):\\n'
         '    def test_f(self): self.assertEqual(f(1), 2)\\n"}'
     )
@@ -116,9 +116,7 @@ class UnittestTest(Record, extra="forbid"):
 class PytestTest(Record, extra="forbid"):
     """A test file for pytest; the file imports the solution as the module `solution`."""
 
-    example: ClassVar[str] = (
-        '{"kind": "pytest", "code": "from solution import f\\n\\ndef test_f():\\n    assert f(1) == 2\\n"}'
-    )
+    example = '{"kind": "pytest", "code": "from solution import f\\n\\ndef test_f():\\n    assert f(1) == 2\\n"}'
 
     kind: Literal["pytest"] = "pytest"
     code: str
@@ -140,7 +138,7 @@ class StdinTest(Record, extra="forbid"):
             function runs as a program of its own.
     """
 
-    example: ClassVar[str] = '{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}'
+    example = '{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}'
 
     kind: Literal["stdin"] = "stdin"
     input: str
@@ -161,7 +159,7 @@ class ScriptTest(Record, extra="forbid"):
         environment: name of the interpreter in `execution.environments`; None: this project's own.
     """
 
-    example: ClassVar[str] = (
+    example = (
         '{"kind": "script", "module": "solution", "run": "test.py", '
         '"files": {"test.py": "from solution import f\\nassert f(1) == 2\\n"}}'
     )
@@ -231,13 +229,11 @@ class Problem(Record, extra="forbid"):
         provenance: the row that the problem is from; of several submissions, the first.
     """
 
-    example: ClassVar[str] = (
+    example = (
         '{"task_id": "one", "prompt": "Add 1 to n.", "entry_point": "f", '
         '"tests": [{"kind": "io", "call": "f(1)", "expected": "2"}]}'
     )
-    hint: ClassVar[str] = (
-        "rows of published sets become problems first: iterpref ingest FILE --format humaneval --out problems.jsonl"
-    )
+    hint = "rows of published sets become problems first: iterpref ingest FILE --format humaneval --out problems.jsonl"
 
     task_id: str = Field(min_length=1)
     prompt: Prompt
@@ -286,7 +282,7 @@ class Sample(Record):
     If a row has both, `solution` counts, as in EvalPlus.
     """
 
-    example: ClassVar[str] = '{"task_id": "one", "solution": "def f(n): ..."}'
+    example = '{"task_id": "one", "solution": "def f(n): ..."}'
 
     task_id: str
     solution: str | None = None
@@ -357,7 +353,7 @@ class Trajectory(Record):
         provenance: the problem's provenance.
     """
 
-    example: ClassVar[str] = (
+    example = (
         '{"task_id": "one", "solved": true, "attempts": ['
         '{"iteration": 0, "code": "def f(n): ...", "verdict": "wrong_answer"}, '
         '{"iteration": 1, "code": "def f(n): return n", "verdict": "passed"}]}'
@@ -419,7 +415,7 @@ class PreferencePair(Record):
         rejected_by: the model that wrote `rejected`.
     """
 
-    example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
+    example = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
 
     task_id: str
     prompt: Prompt
