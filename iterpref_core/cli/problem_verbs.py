@@ -46,13 +46,6 @@ _OF_SOME = set[str]().union(*_OPTIONS.values())
 """Options that only some formats have."""
 
 
-SourcesArgument = Annotated[
-    list[Path],
-    typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
-]
-FormatOption = Annotated[str, typer.Option("--format", help="Format of the sources; --formats lists them.")]
-
-
 def _list_formats(asked: bool) -> None:
     if asked:
         titles = {name: preset.title for name, preset in PRESETS.items()} | {"folder": "your own package with tests"}
@@ -60,64 +53,51 @@ def _list_formats(asked: bool) -> None:
         raise typer.Exit
 
 
-FormatsOption = Annotated[
-    bool, typer.Option("--formats", is_eager=True, callback=_list_formats, help="List the formats, and end.")
-]
-IngestedOption = Annotated[
-    Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")
-]
-MaxTestsOption = Annotated[
-    int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
-]
-VisibleOption = Annotated[
-    int | None, typer.Option(min=1, help="Tests of a problem that models may see; the others are hidden.")
-]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Rows to read.")]
-HeldoutOption = Annotated[float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")]
-TrajectoriesOption = Annotated[
-    Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
-]
-PairsPerProblemOption = Annotated[
-    int,
-    typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
-]
-LicenseOption = Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")]
-KeepOption = Annotated[
-    bool, typer.Option("--keep", help="Also take rows that seem to hold keys, passwords or e-mail addresses.")
-]
-SplitOption = Annotated[
-    str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
-]
-ConfigurationOption = Annotated[str | None, typer.Option(help="Configuration to read where a folder has several.")]
-ColumnsOption = Annotated[
-    str | None,
-    typer.Option(
-        help="The columns of each part. Format problems: prompt=question,reference=answer,tests=checks. "
-        "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
-    ),
-]
-PythonOption = Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")]
-
-
 def ingest(
     ctx: typer.Context,
-    source: SourcesArgument,
-    form: FormatOption,
-    out: IngestedOption,
-    max_tests: MaxTestsOption = None,
-    visible: VisibleOption = None,
-    limit: LimitOption = None,
-    heldout: HeldoutOption = 0.0,
+    source: Annotated[
+        list[Path],
+        typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
+    ],
+    form: Annotated[str, typer.Option("--format", help="Format of the sources; --formats lists them.")],
+    out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
+    max_tests: Annotated[
+        int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
+    ] = None,
+    visible: Annotated[
+        int | None, typer.Option(min=1, help="Tests of a problem that models may see; the others are hidden.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows to read.")] = None,
+    heldout: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")
+    ] = 0.0,
     dropped: DroppedOption = None,
-    trajectories: TrajectoriesOption = None,
-    pairs_per_problem: PairsPerProblemOption = 1,
-    license: LicenseOption = None,
-    split: SplitOption = None,
-    config: ConfigurationOption = None,
-    _formats: FormatsOption = False,
-    columns: ColumnsOption = None,
-    python: PythonOption = None,
-    keep: KeepOption = False,
+    trajectories: Annotated[
+        Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
+    ] = None,
+    pairs_per_problem: Annotated[
+        int,
+        typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
+    ] = 1,
+    license: Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="Configuration to read where a folder has several.")] = None,
+    _formats: Annotated[
+        bool, typer.Option("--formats", is_eager=True, callback=_list_formats, help="List the formats, and end.")
+    ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="The columns of each part. Format problems: prompt=question,reference=answer,tests=checks. "
+            "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
+        ),
+    ] = None,
+    python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Also take rows that seem to hold keys, passwords or e-mail addresses.")
+    ] = False,
     environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
@@ -218,27 +198,18 @@ def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
             raise InputError(f"{option.opts[0]}: --format {form} does not have this option here; leave it out")
 
 
-SynthesizedOption = Annotated[
-    Path, output_file(help="JSONL to write problems to; files in problems/ join the experiment.")
-]
-CountOption = Annotated[int, typer.Option(min=1, help="Number of problems to ask for; sound ones are kept.")]
-SeedCodeOption = Annotated[
-    Path | None, input_path(help="Folder with Python files, or JSONL with a field `code`, to make the tree from.")
-]
-SeedLicenseOption = Annotated[
-    str | None, typer.Option(help="SPDX of seed files without an SPDX header; for models on other machines.")
-]
-TreeOption = Annotated[
-    Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
-]
-
-
 def synthesize(
-    out: SynthesizedOption,
-    count: CountOption,
-    seed_code: SeedCodeOption = None,
-    license: SeedLicenseOption = None,
-    tree: TreeOption = None,
+    out: Annotated[Path, output_file(help="JSONL to write problems to; files in problems/ join the experiment.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of problems to ask for; sound ones are kept.")],
+    seed_code: Annotated[
+        Path | None, input_path(help="Folder with Python files, or JSONL with a field `code`, to make the tree from.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(help="SPDX of seed files without an SPDX header; for models on other machines.")
+    ] = None,
+    tree: Annotated[
+        Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
+    ] = None,
     dropped: DroppedOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
