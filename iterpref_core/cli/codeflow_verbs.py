@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.records import InputError, load_params, with_values
+from iterpref_core.records import InputError
 
 from .options import (
     BackendOption,
@@ -62,18 +62,18 @@ def debug(
     from iterpref_core.pairs.codeflow.codeflow import run_codeflow, show_prompts
     from iterpref_core.pairs.codeflow.roles import choose_models
 
-    stated = read_values(set_, params_file)
-    if draft_model is None and stated.get("codeflow.draft_model") == "student":
-        draft_model = with_values(load_params(), stated).model.student
+    drafter = read_values(set_, params_file).get("codeflow.draft_model", "debugger")
     # Options of the verb override params.yaml; None leaves the file's value.
     options = {
-        "codeflow.draft_model": "debugger" if draft_model is None else "student",
+        "codeflow.draft_model": "student" if draft_model else drafter,
         "inference.concurrency": concurrency,
         "codeflow.max_iterations": max_iterations,
         "codeflow.seed": seed,
         **endpoint_values(backend, base_url),
     }
     settings = read_params(set_, params_file, options, environment)
+    if settings.codeflow.draft_model == "student":
+        draft_model = draft_model or settings.model.student
     if show_prompt is not None:
         for request in show_prompts(problems, show_prompt, settings.codeflow.wording):
             print_text(f"{request}\n\n---")

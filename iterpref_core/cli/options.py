@@ -140,8 +140,8 @@ def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
         if not (name and python):
             raise ConfigError(f"--environment {text!r}: not NAME=PYTHON:FOLDER, as `iterpref ingest` prints it")
         if not folder:
-            around = [place for path in (Path.cwd() / python, Path.cwd() / name) for place in path.parents]
-            near = (path for place in around for path in (place, place / name) if path.name == name and path.is_dir())
+            places = (Path.cwd(), *(Path.cwd() / python).parents)
+            near = (path for place in places for path in (place, place / name) if path.name == name and path.is_dir())
             folder = str(next(near, ""))
         if not folder:
             raise ConfigError(f"--environment {text}: add the project's folder: {text}{os.pathsep}FOLDER")

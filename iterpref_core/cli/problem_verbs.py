@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Set
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from difflib import get_close_matches
 from enum import Enum
 from hashlib import sha256
@@ -37,20 +37,13 @@ _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "k
 """Options for every published set, of problems or of pairs."""
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
-    "answers": _OF_EVERY_SET,
-    "programs": _OF_EVERY_SET | {"spans"},
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
     "folder": {"python", "license", "heldout", "dropped", "keep"},
 }
-"""The parts of a format's rows → its options."""
-
-
-SourcesArgument = Annotated[
-    list[Path],
-    typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
-]
-FormatOption = Annotated[str, typer.Option("--format", help="Format of the sources; --formats lists them.")]
+"""The parts of a format's rows → its options; by default those for every set."""
+_OF_SOME = set[str]().union(*_OPTIONS.values())
+"""Options that only some formats have."""
 
 
 def _list_formats(asked: bool) -> None:
@@ -60,68 +53,51 @@ def _list_formats(asked: bool) -> None:
         raise typer.Exit
 
 
-FormatsOption = Annotated[
-    bool, typer.Option("--formats", is_eager=True, callback=_list_formats, help="List the formats, and end.")
-]
-IngestedOption = Annotated[
-    Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")
-]
-MaxTestsOption = Annotated[
-    int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
-]
-VisibleOption = Annotated[
-    int | None, typer.Option(min=1, help="Tests of a problem that models may see; the others are hidden.")
-]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Rows to read.")]
-HeldoutOption = Annotated[float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")]
-TrajectoriesOption = Annotated[
-    Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
-]
-PairsPerProblemOption = Annotated[
-    int,
-    typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
-]
-LicenseOption = Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")]
-KeepOption = Annotated[
-    bool, typer.Option("--keep", help="Also take rows that seem to hold keys, passwords or e-mail addresses.")
-]
-SplitOption = Annotated[
-    str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
-]
-ConfigurationOption = Annotated[str | None, typer.Option(help="Configuration to read where a folder has several.")]
-ColumnsOption = Annotated[
-    str | None,
-    typer.Option(
-        help="The columns of each part. Format problems: prompt=question,reference=answer,tests=checks. "
-        "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
-    ),
-]
-SpansOption = Annotated[
-    Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
-]
-PythonOption = Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")]
-
-
 def ingest(
     ctx: typer.Context,
-    source: SourcesArgument,
-    form: FormatOption,
-    out: IngestedOption,
-    max_tests: MaxTestsOption = None,
-    visible: VisibleOption = None,
-    limit: LimitOption = None,
-    heldout: HeldoutOption = 0.0,
+    source: Annotated[
+        list[Path],
+        typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
+    ],
+    form: Annotated[str, typer.Option("--format", help="Format of the sources; --formats lists them.")],
+    out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
+    max_tests: Annotated[
+        int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
+    ] = None,
+    visible: Annotated[
+        int | None, typer.Option(min=1, help="Tests of a problem that models may see; the others are hidden.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows to read.")] = None,
+    heldout: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the problems to hold out for evaluation.")
+    ] = 0.0,
     dropped: DroppedOption = None,
-    trajectories: TrajectoriesOption = None,
-    pairs_per_problem: PairsPerProblemOption = 1,
-    license: LicenseOption = None,
-    split: SplitOption = None,
-    config: ConfigurationOption = None,
-    _formats: FormatsOption = False,
-    columns: ColumnsOption = None,
-    spans: SpansOption = None,
-    python: PythonOption = None,
-    keep: KeepOption = False,
+    trajectories: Annotated[
+        Path | None, output_file(help="JSONL of a wrong and a right program of each problem that has both, for `pair`.")
+    ] = None,
+    pairs_per_problem: Annotated[
+        int,
+        typer.Option(min=1, help="With --trajectories: wrong programs of a problem to keep, the nearest ones."),
+    ] = 1,
+    license: Annotated[str | None, typer.Option(help="SPDX license of rows that state none.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split to read where there are several: train by default; all for every file.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="Configuration to read where a folder has several.")] = None,
+    _formats: Annotated[
+        bool, typer.Option("--formats", is_eager=True, callback=_list_formats, help="List the formats, and end.")
+    ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="The columns of each part. Format problems: prompt=question,reference=answer,tests=checks. "
+            "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
+        ),
+    ] = None,
+    python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Also take rows that seem to hold keys, passwords or e-mail addresses.")
+    ] = False,
     environment: EnvironmentOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,
@@ -138,7 +114,7 @@ def ingest(
     settings = read_params(set_, params_file, environments=environment)
     parts = PRESETS[form].parts if form in PRESETS else form
     # Without trajectories no wrong programs are kept.
-    _refuse(ctx, form, _OPTIONS[parts] - (set() if trajectories else {"pairs_per_problem"}))
+    _refuse(ctx, form, _OPTIONS.get(parts, _OF_EVERY_SET) - (set() if trajectories else {"pairs_per_problem"}))
     # A scheduler such as Slurm stops a job by SIGTERM, which then ends with the message of Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if form == "folder":
@@ -188,13 +164,9 @@ def ingest(
         )
     else:
         from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
-        from iterpref_core.pairs.localization.localization import localize_pairs
 
         judging = Judging(settings.pairs, settings.execution, store) if parts == "programs" else None
         taken = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
-        if spans is not None:
-            regions = localize_pairs(out, settings.localization, spans)
-            taken = replace(taken, counts=taken.counts | {"spans": regions.pairs})
     _show_ingested(taken, json_)
 
 
@@ -219,35 +191,25 @@ def _show_ingested(taken: "Ingested", json_: bool) -> None:
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:
     """Refuse options that a format does not have, instead of ignoring them."""
-    of_all = {"source", "form", "out", "environment", "set_", "json_"}
     for option in ctx.command.params:
         name = str(option.name)
         source = ctx.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE" and name not in known | of_all:
+        if source is not None and source.name == "COMMANDLINE" and name in _OF_SOME - known:
             raise InputError(f"{option.opts[0]}: --format {form} does not have this option here; leave it out")
 
 
-SynthesizedOption = Annotated[
-    Path, output_file(help="JSONL to write problems to; files in problems/ join the experiment.")
-]
-CountOption = Annotated[int, typer.Option(min=1, help="Number of problems to ask for; sound ones are kept.")]
-SeedCodeOption = Annotated[
-    Path | None, input_path(help="Folder with Python files, or JSONL with a field `code`, to make the tree from.")
-]
-SeedLicenseOption = Annotated[
-    str | None, typer.Option(help="SPDX of seed files without an SPDX header; for models on other machines.")
-]
-TreeOption = Annotated[
-    Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
-]
-
-
 def synthesize(
-    out: SynthesizedOption,
-    count: CountOption,
-    seed_code: SeedCodeOption = None,
-    license: SeedLicenseOption = None,
-    tree: TreeOption = None,
+    out: Annotated[Path, output_file(help="JSONL to write problems to; files in problems/ join the experiment.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of problems to ask for; sound ones are kept.")],
+    seed_code: Annotated[
+        Path | None, input_path(help="Folder with Python files, or JSONL with a field `code`, to make the tree from.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(help="SPDX of seed files without an SPDX header; for models on other machines.")
+    ] = None,
+    tree: Annotated[
+        Path | None, output_file(help="JSON of the feature tree; written with --seed-code, read without it.")
+    ] = None,
     dropped: DroppedOption = None,
     set_: SetOption = None,
     params_file: ParamsOption = None,

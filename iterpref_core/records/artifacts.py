@@ -8,12 +8,13 @@ that old files are not misread.
 import hashlib
 import json
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -82,7 +83,7 @@ class IoTest(Record, extra="forbid"):
         tuples_as_lists: a tuple equals a list of the same items, as in the graders of APPS, verl and LiveCodeBench.
     """
 
-    example: ClassVar[str] = '{"kind": "io", "call": "f(1)", "expected": "2"}'
+    example = '{"kind": "io", "call": "f(1)", "expected": "2"}'
 
     kind: Literal["io"] = "io"
     call: str
@@ -94,7 +95,7 @@ class IoTest(Record, extra="forbid"):
 class AssertTest(Record, extra="forbid"):
     """A test of statements that raise AssertionError when the program is wrong."""
 
-    example: ClassVar[str] = '{"kind": "assert", "code": "assert f(1) == 2"}'
+    example = '{"kind": "assert", "code": "assert f(1) == 2"}'
 
     kind: Literal["assert"] = "assert"
     code: str
@@ -103,7 +104,7 @@ class AssertTest(Record, extra="forbid"):
 class UnittestTest(Record, extra="forbid"):
     """A test with the source of one or more `unittest.TestCase` classes."""
 
-    example: ClassVar[str] = (
+    example = (
         '{"kind": "unittest", "code": "import unittest\\nclass T(unittest.TestCase):\\n'
         '    def test_f(self): self.assertEqual(f(1), 2)\\n"}'
     )
@@ -115,9 +116,7 @@ class UnittestTest(Record, extra="forbid"):
 class PytestTest(Record, extra="forbid"):
     """A test file for pytest; the file imports the solution as the module `solution`."""
 
-    example: ClassVar[str] = (
-        '{"kind": "pytest", "code": "from solution import f\\n\\ndef test_f():\\n    assert f(1) == 2\\n"}'
-    )
+    example = '{"kind": "pytest", "code": "from solution import f\\n\\ndef test_f():\\n    assert f(1) == 2\\n"}'
 
     kind: Literal["pytest"] = "pytest"
     code: str
@@ -139,7 +138,7 @@ class StdinTest(Record, extra="forbid"):
             function runs as a program of its own.
     """
 
-    example: ClassVar[str] = '{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}'
+    example = '{"kind": "stdin", "input": "1 2\\n", "output": "3\\n"}'
 
     kind: Literal["stdin"] = "stdin"
     input: str
@@ -160,7 +159,7 @@ class ScriptTest(Record, extra="forbid"):
         environment: name of the interpreter in `execution.environments`; None: this project's own.
     """
 
-    example: ClassVar[str] = (
+    example = (
         '{"kind": "script", "module": "solution", "run": "test.py", '
         '"files": {"test.py": "from solution import f\\nassert f(1) == 2\\n"}}'
     )
@@ -230,13 +229,11 @@ class Problem(Record, extra="forbid"):
         provenance: the row that the problem is from; of several submissions, the first.
     """
 
-    example: ClassVar[str] = (
+    example = (
         '{"task_id": "one", "prompt": "Add 1 to n.", "entry_point": "f", '
         '"tests": [{"kind": "io", "call": "f(1)", "expected": "2"}]}'
     )
-    hint: ClassVar[str] = (
-        "rows of published sets become problems first: iterpref ingest FILE --format humaneval --out problems.jsonl"
-    )
+    hint = "rows of published sets become problems first: iterpref ingest FILE --format humaneval --out problems.jsonl"
 
     task_id: str = Field(min_length=1)
     prompt: Prompt
@@ -285,7 +282,7 @@ class Sample(Record):
     If a row has both, `solution` counts, as in EvalPlus.
     """
 
-    example: ClassVar[str] = '{"task_id": "one", "solution": "def f(n): ..."}'
+    example = '{"task_id": "one", "solution": "def f(n): ..."}'
 
     task_id: str
     solution: str | None = None
@@ -356,7 +353,7 @@ class Trajectory(Record):
         provenance: the problem's provenance.
     """
 
-    example: ClassVar[str] = (
+    example = (
         '{"task_id": "one", "solved": true, "attempts": ['
         '{"iteration": 0, "code": "def f(n): ...", "verdict": "wrong_answer"}, '
         '{"iteration": 1, "code": "def f(n): return n", "verdict": "passed"}]}'
@@ -418,7 +415,7 @@ class PreferencePair(Record):
         rejected_by: the model that wrote `rejected`.
     """
 
-    example: ClassVar[str] = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
+    example = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
 
     task_id: str
     prompt: Prompt
@@ -426,19 +423,13 @@ class PreferencePair(Record):
     rejected: Answer
     problem_id: str | None = None
     license: str | None = None
-    tested: bool | None = None
+    tested: StrictBool | None = None
     provenance: Provenance | None = None
     rejected_spans: tuple[Span, ...] | None = None
     chosen_spans: tuple[Span, ...] | None = None
     localization: str | None = None
     chosen_by: str | None = None
     rejected_by: str | None = None
-
-    @field_validator("chosen_by", "rejected_by", mode="before")
-    @classmethod
-    def _model_as_text(cls, value: Any) -> Any:
-        # Files of other origin may use this name for something else.
-        return value if isinstance(value, str) else None
 
     @field_validator("rejected_spans", "chosen_spans", mode="before")
     @classmethod
@@ -448,24 +439,22 @@ class PreferencePair(Record):
 
     @model_validator(mode="after")
     def _spans_inside(self) -> Self:
-        for field, spans, program in (
-            ("rejected_spans", self.rejected_spans, self.rejected),
-            ("chosen_spans", self.chosen_spans, self.chosen),
-        ):
-            for start, end in spans or ():
+        for field in ("rejected", "chosen"):
+            program = getattr(self, field)
+            for start, end in getattr(self, f"{field}_spans") or ():
                 if not 0 <= start <= end <= len(program):
                     raise ValueError(
-                        f"{field}: [{start}, {end}] lies outside of the program, which has {len(program)} characters; "
-                        "correct it, or leave both columns out, and `iterpref localize` marks the pair"
+                        f"{field}_spans: [{start}, {end}] lies outside of the program, which has {len(program)} "
+                        "characters; correct it, or leave both columns out, and `iterpref localize` marks the pair"
                     )
         return self
 
-    @field_validator("provenance", mode="wrap")
+    @field_validator("tested", "provenance", "chosen_by", "rejected_by", mode="wrap")
     @classmethod
-    def _provenance_of_rows(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Provenance | None:
+    def _of_this_meaning(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         # Files of other origin may use this name for something else.
         try:
-            return cast("Provenance | None", read(value))
+            return read(value)
         except ValidationError:
             return None
 
@@ -478,12 +467,6 @@ class PreferencePair(Record):
             f"a license is an SPDX expression in a text, not {type(value).__name__}; `iterpref ingest --format trl` "
             "reads lists of texts"
         )
-
-    @field_validator("tested", mode="before")
-    @classmethod
-    def _tested_as_truth(cls, value: Any) -> Any:
-        # Files of other origin may use this name for something else.
-        return value if isinstance(value, bool) else None
 
     @property
     def problem(self) -> str:

@@ -72,6 +72,10 @@ LIVECODEBENCH = Published(
 )
 
 
+# Suite → the limit of an answer in its own runner; of this project's own problems a choice.
+_MAX_NEW_TOKENS = {"heldout": 1024, "evalplus": 768, "bigcodebench": 1280, "livecodebench": 2000}
+
+
 @dataclass(frozen=True)
 class BenchmarkRow:
     """A row of the benchmark table.
@@ -81,43 +85,31 @@ class BenchmarkRow:
         suite: the folder of `iterpref_core/evaluation/benchmarks/` whose module `suite` opens the benchmark.
         data: the published tasks that the benchmark asks. Pairs are screened against them. None for this project's own
             problems, whose screening `pairs.benchmarks` decides.
-        max_new_tokens: the limit of an answer in the benchmark's own runner (EvalPlus 768, BigCodeBench 1,280,
-            LiveCodeBench 2,000); of this project's own problems a choice.
     """
 
     label: str
     suite: str
     data: Published | None
-    max_new_tokens: int
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Return the limit of an answer in the benchmark's own runner."""
+        return _MAX_NEW_TOKENS[self.suite]
 
 
 # Every benchmark, in the order of the results table.
 BENCHMARKS = {
-    "heldout": BenchmarkRow("held-out", suite="heldout", data=None, max_new_tokens=1024),
-    "validation": BenchmarkRow("validation split", suite="heldout", data=None, max_new_tokens=1024),
-    "humaneval": BenchmarkRow("HumanEval", suite="evalplus", data=HUMANEVAL, max_new_tokens=768),
-    "humaneval+": BenchmarkRow("HumanEval+", suite="evalplus", data=HUMANEVAL, max_new_tokens=768),
-    "mbpp": BenchmarkRow("MBPP", suite="evalplus", data=MBPP, max_new_tokens=768),
-    "mbpp+": BenchmarkRow("MBPP+", suite="evalplus", data=MBPP, max_new_tokens=768),
-    "bigcodebench-full-complete": BenchmarkRow(
-        "BigCodeBench-Complete", suite="bigcodebench", data=BIGCODEBENCH, max_new_tokens=1280
-    ),
-    "bigcodebench-full-instruct": BenchmarkRow(
-        "BigCodeBench-Instruct", suite="bigcodebench", data=BIGCODEBENCH, max_new_tokens=1280
-    ),
-    "bigcodebench-hard-complete": BenchmarkRow(
-        "BigCodeBench-Hard-Complete",
-        suite="bigcodebench",
-        data=BIGCODEBENCH_HARD,
-        max_new_tokens=1280,
-    ),
-    "bigcodebench-hard-instruct": BenchmarkRow(
-        "BigCodeBench-Hard-Instruct",
-        suite="bigcodebench",
-        data=BIGCODEBENCH_HARD,
-        max_new_tokens=1280,
-    ),
-    "livecodebench": BenchmarkRow("LiveCodeBench", suite="livecodebench", data=LIVECODEBENCH, max_new_tokens=2000),
+    "heldout": BenchmarkRow("held-out", "heldout", None),
+    "validation": BenchmarkRow("validation split", "heldout", None),
+    "humaneval": BenchmarkRow("HumanEval", "evalplus", HUMANEVAL),
+    "humaneval+": BenchmarkRow("HumanEval+", "evalplus", HUMANEVAL),
+    "mbpp": BenchmarkRow("MBPP", "evalplus", MBPP),
+    "mbpp+": BenchmarkRow("MBPP+", "evalplus", MBPP),
+    "bigcodebench-full-complete": BenchmarkRow("BigCodeBench-Complete", "bigcodebench", BIGCODEBENCH),
+    "bigcodebench-full-instruct": BenchmarkRow("BigCodeBench-Instruct", "bigcodebench", BIGCODEBENCH),
+    "bigcodebench-hard-complete": BenchmarkRow("BigCodeBench-Hard-Complete", "bigcodebench", BIGCODEBENCH_HARD),
+    "bigcodebench-hard-instruct": BenchmarkRow("BigCodeBench-Hard-Instruct", "bigcodebench", BIGCODEBENCH_HARD),
+    "livecodebench": BenchmarkRow("LiveCodeBench", "livecodebench", LIVECODEBENCH),
 }
 
 # The data of all benchmarks, by key.

@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     SerializerFunctionWrapHandler,
@@ -30,6 +31,7 @@ from .input_files import read_yaml
 from .objective_table import OBJECTIVES
 from .profiles import profile_values
 
+Text = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0)]
@@ -39,7 +41,7 @@ Layout = Literal["fork", "padded"]
 TemplateUse = Literal["auto", "plain", "completion"]
 AnswerFormat = Literal["bare", "fenced"]
 # `terse`, `instruct`, or the path of templates (`models.prompts.codeflow_prompts`).
-Wording = Annotated[str, Field(min_length=1)]
+Wording = Text
 Api = Literal["chat", "completions"]
 
 
@@ -143,8 +145,8 @@ class PromptFormat(Settings):
 class ModelParams(Settings):
     """The models, each `nanolab`, a folder or a hub id, and the form of their prompts."""
 
-    student: Annotated[str, Field(min_length=1)]
-    debugger: Annotated[str, Field(min_length=1)]
+    student: Text
+    debugger: Text
     prompt: TemplateUse
     chat_template_kwargs: dict[str, Any]
 
@@ -167,7 +169,7 @@ class InferenceParams(Settings):
 
     backend: BackendName
     bf16: Bf16
-    base_url: Annotated[Annotated[str, Field(min_length=1)] | None, BeforeValidator(refuse_secrets)]
+    base_url: Annotated[Text | None, BeforeValidator(refuse_secrets)]
     api: Api
     concurrency: PositiveInt
     timeout_s: PositiveFloat
@@ -175,10 +177,10 @@ class InferenceParams(Settings):
     top_p: Annotated[float, Field(gt=0, le=1)] | None
     top_k: PositiveInt | None
     min_p: Share | None
-    reasoning_effort: Annotated[str, Field(min_length=1)] | None
+    reasoning_effort: Text | None
     extra_body: dict[str, Any]
-    price_prompt: Annotated[float, Field(ge=0)]
-    price_completion: Annotated[float, Field(ge=0)]
+    price_prompt: NonNegativeFloat
+    price_completion: NonNegativeFloat
 
     @property
     def request_fields(self) -> dict[str, Any]:
@@ -218,7 +220,7 @@ class BudgetParams(Settings):
 class EnvironmentParams(Settings):
     """A project's own interpreter, and folders that its tests may read and import from."""
 
-    python: Annotated[str, Field(min_length=1)]
+    python: Text
     paths: tuple[str, ...]
 
 
@@ -347,8 +349,8 @@ class TrainingParams(Settings):
     """The settings of training: shared by all objectives, but for those in `objectives`."""
 
     seed: Seed
-    start: Annotated[str, Field(min_length=1)] | None
-    reference: Annotated[str, Field(min_length=1)] | None
+    start: Text | None
+    reference: Text | None
     learning_rate: FinitePositive
     nll_learning_rate: FinitePositive
     alpha: Alpha
@@ -370,9 +372,9 @@ class TrainingParams(Settings):
     save_dtype: SaveDtype
     validation_share: Annotated[float, Field(ge=0, lt=1)]
     select: Literal["last", "best"]
-    early_stopping_patience: Annotated[int, Field(ge=0)]
-    max_margin: Annotated[float, Field(ge=0)]
-    accelerate: Annotated[str, Field(min_length=1)] | None
+    early_stopping_patience: Count
+    max_margin: NonNegativeFloat
+    accelerate: Text | None
     arguments: dict[str, Any]
     objectives: dict[ObjectiveName, ObjectiveParams]
 
@@ -552,8 +554,7 @@ def _unknown_key(location: list[str]) -> str:
         near = elsewhere or near
     if not near:
         return unknown_name("parameter", given, known)
-    *others, last = map(repr, near)
-    return f"no parameter {given!r}; did you mean {' or '.join([', '.join(others), last] if others else [last])}?"
+    return f"no parameter {given!r}; did you mean {' or '.join(map(repr, near))}?"
 
 
 def _known_keys(location: list[str]) -> list[str]:

@@ -14,7 +14,6 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from .prompt_messages import Prompt
 
@@ -105,24 +104,13 @@ def _statement(prompt: Prompt) -> str:
     return statement
 
 
-class OwnFunction(NamedTuple):
-    """The parts of a prompt for a function of somebody's own code.
+def read_own_function(text: str) -> re.Match[str] | None:
+    """Return the parts of a prompt for a function of somebody's own code; None for every other prompt.
 
-    Attributes:
-        asked: the request, which names function and module.
-        outline: the source of the module's outline; it may be empty.
-        head: the function's signature and docstring.
+    `asked` is the request, which names function and module, `head` the function's signature and docstring. Between them
+    `outline` may be, which has the source of the module's outline as `module`.
     """
-
-    asked: str
-    outline: str
-    head: str
-
-
-def read_own_function(text: str) -> OwnFunction | None:
-    """Return the parts of a prompt for a function of somebody's own code; None for every other prompt."""
-    found = _OWN_FUNCTION.search(text)
-    return found and OwnFunction(found["asked"], found["module"] or "", found["head"])
+    return _OWN_FUNCTION.search(text)
 
 
 def without_outline(text: str) -> str:
@@ -132,7 +120,7 @@ def without_outline(text: str) -> str:
     every one of them. So it is no part of the task.
     """
     found = read_own_function(text)
-    return text if found is None else f"{found.asked}```python\n{found.head}```"
+    return text if found is None else f"{found['asked']}```python\n{found['head']}```"
 
 
 def statement_digest(prompt: Prompt) -> str:

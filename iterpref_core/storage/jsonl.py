@@ -133,9 +133,7 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
             further.update(list(pair.model_extra or ()))
             task_id = pair.task_id or f"pair-{item.number}"
             _check_unused(path, item.number, task_id, used)
-            fields = dict(pair)
-            fields["task_id"] = task_id
-            yield PreferencePair(**fields)
+            yield PreferencePair(**dict(pair) | {"task_id": task_id})
     log_further(path, further)
 
 

@@ -8,7 +8,7 @@ of the others are counted.
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,9 +88,9 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
             licenses.add(find_license(source, "dataset"))
             found = _find_splits(str(source), config)
         chosen = _choose(source, found, wanted)
-        read = [file for name in chosen for file in found[name]]
+        read = dict.fromkeys(file for name in chosen for file in found[name])
         _check_whole(read)
-        files += dict.fromkeys(read)
+        files += read
         left_out.update({name: len(each) for name, each in found.items() if name not in chosen})
         left_out[_OTHER] += _count_others(source, [file for each in found.values() for file in each])
     return Shards(files, dict(+left_out), licenses.pop() if len(licenses) == 1 else None)
@@ -139,7 +139,7 @@ def _has_splits(source: Path) -> bool:
     return source.is_dir() or (is_id and not source.exists())
 
 
-def _check_whole(files: Sequence[str]) -> None:
+def _check_whole(files: Collection[str]) -> None:
     """Check that every file of `train-00000-of-00003.parquet` and its like is there.
 
     Raises:

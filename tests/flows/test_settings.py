@@ -32,6 +32,8 @@ def test_a_file_has_the_values_that_differ_and_set_comes_before_it(iterpref):
     code, _, err = iterpref(*LOCALIZE, "--params", "mine.yaml", "--set", "localization.method=line_lcs")
     assert (code, err) == (0, "settings: defaults, mine.yaml, profile mine\n")
     assert '"localization":"line_lcs"' in Path("o.jsonl").read_text()
+    ingest = ("ingest", "pairs.jsonl", "--format", "trl", "--out", "pairs/mine.jsonl", "--params", "mine.yaml")
+    assert iterpref(*ingest)[0] == 0
     Path("mine.yaml").write_text("localization: {emty: drop}\n")
     code, _, err = iterpref(*LOCALIZE, "--params", "mine.yaml")
     assert (code, "did you mean 'localization.empty'?" in err) == (2, True), err

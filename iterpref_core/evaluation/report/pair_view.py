@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from iterpref_core.programs.source_code.line_diff import line_spans, locate_error
-from iterpref_core.records import OUTLINE, PreferencePair, Span, labeled_text, printable_text, read_own_function
+from iterpref_core.records import PreferencePair, Span, labeled_text, printable_text, read_own_function
 from iterpref_core.storage.jsonl import atomic_writer
 
 _CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -162,10 +162,10 @@ def write_html(pairs: Iterable[PreferencePair], out: Path) -> None:
 def _without_lines_of_outline(prompt: str) -> str:
     """Return a prompt in which a line replaces the outline of a module, which may have hundreds."""
     own = read_own_function(prompt)
-    if own is None or not own.outline:
+    if own is None or not own["outline"]:
         return prompt
-    lines = len(own.outline.splitlines())
-    return prompt.replace(OUTLINE.format(own.outline), f"(The outline of the module has {lines} lines.)\n\n")
+    lines = len(own["module"].splitlines())
+    return prompt.replace(own["outline"], f"(The outline of the module has {lines} lines.)\n\n")
 
 
 def render_terminal(pair: PreferencePair) -> RenderableType:

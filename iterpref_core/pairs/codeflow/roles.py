@@ -114,6 +114,6 @@ def choose_models(
     prices = Prices()
     if debugger_needed:
         prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts or student_served)
-    names = [Path(model).name if Path(model).exists() else str(model) for model in (student, debugger)]
-    drafted_by = names[1 if debugger_drafts else 0]
-    return Models((drafter_identity, refiner_identity), opened, prices, (drafted_by, names[1]))
+    drafter = debugger if debugger_drafts else student
+    names = [Path(model).name if Path(model).exists() else str(model) for model in (drafter, debugger)]
+    return Models((drafter_identity, refiner_identity), opened, prices, (names[0], names[1]))

@@ -120,14 +120,12 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         ValueError: a column is missing, or holds something else.
     """
     columns.check_wanted(row)
-    # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
-    *before, chosen = answer_turns(row, columns, "chosen")
-    *before_rejected, rejected = answer_turns(row, columns, "rejected")
-    of_chosen, of_rejected = "chosen_spans", "rejected_spans"
+    better, worse = "chosen", "rejected"
     if not repair and not first_is_better(row, columns):
-        chosen, rejected = rejected, chosen
-        before, before_rejected = before_rejected, before
-        of_chosen, of_rejected = of_rejected, of_chosen
+        better, worse = worse, better
+    # An answer may be a whole conversation: [user: "Add.", assistant: "Sure."] has the answer in its last turn.
+    *before, chosen = answer_turns(row, columns, better)
+    *before_rejected, rejected = answer_turns(row, columns, worse)
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
         raise LeftOutError("several_turns", "an earlier answer of the conversation precedes the last one")
     if before and before_rejected and before != before_rejected:
@@ -150,8 +148,8 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         problem_id=columns.name(row, "problem_id") or of_statement,
         license=read_license(columns.one(row, "license")),
         tested=tested,
-        rejected_spans=_region(columns.one(row, of_rejected), rejected.content, wrong),
-        chosen_spans=_region(columns.one(row, of_chosen), chosen.content, right),
+        rejected_spans=_region(columns.one(row, f"{worse}_spans"), rejected.content, wrong),
+        chosen_spans=_region(columns.one(row, f"{better}_spans"), chosen.content, right),
         localization=columns.one(row, "localization"),
         # A pair that this project has written keeps its source.
         provenance=row.get("provenance"),

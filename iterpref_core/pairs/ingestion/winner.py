@@ -64,13 +64,11 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         return _names_first(value, columns.winner.lower().split("/"), ())
     if isinstance(value, list):
         return _leads(_lead_of_two(value, names, sides))
-    if columns.winner:
+    # Below 0 HelpSteer's first response is better, which may be in the column of `rejected`.
+    direction = columns.winner or (MARGINS[not _is_turned(sides)] if _SIGNED.search(names[0]) else "")
+    if direction:
         lead = _number_in(value)
-        return _leads(lead if columns.winner == MARGINS[0] else -lead)
-    if _SIGNED.search(names[0]):
-        # Below 0 HelpSteer's first response is better, which may be in the column of `rejected`.
-        lead = _number_in(value)
-        return _leads(lead if _is_turned(sides) else -lead)
+        return _leads(lead if direction == MARGINS[0] else -lead)
     if _MARGIN.search(names[0]):
         raise ValueError(
             f"winner: a margin has two directions; write winner=first-second:{names[0]} if a number above 0 means that "

@@ -176,9 +176,9 @@ class _Selection:
         self._problems = read_paired_problems(problems)
         self.counts: Counter[str] = Counter()
         self.own: dict[str, Counter[str]] = {}
-        self._names: Counter[str] = Counter()
-        # Problem → the last number of its pairs.
-        self._numbers: Counter[str] = Counter()
+        # The first pair of a problem has its name, which no other pair may have.
+        self._names = Counter(dict.fromkeys(self._problems, 1))
+        self._paired: set[str] = set()
         self._seen: set[int] = set()
 
     @cached_property
@@ -216,7 +216,6 @@ class _Selection:
                     self.counts["contaminated"] += 1
                 else:
                     self.counts["further"] += pair.task_id != pair.problem
-                    self._names[pair.task_id] = 1
                     yield pair
 
     def own_pairs(self, files: Sequence[Path], left_out: LeftOut) -> Iterator[PreferencePair]:
@@ -267,12 +266,10 @@ class _Selection:
 
     def _free_name(self, problem: str) -> str:
         """Return the name of a problem's next pair: the problem's own, then the next number that no problem has."""
-        self._numbers[problem] += 1
-        if self._numbers[problem] == 1:
-            return problem
-        while (name := f"{problem}#{self._numbers[problem]}") in self._problems:
-            self._numbers[problem] += 1
-        return name
+        if problem in self._paired:
+            return take_name(problem, self._names)
+        self._paired.add(problem)
+        return problem
 
 
 def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsParams) -> list[PreferencePair] | str:

@@ -91,25 +91,24 @@ def hold_out(problem: Problem, share: float) -> Problem:
     The decision does not depend on other problems, and all problems of one statement are on the same side. A problem
     that names its split stays in that split.
     """
-    # The digest as a number from 0 to 1: with a share of 0.1, every tenth statement is below it.
-    position = int(statement_digest(problem.prompt), 16) / 2**64
-    held_out = problem.split is None and position < share
+    held_out = problem.split is None and _position(problem) < share
     return problem.model_copy(update={"split": "heldout"}) if held_out else problem
+
+
+def _position(problem: Problem) -> float:
+    """Return the digest of a statement as a number from 0 to 1: every tenth statement is below 0.1."""
+    return int(statement_digest(problem.prompt), 16) / 2**64
 
 
 def hold_out_nearest(problems: Sequence[Problem], share: float) -> list[Problem]:
     """Return the problems, of which the number nearest to a share, 0 to 1, is held out.
 
     These have the smallest digests of statements. A further problem pushes at most one other to the other side. All
-    problems of one statement are on the same side, even if that holds out more.
+    problems of one statement are on the same side, even if that holds out fewer.
     """
-    digests = sorted(statement_digest(problem.prompt) for problem in problems)
-    count = round(len(problems) * share)
-    held_out = set(digests[:count])
-    return [
-        problem.model_copy(update={"split": "heldout"}) if statement_digest(problem.prompt) in held_out else problem
-        for problem in problems
-    ]
+    positions = [*sorted(map(_position, problems)), 1.0]
+    limit = positions[round(len(problems) * share)]
+    return [hold_out(problem, limit) for problem in problems]
 
 
 def build_problems(params: ProblemsParams, ingested: Path, out: Path, *, may_be_empty: bool = False) -> ProblemsResult:

@@ -219,11 +219,9 @@ def _at_path(value: Any, path: Sequence[str]) -> Any:
 
 def listed(row: Row) -> str:
     """Return the names of a row's columns in one line; in a file that is not a table, a name may have many lines."""
-    values = list(row.values())
-    if len(values) > 1 and all(isinstance(value, Mapping) for value in values):
-        return f"{len(values)} objects, which seem to be the rows; make a list of them, as by `jq '[.[]]'`"
-    if row.keys() <= {"data", "rows", "train"}:
-        return f"{' '.join(row)}, which seems to hold the rows; give them alone, as by `jq '.[]'`"
+    # {"1": {…}, "2": {…}, …} is an object of rows, and {"data": […]} has a list of them.
+    if all(isinstance(value, Mapping) for value in row.values()) or row.keys() <= {"data", "rows", "train"}:
+        return f"{len(row)} lists or objects, which seem to hold the rows; give these alone, as by `jq '.[]'`"
     return ", ".join(" ".join(name.split()) for name in row)
 
 

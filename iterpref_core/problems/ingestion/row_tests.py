@@ -97,28 +97,25 @@ def read_tests(
         LeftOutError: no test can be used.
         ValueError: the tests have another shape, or are broken.
     """
-    if hints.programs and _are_lists_in_texts(visible):
+    if _are_lists_in_texts(visible):
         # The texts `[3, 1]` and `[1, 3]` are a line for a script and its output, or two inputs and two outputs.
-        readings, counts = _read_found(untested, _find(visible, whole=True), _find(hidden, whole=True), hints)
-        with suppress(ValueError):  # the lists are not of one length, so they are not inputs and outputs
-            as_lists, counts = _read_found(untested, _find(visible), _find(hidden), hints)
-            readings = chain(as_lists, readings)
-        return readings, counts
-    if _are_lists_in_texts(visible) and all(
-        isinstance(item, int | float) for value in visible for item in _unpacked(value)
-    ):
-        raise LeftOutError("reading_unknown", "its lists may be one test or several; a column reference= decides")
-    return _read_found(untested, _find(visible), _find(hidden), hints)
+        if hints.programs:
+            readings, counts = _read_columns(untested, visible, hidden, hints, whole=True)
+            with suppress(ValueError):  # the lists are not of one length, so they are not inputs and outputs
+                as_lists, counts = _read_columns(untested, visible, hidden, hints)
+                readings = chain(as_lists, readings)
+            return readings, counts
+        if all(isinstance(item, int | float) for value in visible for item in _unpacked(value)):
+            raise LeftOutError("reading_unknown", "its lists may be one test or several; a column reference= decides")
+    return _read_columns(untested, visible, hidden, hints)
 
 
-def _read_found(
-    untested: Problem,
-    shown: list[str | Test | _Example],
-    hidden: list[str | Test | _Example],
-    hints: ReadingHints,
+def _read_columns(
+    untested: Problem, visible: Sequence[Any], hidden: Sequence[Any], hints: ReadingHints, *, whole: bool = False
 ) -> tuple[Iterator[Problem], Counter[str]]:
-    """Return a problem with the tests in its columns; see `read_tests`."""
-    every = [*shown, *hidden]
+    """Return a problem with the tests in its columns; see `read_tests`, and `_find` about `whole`."""
+    shown = _find(visible, whole=whole)
+    every = [*shown, *_find(hidden, whole=whole)]
     examples = [test for test in every if isinstance(test, _Example)]
     if 0 < len(examples) < len(every):
         raise ValueError("some of the tests are code, and others are inputs and outputs; name columns of one kind")

@@ -75,23 +75,14 @@ def open_project(folder: Path, python: str) -> Project:
 
 
 class _Run(NamedTuple):
-    """One run of a test: its failure or an empty text, CPU seconds, and the functions that the test called."""
+    """One run of a test: its failure or an empty text, CPU seconds, and the functions that the test called.
 
-    failure: str
-    seconds: float
-    called: list[str]
-
-
-class Collected(NamedTuple):
-    """What pytest has found in a project.
-
-    Attributes:
-        files: the ids of the tests, a list for each file.
-        without: the environment's plugins that are not loaded, since pytest cannot run with them.
+    Without a time the run did not finish.
     """
 
-    files: list[list[str]]
-    without: list[str]
+    failure: str
+    seconds: float | None
+    called: list[str]
 
 
 class Survey(NamedTuple):
@@ -140,29 +131,32 @@ def survey(
         allow_unsafe=execution.allow_unsafe,
         environments={_NAME: project.environment},
     ) as executor:
-        collected = _collect(executor, project, left_out)
+        files, without = _collect(executor, project, left_out)
         # One run has all tests of a file, so that it may take longer than a candidate.
-        for test, run in _run_all(executor, project, collected, tops):
+        for test, run in _run_all(executor, project, files, tops, without):
             counts["tests"] += 1
             reason, explanation = _reason_against(run, execution.cpu_s)
-            if reason:
-                left_out.add(Dropped(reason, test.partition("::")[0], test, explanation))
-            if isinstance(run, _Run):
-                for function_called in run.called if reason else ():
-                    failing[function_called].append(f"{test} ({reason})")
-                if not reason:
-                    called[test] = run.called
+            if not reason:
+                called[test] = run.called
+                continue
+            left_out.add(Dropped(reason, test.partition("::")[0], test, explanation))
+            for function_called in run.called:
+                failing[function_called].append(f"{test} ({reason})")
     tests_of: dict[str, tuple[str, ...]] = {}
     for function in functions:
         # A function is tested by each test that called it; a test of few functions checks each of them more closely.
         callers = [test for test, functions_called in called.items() if function.id in functions_called]
         if callers:
             tests_of[function.id] = tuple(sorted(callers, key=lambda test: len(called[test]))[:MAX_TESTS])
-    return Survey(tests_of, failing, collected.without)
+    return Survey(tests_of, failing, without)
 
 
-def _collect(executor: Engine, project: Project, left_out: LeftOut) -> Collected:
+def _collect(executor: Engine, project: Project, left_out: LeftOut) -> tuple[list[list[str]], list[str]]:
     """Collect the project's tests; `left_out` takes the files and plugins with errors.
+
+    Returns:
+        The ids of the tests, a list for each file; and the plugins that are not loaded, since pytest cannot run with
+        them.
 
     Raises:
         InputError: the project's environment has no pytest.
@@ -188,37 +182,38 @@ def _collect(executor: Engine, project: Project, left_out: LeftOut) -> Collected
     for node in found["tests"]:
         file, _, _ = node.partition("::")
         tests_of_file[file].append(node)
-    return Collected(list(tests_of_file.values()), list(found["plugins"]))
+    return list(tests_of_file.values()), list(found["plugins"])
 
 
 def _run_all(
-    executor: Engine, project: Project, collected: Collected, tops: Sequence[str]
-) -> Iterator[tuple[str, _Run | str]]:
-    """Run all tests and yield each with its run, or with the reason why it did not finish."""
+    executor: Engine, project: Project, files: list[list[str]], tops: Sequence[str], without: list[str]
+) -> Iterator[tuple[str, _Run]]:
+    """Run all tests, without some plugins, and yield each with its run."""
     code = inside_source("project_tests.py")
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
-        call = ValueTest("survey_tests", [str(project.folder), tests, tops, collected.without])
+        call = ValueTest("survey_tests", [str(project.folder), tests, tops, without])
         return executor.call(Program(code, (call,), environment=_NAME))
 
-    with show_progress("tests", len(collected.files)) as advance:
-        for tests, (values, outcome) in executor.each(collected.files, run):
+    with show_progress("tests", len(files)) as advance:
+        for tests, (values, outcome) in executor.each(files, run):
             advance()
             # A file whose run ended early has no results for any of its tests.
             found = values[0] if values and isinstance(values[0], dict) else {}
             if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
+            unfinished: Any = (f"{outcome.verdict}: {outcome.feedback}", None, [])
             for test in tests:
-                yield test, _Run(*found[test]) if found else f"{outcome.verdict}: {outcome.feedback}"
+                yield test, _Run(*found.get(test, unfinished))
 
 
-def _reason_against(run: _Run | str, cpu_s: float) -> tuple[str, str]:
+def _reason_against(run: _Run, cpu_s: float) -> tuple[str, str]:
     """Return the reason why a test is left out, and an explanation; both are empty for a test that counts.
 
     A program may take `cpu_s` seconds of CPU time.
     """
-    if isinstance(run, str):
-        return "test_unfinished", run
+    if run.seconds is None:
+        return "test_unfinished", run.failure
     if run.failure:
         return "test_fails", run.failure
     limit = _SHARE_OF_A_TEST * cpu_s

@@ -127,7 +127,7 @@ def task_statement(prompt: str) -> str:
     text = _FENCED.sub("", prompt)
     call = ""
     own = read_own_function(prompt)
-    code = own.head if own else prompt
+    code = own["head"] if own else prompt
     # To parse every statement would take a third of the time of a check.
     if _CODE.search(code):
         with suppress(SyntaxError):

@@ -27,6 +27,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +182,9 @@ class Decontamination:
                 self._wholes[whole][owner] = None
             if task.composed:
                 continue
-            if not task.own_code:
-                for words in filter(lambda words: len(words) >= EXAMPLE, _examples_of(task)):
+            for line in () if task.own_code else _EXAMPLE_LINE.findall("\n".join(task.prompts)):
+                words = loose_words(line)
+                if len(words) >= EXAMPLE:
                     self._examples[tuple(words[:EXAMPLE])][" ".join(words), owner] = None
             for text in _texts_of(task, statements):
                 words = loose_words(text)
@@ -283,21 +285,12 @@ def _wholes_of(task: BenchmarkTask, statements: Sequence[str]) -> Iterator[str |
     """Yield the exact forms of a task's prompts and of the statements in them, and the hashes of its functions."""
     # A benchmark of code completion publishes only the body, which needs the prompt before it.
     programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
-    for code in programs:
-        yield from _forms(code)
-    if task.own_code:
-        for statement in statements:
-            for code in task.solutions:
-                yield from _forms(code, exact_form(statement))
-        # The merged form would take "x + y" for "x - y".
-        yield from (exact_form(statement) for statement in statements if len(loose_words(statement)) >= RUN)
-    stated = () if task.own_code else statements
-    yield from (merged_form(text) for text in (*task.prompts, *stated) if text)
-
-
-def _examples_of(task: BenchmarkTask) -> Iterator[list[str]]:
-    """Yield the words of each example in a task's prompts."""
-    return map(loose_words, _EXAMPLE_LINE.findall("\n".join(task.prompts)))
+    # The merged form would take "x + y" for "x - y".
+    stated = list(map(exact_form if task.own_code else merged_form, filter(None, statements)))
+    for code, statement in product(programs, stated if task.own_code else [""]):
+        yield from _forms(code, statement)
+    yield from (form for form in stated if not task.own_code or len(loose_words(form)) >= RUN)
+    yield from map(merged_form, filter(None, task.prompts))
 
 
 def _texts_of(task: BenchmarkTask, statements: Sequence[str]) -> Iterable[str]:

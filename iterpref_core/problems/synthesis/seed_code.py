@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import AliasChoices, Field
 
@@ -16,7 +15,7 @@ from iterpref_core.storage.jsonl import read_jsonl
 class SeedProgram(Record):
     """A line of a JSONL file of code; other fields are ignored."""
 
-    example: ClassVar[str] = '{"code": "def f(n): ..."}'
+    example = '{"code": "def f(n): ..."}'
 
     code: str = Field(validation_alias=AliasChoices("code", "content"))
 

@@ -98,7 +98,7 @@ PAIR = {"task_id": "one", "prompt": "Add.", "chosen": "x = 1\n", "rejected": "x 
         ("ingest link.jsonl --format trl --out pairs.jsonl", "--out and source"),
         ("ingest other.jsonl pairs.jsonl --format trl --out pairs.jsonl", "--out and source"),
         ("ingest pairs.jsonl --format trl --out out.jsonl --dropped pairs.jsonl", "--dropped and source"),
-        ("ingest pairs.jsonl --format trl --out out.jsonl --spans out.jsonl", "--out and --spans"),
+        ("ingest pairs.jsonl --format trl --out out.jsonl --dropped out.jsonl", "--out and --dropped"),
         ("localize --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
         ("check --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
         ("check --pairs pairs.jsonl --against other.jsonl --out other.jsonl", "--out and --against"),

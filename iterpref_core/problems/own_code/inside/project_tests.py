@@ -66,18 +66,15 @@ class _Plugin:
         self.chosen = chosen
         self._tops = frozenset(tops)
         self.nodes: list[str] = []
-        self.failure = ""
         self.not_collected: dict[str, str] = {}
-        self.passed: dict[str, bool] = {}
+        self.passed: set[str] = set()
         self.failures: dict[str, str] = {}
         self.watched: dict[str, tuple[float, list[str]]] = {}
 
     def pytest_collectreport(self, report: Any) -> None:
         # A module may also skip itself, if one of its imports is missing.
         if not report.passed:
-            error = _reason_of(report.longrepr)
-            self.not_collected[report.nodeid] = error
-            self.failure = self.failure or f"{report.nodeid}: {error}"
+            self.not_collected[report.nodeid] = _reason_of(report.longrepr)
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         self.nodes = [item.nodeid for item in items]
@@ -105,22 +102,11 @@ class _Plugin:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
-        # A test whose setup passed has not passed yet.
-        if report.when == "call" or not passed:
-            self.passed[report.nodeid] = passed and self.passed.get(report.nodeid, True)
         if not passed:
-            text = f"{report.outcome}: {_reason_of(report.longrepr)}"
-            self.failures.setdefault(report.nodeid, text)
-            self.failure = self.failure or f"{report.nodeid}: {text}"
-
-    def verdict(self) -> str:
-        """Return the first failure of a session in which all tests should have passed, or an empty text."""
-        if self.failure:
-            return self.failure
-        for node in self.chosen or ():
-            if not self.passed.get(node):
-                return f"{node}: did not run"
-        return ""
+            self.failures.setdefault(report.nodeid, f"{report.outcome}: {_reason_of(report.longrepr)}")
+        # A test whose setup passed has not passed yet.
+        elif report.when == "call":
+            self.passed.add(report.nodeid)
 
 
 def _run_pytest(root: str, plugin: _Plugin, *options: str, without: Sequence[str] = ()) -> str:
@@ -197,7 +183,8 @@ def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], without: 
     fault = _run_pytest(root, plugin, without=without)
     found = {}
     for node in nodes:
-        failure = "" if plugin.passed.get(node) else plugin.failures.get(node) or fault or "did not run"
+        # A test may pass, and fail when it is taken down.
+        failure = plugin.failures.get(node) or ("" if node in plugin.passed else fault or "did not run")
         found[node] = (failure, *plugin.watched.get(node, (0.0, [])))
     return found
 
@@ -237,5 +224,6 @@ def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str],
         importlib.import_module(replacement.module)
     plugin = _Plugin(nodes)
     fault = _run_pytest(root, plugin, "--maxfail=1", without=without)
-    plugin.failure = plugin.failure or fault
-    return plugin.verdict()
+    failures = [f"{node}: {text}" for node, text in (plugin.not_collected | plugin.failures).items()]
+    missing = [f"{node}: did not run" for node in nodes if node not in plugin.passed]
+    return next(filter(None, [*failures, fault, *missing]), "")
