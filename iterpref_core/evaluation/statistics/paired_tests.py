@@ -47,8 +47,6 @@ def compare_shares(
     tasks_gained = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect > _ROUNDING]
     tasks_lost = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect < -_ROUNDING]
     gained, lost = len(tasks_gained), len(tasks_lost)
-    # Equal shares above 0 count as solved by both.
-    both = sum(1 for task_id in {*tasks} - {*tasks_gained, *tasks_lost} if ours[task_id] > 0)
 
     # With one sample each, shares are 0 or 1, and McNemar is exact.
     one_sample_each = {*ours.values(), *theirs.values()} <= {0.0, 1.0}
@@ -66,8 +64,6 @@ def compare_shares(
         p_worse=p_worse,
         tasks_gained=tuple(tasks_gained),
         tasks_lost=tuple(tasks_lost),
-        both=both,
-        neither=n - gained - lost - both,
     )
 
 
