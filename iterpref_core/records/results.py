@@ -34,7 +34,7 @@ class ResultRecord(BaseModel):
 class ScoreRecord(ResultRecord, extra="allow"):
     """pass@1 over `n` tasks with a 95% interval, as shares of 1.
 
-    Scores of larger k are extra fields: `pass_at_5`, `pass_at_5_ci95`, and `pass_at_5_n` for their number of tasks.
+    Scores of larger k are extra fields: `pass_at_5`, and `pass_at_5_n` for their number of tasks.
     """
 
     n: Annotated[int, Field(gt=0)]
@@ -43,20 +43,14 @@ class ScoreRecord(ResultRecord, extra="allow"):
 
     @property
     def beyond(self) -> dict[str, Any]:
-        """Return the scores of other k than 1 and their intervals, by field."""
-        scores = {}
-        for name, value in (self.model_extra or {}).items():
-            if re.fullmatch(r"pass_at_\d+(_ci95)?", name):
-                scores[name] = value
-        return scores
+        """Return the scores of other k than 1, by field."""
+        extra = self.model_extra or {}
+        return {name: score for name, score in extra.items() if re.fullmatch(r"pass_at_\d+", name)}
 
     @property
     def of_other_k(self) -> dict[int, float]:
         """Return k → pass@k, of other k than 1, in their order."""
-        scores = {}
-        for name, score in self.beyond.items():
-            if not name.endswith("_ci95"):
-                scores[int(name.removeprefix("pass_at_"))] = score
+        scores = {int(name.removeprefix("pass_at_")): score for name, score in self.beyond.items()}
         return dict(sorted(scores.items()))
 
 
@@ -108,7 +102,6 @@ class Measurement(ResultRecord):
         isolation: the layers of isolation around the programs.
         inside: the number of tasks with tests that ran inside, in the program's own process, if there are any.
         ground_truth: the outcome of the benchmark's canonical solutions, if there are any.
-        without_failed_truth: the score without the tasks whose canonical solution fails here.
         by_difficulty: the scores by the difficulty of tasks, if they have one.
         truncated: the number of answers that a limit of tokens has cut.
         sampling: how the model was asked.
@@ -132,7 +125,6 @@ class Measurement(ResultRecord):
     isolation: str
     inside: int | None = None
     ground_truth: GroundTruth | None = None
-    without_failed_truth: ScoreRecord | None = None
     by_difficulty: dict[str, DifficultyRecord] | None = None
     truncated: int | None = None
     sampling: dict[str, Any] | None = None

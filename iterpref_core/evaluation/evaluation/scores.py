@@ -75,9 +75,7 @@ def summarize(harness: Harness, found: FoundPrograms, runs: Sequence[ProgramRun]
     for k in benchmark.k:
         if k not in DEFAULT_K and k not in score.of_other_k:
             logger.warning("%s: no pass@%s: no task has %s judged samples (evaluation.samples)", benchmark.name, k, k)
-    # A task whose canonical solution fails here, such as for want of a library, does not judge the model.
-    without = score_tasks(verdicts, failed, benchmark.k) if failed else None
-    fields |= {"without_failed_truth": without, "by_difficulty": _by_difficulty(benchmark, verdicts) or None}
+    fields["by_difficulty"] = _by_difficulty(benchmark, verdicts) or None
     return Measured.model_validate({"available": True, **fields, **score.model_dump()})
 
 

@@ -1,6 +1,6 @@
 """Compare models on the same tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from iterpref_core.records import InputError, Measured, ModelResults
 
@@ -73,20 +73,24 @@ def compare_results(benchmark: str, results: Mapping[str, Measured]) -> Comparis
         The comparison, or None if the models share no task.
 
     Raises:
-        InputError: the results are of different data: under the same name tasks may have been composed anew.
+        InputError: the results are of different data.
     """
-    check_same_data(benchmark, results)
+    check_same_data(benchmark, {name: (result,) for name, result in results.items()})
     ours, theirs = results.values()
     return compare_shares(shares_passed(ours.verdicts), shares_passed(theirs.verdicts))
 
 
-def check_same_data(benchmark: str, results: Mapping[str, Measured]) -> None:
+def check_same_data(benchmark: str, results: Mapping[str, Sequence[Measured]]) -> None:
     """Refuse results of different data: under the same name problems may have been composed anew.
+
+    Args:
+        benchmark: the benchmark's name.
+        results: model → its results.
 
     Raises:
         InputError: the data differ.
     """
-    data = dict.fromkeys(result.data.sha256[:12] for result in results.values())
+    data = dict.fromkeys(result.data.sha256[:12] for seeds in results.values() for result in seeds)
     if len(data) > 1:
         raise InputError(
             f"{benchmark}: {' and '.join(results)} were measured on different data ({', '.join(data)}); evaluate "

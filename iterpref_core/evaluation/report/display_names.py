@@ -26,12 +26,6 @@ BASELINES = tuple(name for name, row in OBJECTIVES.items() if not row.regional)
 COUNTERPARTS = {name: row.counterpart for name, row in OBJECTIVES.items() if row.counterpart}
 """Each focal objective, and the same objective over the whole rejected program: the paper's comparison."""
 
-PAPER_PASS_RATES = (0.367, 0.547, 0.615, 0.646, 0.663, 0.675)
-"""Cumulative share of problems solved by iteration, draft first (arXiv 2503.02783, figure 6)."""
-
-PAPER_CALLS_PER_PROBLEM = 10.4
-"""LLM calls per instruction (arXiv 2503.02783)."""
-
 PAPER_COVERAGE = 0.786
 """Mean share of lines that the tests reach (arXiv 2503.02783, equation 9)."""
 

@@ -4,8 +4,7 @@ import csv
 import heapq
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,7 @@ from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from . import number_formats
 from .display_names import (
     FOCAL,
-    PAPER_CALLS_PER_PROBLEM,
     PAPER_COVERAGE,
-    PAPER_PASS_RATES,
     benchmark_name,
     in_order,
     in_words,
@@ -47,8 +44,6 @@ def write_page(
         out: the file of the page.
     """
     rows = score_rows(summary)
-    # Sampling has no iterations, and other headings.
-    sampled = summary.provenance.params["codeflow"]["source"] == "sampling"
     template = templates().get_template("page.html")
     html = template.render(
         summary=summary,
@@ -64,9 +59,8 @@ def write_page(
         cost=summary.cost,
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
-        sampled=sampled,
-        pass_rates=_pass_rates(summary.codeflow.pass_rate_by_iteration, sampled),
-        paper_calls=PAPER_CALLS_PER_PROBLEM,
+        # Sampling has no iterations, and other headings.
+        sampled=summary.provenance.params["codeflow"]["source"] == "sampling",
         outcomes=[outcome for outcome in problem_outcomes(summary) if outcome[1]],
         paper_coverage=PAPER_COVERAGE,
         kinds=_kinds,
@@ -100,17 +94,6 @@ def _kinds(rows: Iterable[ScoreRow]) -> list[str]:
     for row in rows:
         totals.update(row.scores.failures)
     return sorted(+totals, key=lambda kind: (-totals[kind], kind))
-
-
-def _pass_rates(
-    rates: Sequence[float],
-    sampled: bool,
-) -> list[tuple[int, float | None, float | None]]:
-    """Return (iteration or number of samples, pass rate of this run, pass rate of the paper)."""
-    if sampled:
-        # The paper has no curve of sampling.
-        return [(number, rate, None) for number, rate in enumerate(rates, start=1)]
-    return [(number, *both) for number, both in enumerate(zip_longest(rates, PAPER_PASS_RATES))]
 
 
 def _as_yaml(params: Mapping[str, Any]) -> str:

@@ -10,11 +10,10 @@ import numpy as np
 from iterpref_core.records import Incomplete, InputError, Measured, ModelResults
 
 from ..evaluation.results_file import load_model_results
-from ..report.comparisons import check_same_data, compare_results, measured_differently, scores_of
+from ..report.comparisons import check_same_data, measured_differently, scores_of
 from ..report.display_names import benchmark_name
 from ..report.score_rows import ScoreRow
 from ..report.standings import Standings, inside_notes
-from ..statistics.comparison import Difference
 from ..statistics.seed_comparison import compare_seeds, resample_means
 
 
@@ -105,6 +104,7 @@ def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequen
                 continue
             reasons = [model.unavailable.get(benchmark) for model in seeds if benchmark not in model.measured]
             lacking.setdefault(reasons[0] or "it was not measured", []).append(name)
+        check_same_data(benchmark, measured)
         base = measured.get(first)
         ranked = sorted(
             (_row(name, benchmark, found) for name, found in measured.items()), key=lambda row: -row.scores.pass_at_1
@@ -112,13 +112,12 @@ def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequen
         for place, row in enumerate(ranked):
             comparison, best = None, False
             if base is not None and row.model != first:
-                comparison = _compare(benchmark, {row.model: measured[row.model], first: base})
+                comparison = compare_seeds(measured[row.model], base)
                 if differing := measured_differently(base[0], measured[row.model][0]):
                     key = f"{row.model} and {first} were measured differently", "; ".join(differing)
                     notes.setdefault(key, []).append(label)
             if place == 0 and len(ranked) > 1:
-                next_one = ranked[1].model
-                ahead = _compare(benchmark, {row.model: measured[row.model], next_one: measured[next_one]})
+                ahead = compare_seeds(measured[row.model], measured[ranked[1].model])
                 best = ahead is not None and ahead.effect == 1
             rows.append(replace(row, comparison=comparison, best=best))
         for reason, names in lacking.items():
@@ -134,18 +133,9 @@ def _row(name: str, benchmark: str, seeds: Sequence[Measured]) -> ScoreRow:
     scores = scores_of(seeds[0])
     if len(seeds) == 1:
         return ScoreRow(name, benchmark, scores)
-    check_same_data(benchmark, {f"{name} ({number})": result for number, result in enumerate(seeds, start=1)})
     passed = [result.pass_at_1 for result in seeds]
-    low, high = map(float, np.quantile(resample_means(seeds)[0], [0.025, 0.975]))
+    _, (means,) = resample_means(seeds)
+    low, high = map(float, np.quantile(means, [0.025, 0.975]))
     update = {"pass_at_1": mean(passed), "ci95": (low, high), "parts": None, "truncated": None, "tokens": None}
     scores = scores.model_copy(update=update | {"cost_usd": None} | dict.fromkeys(seeds[0].beyond))
     return ScoreRow(name, benchmark, scores, seeds=len(seeds), spread=stdev(passed))
-
-
-def _compare(benchmark: str, models: Mapping[str, Sequence[Measured]]) -> Difference | None:
-    """Return the comparison of the first of two models with the second; with seeds, that of their means."""
-    ours, theirs = models.values()
-    if len(ours) == len(theirs) == 1:
-        return compare_results(benchmark, {name: seeds[0] for name, seeds in models.items()})
-    check_same_data(benchmark, {name: seeds[0] for name, seeds in models.items()})
-    return compare_seeds(ours, theirs)

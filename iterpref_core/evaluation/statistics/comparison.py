@@ -40,8 +40,6 @@ class Comparison(Difference, frozen=True):
         p_worse: the p-value of the same test's one-sided form, small where the model is worse.
         tasks_gained: the names of the tasks that the model solves more often.
         tasks_lost: the names of the tasks that it solves less often.
-        both: the number of tasks that both solve, equally often.
-        neither: the number of tasks that neither solves.
     """
 
     gained: int
@@ -49,5 +47,3 @@ class Comparison(Difference, frozen=True):
     p_worse: float
     tasks_gained: tuple[str, ...]
     tasks_lost: tuple[str, ...]
-    both: int
-    neither: int

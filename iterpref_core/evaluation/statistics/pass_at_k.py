@@ -65,20 +65,17 @@ def shares_passed(verdicts: Verdicts) -> dict[str, float]:
 
 def score_tasks(
     verdicts: Verdicts,
-    without: Iterable[str] = (),
     k: Iterable[int] = DEFAULT_K,
 ) -> ScoreRecord | None:
     """Return pass@1, the mean over tasks of the share of samples that passed; None where no task is left.
 
-    Intervals come from `share_interval`.
+    Its interval comes from `share_interval`.
 
     Args:
         verdicts: of each task's samples.
-        without: tasks to leave out.
         k: the values of k; for each above 1 pass@k is added, over the tasks with that many judged samples.
     """
-    left_out = set(without)
-    tasks = [passed for task_id, passed in _with_verdict(verdicts).items() if task_id not in left_out]
+    tasks = list(_with_verdict(verdicts).values())
     if not tasks:
         return None
     shares = _scores(tasks, 1)
@@ -92,7 +89,6 @@ def score_tasks(
         scores = _scores(tasks, number)
         if scores:
             fields[f"pass_at_{number}"] = sum(scores) / len(scores)
-            fields[f"pass_at_{number}_ci95"] = share_interval(scores)
             fields[f"pass_at_{number}_n"] = len(scores)
     return ScoreRecord.model_validate(fields)
 

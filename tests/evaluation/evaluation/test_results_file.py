@@ -87,7 +87,7 @@ def test_a_run_that_is_killed_leaves_no_entry_beside_samples_of_another(tmp_path
 
 def test_an_earlier_result_is_written_again_byte_by_byte(tmp_path):
     """Also fields that are null within a limit, and scores of a k that this version does not compute."""
-    beyond = {"pass_at_7": 0.25, "pass_at_7_ci95": (0.0, 1.0), "pass_at_7_n": 3}
+    beyond = {"pass_at_7": 0.25, "pass_at_7_n": 3}
     write(tmp_path, MODEL, {"mbpp": HALF.model_copy(update=beyond)})
     before = (tmp_path / "results.json").read_bytes()
     write(tmp_path, MODEL, {"heldout": ONE})

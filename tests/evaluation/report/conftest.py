@@ -23,7 +23,13 @@ from tests.settings import PARAMS
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
 HOSTILE = "<script>document.title = 'owned'</script>"
-OVERLAP = {"pairs": 2, "dropped": 2, "absent": {"mbpp": "no file"}, "benchmarks": {}}
+_NONE = {"tasks": 164, "pairs": 0, "prompt": 0, "example": 0, "ngram": 0, "ast": 0, "examples": []}
+OVERLAP = {
+    "pairs": 2,
+    "dropped": 2,
+    "absent": {"mbpp": "no file"},
+    "benchmarks": {"heldout": _NONE | {"pairs": 2, "ast": 2, "examples": ["held/7"]}, "humaneval": _NONE},
+}
 RAISED = ("AttributeError", "KeyError", "NameError", "FileNotFoundError", "TypeError", "ValueError", "IndexError")
 PUBLIC = {"humaneval": 164, "humaneval+": 164, "mbpp": 378, "mbpp+": 378, "livecodebench": 300} | dict.fromkeys(
     ("bigcodebench-full-complete", "bigcodebench-full-instruct", "bigcodebench-hard-complete"), 148
@@ -135,7 +141,7 @@ class Experiment:
                 part: {"n": len(tasks), "pass_at_1": passed / 200, "ci95": [0.1, 0.9], "tasks": [str(tasks)]}
                 for part, tasks in parts.items()
             }
-            live |= {"pass_at_5": live["pass_at_1"] + 0.05, "pass_at_5_ci95": [0, 1]}
+            live |= {"pass_at_5": live["pass_at_1"] + 0.05}
             entries["bigcodebench-hard-instruct"] = {"available": False, "reason": missing}
             self._write_benchmarks(model, entries)
 

@@ -1,5 +1,6 @@
 """The paired comparison against its definition."""
 
+import tracemalloc
 from itertools import product
 from math import comb
 
@@ -89,6 +90,22 @@ def test_several_samples_a_task_are_tested_by_flipping_signs():
     found = compared({name: 0.2 + e for name, e in effects.items()}, dict.fromkeys(effects, 0.2))
     assert (found.n, found.gained, found.lost, found.difference) == (6, 4, 1, pytest.approx(1.4 / 6))
     assert (found.p_value, found.p_worse) == pytest.approx(expected, abs=0.01)
+
+
+def test_sums_of_tenths_are_ties():
+    """Of eight flips of 0.1, 0.2 and −0.3 two give 0 and three less."""
+    found = compared({"a": 0.3, "b": 0.5, "c": 0.1}, {"a": 0.2, "b": 0.3, "c": 0.4})
+    assert (found.p_value, found.p_worse) == (1.0, 5 / 8)
+
+
+def test_many_tasks_of_several_samples_take_little_memory():
+    ours, theirs = ({str(task): task * factor % 11 / 10 for task in range(300)} for factor in (3, 7))
+    compared({"a": 0.2}, {"a": 0.6})  # loads scipy
+    tracemalloc.start()
+    compared(ours, theirs)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6e6
 
 
 def test_one_task_of_several_samples_proves_nothing():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from iterpref_core.evaluation.report.comparisons import compare_results
 from iterpref_core.evaluation.statistics.seed_comparison import compare_rows
 from iterpref_core.records import Measured
 
@@ -20,11 +21,14 @@ def training(shares, samples=10):
 
 def test_a_problem_counts_by_the_share_of_its_samples_that_passed():
     """Counted by any passed sample, the row that is 30 points worse would be 50 points better."""
-    _, row = compare_rows({"first": [training([1.0] * 50 + [0.0] * 50)], "other": [training([0.2] * 100)]})
+    first, other = training([1.0] * 50 + [0.0] * 50), training([0.2] * 100)
+    _, row = compare_rows({"first": [first], "other": [other]})
     low, high = row.ci95
     assert row.difference == pytest.approx(-0.3)
     assert low < -0.3 < high < 0
     assert row.p_value < 0.05
+    gate = compare_results("validation", {"other": other, "first": first})
+    assert (row.p_value, row.ci95) == (gate.p_value, gate.ci95), "a sweep of one seed prints what the gate prints"
 
 
 def test_seeds_that_scatter_widen_the_interval():
