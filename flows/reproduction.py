@@ -126,6 +126,7 @@ def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: 
     # Importing MLflow and creating its tables takes seconds. A thread does it, so that the next stages can start.
     with ThreadPoolExecutor(1) as sender:
         futures = run_graph(graph, jobs, work, commands.end)
+        sender.shutdown(cancel_futures=True)  # the end of the command sends all of it
     # Stages that were up to date are part of the row as well: it has the scores of all models.
     entry.add((name for name, future in futures.items() if future.exception() is None))
     # Raise the error of the first stage that failed, after all running stages have ended.

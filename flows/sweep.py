@@ -17,9 +17,9 @@ from tasks.grid import trained_objectives
 
 def _name_sweep() -> str:
     """Return the name of the current flow run, such as `tune` or `sft, dpo beta=0.1,0.3`."""
-    given = flow_run.parameters
-    subject = given["preset"] or ", ".join(given["objectives"] or trained_objectives())
-    listed = {key: ",".join(map(str, values)) for key, values in given["values"].items()}
+    chosen = flow_run.parameters
+    subject = chosen["preset"] or ", ".join(chosen["objectives"] or trained_objectives())
+    listed = {key: ",".join(map(str, values)) for key, values in chosen["values"].items()}
     return f"{subject} {describe_values(listed)}".strip()
 
 

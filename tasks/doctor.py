@@ -4,8 +4,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,8 +20,8 @@ from iterpref_core.records import (
 )
 from iterpref_core.storage.cores import usable_cores
 from tasks.addresses import without_passwords
-from tasks.dvc import GIVEN_SITE_CACHE, OWN_SITE_CACHE
-from tasks.dvc.graph import check_root, load_graph, opened_repo
+from tasks.dvc import CHOSEN_SITE_CACHE, PRIVATE_SITE_CACHE
+from tasks.dvc.graph import check_root, load_graph, name_of, opened_repo
 from tasks.dvc.storage import check_storage
 from tasks.early_checks import refusals
 from tasks.git.command import git
@@ -31,6 +29,7 @@ from tasks.git.files import check_hidden
 from tasks.local_server import answers
 from tasks.mlflow.entry import entries_folder, is_running, kept_entries
 from tasks.mlflow.server import check_server
+from tasks.outside import installed_version
 from tasks.paths import CHECKOUT, GRAPH, INGESTED
 from tasks.prefect.server import running_prefect
 
@@ -84,6 +83,7 @@ def examine_settings(params: Params) -> Iterator[Diagnosis]:
 def _files(params: Params) -> Iterator[Diagnosis]:
     """Try what a run needs of the checkout, before it works for hours."""
     yield _probe("problems", lambda: f"{len(list(read_ingested(INGESTED, set())))} of your own")
+    yield _probe("inputs of stages", _find_inputs)
     yield _probe("DVC's cache", lambda: check_storage(params))
     yield _probe("DVC's remote", _find_remote, "absent")
     yield _probe("git", _find_commit, "absent")
@@ -97,6 +97,21 @@ def _find_commit() -> str:
     """
     check_hidden(Path())
     return git("log", "-1", "--format=commit %h").decode().strip()
+
+
+def _find_inputs() -> str:
+    """Report that all files are here which stages read and no stage makes.
+
+    Raises:
+        InputError: one is not here.
+    """
+    with opened_repo(Path()) as repo:
+        made = [out.fs_path for out in repo.index.outs]
+        for stage in repo.index.stages:
+            for dep in stage.deps if stage.cmd else ():
+                if not dep.exists and not any(Path(dep.fs_path).is_relative_to(out) for out in made):
+                    raise InputError(f"{dep}: is not here, and the stage {name_of(stage)} reads it; correct {GRAPH}")
+    return "are here"
 
 
 def _find_remote() -> str:
@@ -126,11 +141,11 @@ def _find_site_cache() -> str:
         named = Config(str(settings) if settings.is_dir() else None)["core"].get("site_cache_dir")
     except ConfigError as error:
         raise InputError(f"{error}; correct .dvc/config or .dvc/config.local") from None
-    if found := GIVEN_SITE_CACHE or named:
+    if found := CHOSEN_SITE_CACHE or named:
         return str(found)
     raise IterPrefError(
         "keeps file digests in /var/tmp/dvc, where other users could plant code that your `dvc` runs; "
-        f"run `dvc config --global core.site_cache_dir {OWN_SITE_CACHE}`"
+        f"run `dvc config --global core.site_cache_dir {PRIVATE_SITE_CACHE}`"
     )
 
 
@@ -152,9 +167,8 @@ def _versions() -> Iterator[Diagnosis]:
     others = []
     # The lock has the packages of all extras, not only those installed here.
     for name, number in re.findall(r"(?m)^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8")):
-        with suppress(PackageNotFoundError):
-            if (here := version(name).partition("+")[0]) != number:
-                others.append(f"{name} {here} instead of {number}")
+        if (here := installed_version(name)) not in (None, number):
+            others.append(f"{name} {here} instead of {number}")
     if others:
         remedy = "rm .venv/.installed && make .venv/.installed"
         yield Diagnosis("packages", f"{'; '.join(others)}; {remedy}", "absent")

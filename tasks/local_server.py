@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import mkstemp
@@ -38,20 +38,17 @@ def answers(url: str) -> bool:
         return False
 
 
-def is_own(url: str) -> bool:
+def belongs_to_user(url: str) -> bool:
     """Return whether it is a process of this user that listens on loopback at the port of an address.
 
     Another user's program may have taken the port of a server that was killed. Only Linux tells whose a listener is.
     """
     if sys.platform != "linux":
         return True
-    port = urlsplit(url).port or 80
-    owners = set()
     # `0: 0100007F:1068 00000000:0000 0A …`: local address and port, the other end, state 0A (listening), …, user id.
-    for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
-        _, local, _, state, _, _, _, user, *_ = line.split()
-        if state == "0A" and int(local.rpartition(":")[2], 16) == port:
-            owners.add(int(user))
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()]
+    port = f":{urlsplit(url).port or 80:04X}"
+    owners = {int(socket[7]) for socket in sockets if socket[3] == "0A" and socket[1].endswith(port)}
     return owners == {os.getuid()}
 
 
@@ -81,7 +78,7 @@ def served(
     name: str,
     command: Sequence[str],
     port: int | None,
-    settings: Callable[[str], Mapping[str, str]],
+    settings: Mapping[str, str],
     health: str,
     preferred: int = 0,
 ) -> Iterator[str]:
@@ -91,7 +88,7 @@ def served(
         name: for messages, and of the file.
         command: the module and its arguments, which host and port follow.
         port: where it must listen; None: at the preferred one, or at any free one if that is taken.
-        settings: the server's address → variables that are added to this process's environment, or replace some.
+        settings: variables that are added to this process's environment, or replace some.
         health: the path that answers once the server is ready.
         preferred: its usual port.
 
@@ -115,11 +112,11 @@ def served(
             address = f"http://{LOOPBACK}:{found}"
             with log.open("wb") as output:
                 arguments = [sys.executable, "-m", *command, "--host", LOOPBACK, "--port", found]
-                server = child.start(arguments, {**os.environ, **settings(address)}, output)
+                server = child.start(arguments, {**os.environ, **settings}, output)
             stack.callback(child.end, server)
             deadline = time.monotonic() + START_TIMEOUT_S
             # The server is ready when its health page answers; another program may have taken the port meanwhile.
-            while not (is_own(address) and answers(address + health)):
+            while not (belongs_to_user(address) and answers(address + health)):
                 if server.poll() is not None:
                     raise ServerError(f"{name} ended while starting{_last_error(log)}; its log is {log}")
                 if time.monotonic() > deadline:

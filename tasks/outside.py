@@ -59,7 +59,7 @@ def write_outside(params: Params) -> None:
     text = json.dumps(
         {
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-            **{name: _version(name) for name in LIBRARIES},
+            **{name: installed_version(name) for name in LIBRARIES},
             "files": {name: digest(path) for name, path in files.items()},
             "measured": benchmarks(params.evaluation.benchmarks),
             "screened": benchmarks((*params.pairs.benchmarks, *params.evaluation.benchmarks)),
@@ -78,8 +78,8 @@ def _copy_of(name: str) -> object:
     return None if name in BENCHMARKS else name
 
 
-def _version(name: str) -> str | None:
-    """Return a library's version, without the part that names the build for a machine, such as `+cpu`."""
+def installed_version(name: str) -> str | None:
+    """Return a library's version, without the build for a machine such as `+cpu`; None if it is not installed."""
     try:
         return version(name).partition("+")[0]
     except PackageNotFoundError:

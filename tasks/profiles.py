@@ -28,7 +28,7 @@ _STATED = ["training", "objectives"]
 """The section whose rows state only the differences from the values of all objectives."""
 
 
-def _own_values() -> dict[str, Any]:
+def _values_set_here() -> dict[str, Any]:
     """Return the values of params.yaml, by dotted key, that differ from the profile that the file names.
 
     profile nano has epochs 3, the file has epochs 7 and all else as nano  →  {"training.epochs": 7}
@@ -86,10 +86,10 @@ def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[
     Raises:
         ConfigError: a profile or parameter is unknown, or a value is out of range. The file is unchanged then.
     """
-    own = _own_values()
-    wanted = {key: value for key, value in profile_values(name, PROFILES).items() if key not in own}
+    set_here = _values_set_here()
+    wanted = {key: value for key, value in profile_values(name, PROFILES).items() if key not in set_here}
     changes = write_values(wanted | dict(values) | {"profile": name})
-    kept = [f"{key}: {value} stays, as it was set here" for key, value in own.items() if key not in values]
+    kept = [f"{key}: {value} stays, as it was set here" for key, value in set_here.items() if key not in values]
     return changes, kept
 
 

@@ -1,21 +1,10 @@
 """Stage `report`."""
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from iterpref_core.records import InputError, Params, read_yaml
-from tasks.paths import (
-    CONTAMINATION,
-    DROPPED,
-    FOCAL,
-    GRAPH,
-    LOCK,
-    METRICS,
-    PAIRS,
-    PROBLEMS,
-    REPORTS,
-    RESULTS,
-    TRAJECTORIES,
-)
+from tasks import paths
 
 if TYPE_CHECKING:
     from iterpref_core.evaluation.report.summary_record import Summary
@@ -38,22 +27,14 @@ def run(params: Params, *models: str) -> "Summary":
 
     # `--base models/student --sft models/trained/sft` names the models base and sft.
     names = [word.removeprefix("--") for word in models if word.startswith("--")]
-    deps = read_yaml(GRAPH)["stages"]["report"]["deps"]
-    missing = [path for path in (str(RESULTS / name) for name in names) if path not in deps]
+    deps = read_yaml(paths.GRAPH)["stages"]["report"]["deps"]
+    missing = [path for path in (str(paths.RESULTS / name) for name in names) if path not in deps]
     if missing:
-        raise InputError(f"{GRAPH}: the stage report must depend on {', '.join(missing)}: add these lines to its deps")
+        added = ", ".join(missing)
+        raise InputError(f"{paths.GRAPH}: the stage report must depend on {added}: add these lines to its deps")
     # An experiment on own pairs has no repairs: its debugger is the student, and would stand in the table twice.
     if params.model.debugger == params.model.student != "nanolab":
         names = [name for name in names if name != "debugger"]
-    files = ReportFiles(
-        results=RESULTS,
-        metrics=METRICS,
-        pairs=PAIRS,
-        marked=FOCAL,
-        problems=PROBLEMS,
-        trajectories=TRAJECTORIES,
-        dropped=DROPPED,
-        contamination=CONTAMINATION,
-        lock=LOCK,
-    )
-    return build_report(files, params, REPORTS, names or None)
+    # Each field is the path of the same name: `pairs` is `paths.PAIRS`.
+    files = ReportFiles(**{field.name: getattr(paths, field.name.upper()) for field in fields(ReportFiles)})
+    return build_report(files, params, paths.REPORTS, names or None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from iterpref_core.records import ConfigError, InputError, flatten, load_params, parse_yaml, read_yaml, with_values
 from iterpref_core.storage.jsonl import atomic_writer
+from tasks.dotted_keys import changed_values
 from tasks.git.command import GitError, git
 from tasks.paths import CHECKOUT, PARAMS
 from tasks.profiles import write_values
@@ -42,18 +43,17 @@ def carry_over() -> list[str]:
         raise problem
     with atomic_writer(PARAMS) as file:
         file.write(usable[0])
-    before = dict(flatten(parse_yaml(common)))
     [other] = [side for side in sides if side is not usable[0]]
-    own = {key: value for key, value in flatten(parse_yaml(other)) if before.get(key, key) != value}
-    return list(_carry(own))
+    before, present = (dict(flatten(parse_yaml(side))) for side in (common, other))
+    return list(_carry(changed_values(present, before)))
 
 
-def _carry(own: dict[str, Any]) -> Iterator[str]:
+def _carry(values: dict[str, Any]) -> Iterator[str]:
     """Write those values that the new release takes, and yield a line for each."""
     params = load_params()
     taken = {}
     removed = read_yaml(CHECKOUT / "config/removed.yaml")
-    for key, value in own.items():
+    for key, value in values.items():
         try:
             with_values(params, {key: value})
         except ConfigError as error:

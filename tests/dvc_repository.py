@@ -21,6 +21,17 @@ def init_dvc(*, no_scm=False):
     Path(".dvcignore").touch()
 
 
+def git(*arguments, check=True, **options):
+    """Run a command of git, whose author is made up, and return what it prints."""
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *map(str, arguments)]
+    return subprocess.run(command, check=check, capture_output=True, text=True, **options).stdout.strip()
+
+
+def commit(message):
+    """Commit all files that git has, as they are."""
+    git("commit", "--quiet", "--all", "--message", message)
+
+
 def reproduce(*targets):
     """Bring stages of the present folder's graph up to date; all of them if none is named."""
     from dvc.repo import Repo
@@ -47,10 +58,10 @@ def toy_checkout(tmp_path, monkeypatch):
         shutil.copy2(ROOT / "params.yaml", path)
         for name, text in {"dvc.yaml": json.dumps({"stages": dict(stages)}), **files}.items():
             (path / name).write_text(text)
-        subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], check=True)
+        git("init", "--quiet", "--initial-branch", "main")
         init_dvc()
-        subprocess.run(["git", "add", "."], check=True)
-        subprocess.run(["git", "commit", "--quiet", "--message", "toy"], check=True)
+        git("add", ".")
+        commit("toy")
         return path
 
     return make

@@ -16,6 +16,11 @@ def section(kind, **values):
     return kind.model_validate(_SECTIONS[kind].model_dump() | values)
 
 
+def changed(record, **values):
+    """Return a copy of a record or section with other values."""
+    return record.model_copy(update=values)
+
+
 FREE = section(BudgetParams, calls=None, tokens=None, dollars=None)
 """A budget without caps."""
 EXECUTION = section(

@@ -11,6 +11,24 @@ def marked(text, spans):
     return [text[start:end] for start, end in spans]
 
 
+def read_table(table):
+    r"""Return the cells of a table: a line is a row, " | " divides its cells, and `\n` is a line end in one."""
+    return [
+        tuple(cell.strip().replace(r"\n", "\n") for cell in f"{line} ".split(" | "))
+        for line in table.split("\n")
+        if line
+    ]
+
+
+def write_files(folder, files):
+    """Write texts by their paths in a folder, and return the folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
 def written(path, *rows):
     """Write rows as JSON lines, and return the path."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -65,7 +65,7 @@ def program_of(problem: Problem, code: str) -> Program:
 
 def tests_inside(problem: Problem) -> int:
     """Return how many tests of a problem run inside, in the process of the program, which can lie to them."""
-    return len(plan_of(program_of(problem, "")).inside)
+    return plan_of(program_of(problem, "")).inside
 
 
 def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Problem, Outcome]:

@@ -155,13 +155,12 @@ def execute_samples(
 
 def _tell_of_references(path: Path, problems: Sequence[Problem], executor: Engine) -> None:
     """Log how many references of problems fail their own tests, if some do."""
-    outcomes = [(problem, outcome) for problem, outcome in reference_outcomes(problems, executor) if outcome]
-    failing = [(problem, outcome) for problem, outcome in outcomes if outcome.verdict != "passed"]
+    outcomes = [(problem.task_id, outcome) for problem, outcome in reference_outcomes(problems, executor) if outcome]
+    failing = [(task, outcome.feedback) for task, outcome in outcomes if outcome.verdict != "passed"]
     if failing:
-        problem, outcome = failing[0]
         logger.warning(
             "%s: references: %s of %s fail their own tests, such as %s: %s; `iterpref ingest` leaves such problems out",
-            *(path, f"{len(failing):,}", f"{len(outcomes):,}", problem.task_id, outcome.feedback or outcome.verdict),
+            *(path, f"{len(failing):,}", f"{len(outcomes):,}", *failing[0]),
         )
 
 

@@ -7,8 +7,8 @@ write (CVE-2025-69872). All processes of DVC that start here keep them in the us
 import os
 from pathlib import Path
 
-OWN_SITE_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dvc/site"
+PRIVATE_SITE_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dvc/site"
 
-GIVEN_SITE_CACHE = os.environ.get("DVC_SITE_CACHE_DIR")
+CHOSEN_SITE_CACHE = os.environ.get("DVC_SITE_CACHE_DIR")
 """The folder that the user has set in the environment, also for plain `dvc`."""
-os.environ.setdefault("DVC_SITE_CACHE_DIR", str(OWN_SITE_CACHE))
+os.environ.setdefault("DVC_SITE_CACHE_DIR", str(PRIVATE_SITE_CACHE))

@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from iterpref_core.records import ConfigError, InputError, digest_of, flatten, parse_yaml, profile_values
-from tasks.dotted_keys import describe_values
+from tasks.dotted_keys import changed_values, describe_values
 from tasks.git.command import GitError, git
 from tasks.git.files import check_hidden, new_files
 from tasks.paths import LOCK, PARAMS
@@ -116,8 +116,8 @@ def name_run(command: str, source: Source) -> str:
     if "profile" in source.changes:
         with suppress(ConfigError):  # a profile of one's own that is gone
             usual = profile_values(str(source.changes["profile"]), PROFILES)
-    own = {key: value for key, value in source.changes.items() if key not in usual or usual[key] != value}
-    name = f"{command} {describe_values(dict(islice(own.items(), 2)))}"
+    unusual = changed_values(source.changes, usual)
+    name = f"{command} {describe_values(dict(islice(unusual.items(), 2)))}"
     return name if len(name) <= _NAME_CHARS else f"{name[:_NAME_CHARS]}…"
 
 
@@ -157,7 +157,7 @@ def _changed_params() -> dict[str, Any]:
         return {}
     before = _values_of(committed)
     now = dict(flatten(parse_yaml(present.decode("utf-8")) or {}))
-    changes = {key: value for key, value in now.items() if key not in before or before[key] != value}
+    changes = changed_values(now, before)
     # If `sft: {}` becomes `sft: {alpha: 5.0}`, the key `sft` was not removed.
     sections = {key.rpartition(".")[0] for key in now}
     return changes | {key: REMOVED for key in before if key not in now and key not in sections}

@@ -19,7 +19,7 @@ from filelock import FileLock
 from iterpref_core.records import InputError, read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.objectives.objective_settings import parameters_of
-from tasks.dvc.given import check_given_files, check_out
+from tasks.dvc.added_files import check_added_files, check_out
 from tasks.git.command import GitError, git
 from tasks.git.files import new_files
 from tasks.git.source import Source, observe_source
@@ -61,7 +61,7 @@ def take_snapshot(say: Callable[[str], object]) -> Snapshot:
     """
     origin = Path.cwd()
     # Git does not store these files, so the worktree gets DVC's copies of them.
-    check_given_files(origin)
+    check_added_files(origin)
     source = observe_source()
     try:
         prefix, head, _ = os.fsdecode(git("rev-parse", "--show-prefix", "HEAD", folder=origin)).rsplit("\n", 2)

@@ -50,12 +50,6 @@ class FinishedStage(LockedStage):
     points: tuple[Point, ...] = ()
     tags: Mapping[str, str] = {}
 
-    @property
-    def key(self) -> str:
-        """A digest that is equal for stages with equal inputs, parameters and outputs."""
-        artifacts = [[item.path, item.md5] for item in (*self.deps, *self.outs)]
-        return digest_of([self.name, artifacts, self.params])
-
 
 def read_stage(name: str, locked: LockedStage, times: Times | None, folder: Path = Path()) -> FinishedStage:
     """Return a stage of dvc.lock, with this folder's metrics of it.

@@ -48,7 +48,7 @@ def mlflow_server(port: int | None = None) -> Iterator[str]:
     with ExitStack() as stack:
         # A run that starts in a new checkout at this moment would create the same tables.
         with FileLock(lock):
-            address = stack.enter_context(served("mlflow", command, port, lambda _: settings, "/health", _PORT))
+            address = stack.enter_context(served("mlflow", command, port, settings, "/health", _PORT))
         yield address.replace(LOOPBACK, host)
 
 

@@ -38,7 +38,7 @@ def send(server: Server, entry: Entry) -> None:
     server.log(parent, entry.ended, params=entry.params, points=scores, data=data, tags=tags)
     for stage in entry.stages.values():
         if stage.times is not None:
-            _send_stage(server, {**entry.tags, **stage.tags}, stage, parent)
+            _send_stage(server, f"{entry.key} {stage.name}", {**entry.tags, **stage.tags}, stage, parent)
     if entry.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")
         return
@@ -51,12 +51,12 @@ def send(server: Server, entry: Entry) -> None:
         server.upload(parent, entry.folder / REPORTS)
 
 
-def _send_stage(server: Server, tags: Mapping[str, str], stage: FinishedStage, parent: str) -> None:
+def _send_stage(server: Server, key: str, tags: Mapping[str, str], stage: FinishedStage, parent: str) -> None:
     """Write the run of a stage that was executed, in the run of its command."""
     assert stage.times is not None, "it was executed"
     started, ended, threads = stage.times
     nested = {**tags, "iterpref.stage": stage.name, "iterpref.threads": str(threads), "mlflow.parentRunId": parent}
-    run = server.open_run(stage.key, stage.name, started, nested)
+    run = server.open_run(key, stage.name, started, nested)
     # The status is written last: a run that is finished has all.
     if run.info.lifecycle_stage == "deleted" or run.info.status == "FINISHED":
         return
@@ -85,19 +85,21 @@ def _settings(stage: FinishedStage) -> dict[str, Any]:
 
     Values of `training.objectives.sft` override values of `training`, as they do in training.
     """
-    own = f"training.objectives.{stage.name.partition('@')[2]}."
+    section = f"training.objectives.{stage.name.partition('@')[2]}."
     common = {
         key.replace("training.nll_learning_rate", "training.learning_rate"): value
         for key, value in stage.params.items()
-        if not key.startswith(own)
+        if not key.startswith(section)
     }
-    stated = {f"training.{key.removeprefix(own)}": value for key, value in stage.params.items() if key.startswith(own)}
+    stated = {
+        f"training.{key.removeprefix(section)}": value for key, value in stage.params.items() if key.startswith(section)
+    }
     return common | stated
 
 
 def _data_of(stage: FinishedStage) -> dict[str, tuple[str, str]]:
     """Return name and digest of each benchmark's data: the experiment's own problems, or a published version."""
-    own = next(((item.path, item.md5) for item in stage.deps if item.path == str(PROBLEMS)), None)
+    problems = next(((item.path, item.md5) for item in stage.deps if item.path == str(PROBLEMS)), None)
     found = {}
     for name, _, _ in stage.points:
         benchmark = name.split("/")[0]
@@ -105,8 +107,8 @@ def _data_of(stage: FinishedStage) -> dict[str, tuple[str, str]]:
         if row is not None and row.data is not None:
             data, _, version = row.data.name.rpartition("-")
             found[benchmark] = (data or version, version)
-        elif row is not None and own is not None:
-            found[benchmark] = own
+        elif row is not None and problems is not None:
+            found[benchmark] = problems
     return found
 
 

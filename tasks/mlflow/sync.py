@@ -13,16 +13,11 @@ from filelock import FileLock
 from tasks.addresses import without_passwords
 from tasks.mlflow.entry import SIGN_OF_LIFE_S, Entry, entries_folder, is_running, kept_entries
 from tasks.mlflow.rows import send
-from tasks.mlflow.server import Server, TrackingError, explain, tracking_uri
+from tasks.mlflow.server import Server, TrackingError, explain
 
-_PAUSE_S = 60.0
-"""Seconds before a server that did not answer is asked again."""
 _LATER = "the next run sends what is kept"
 _LOCK_S = 120.0
 """Seconds to wait for another process that writes."""
-
-_away_until: dict[str, float] = {}
-"""Address of a server that did not answer → until when, in time.monotonic(), it is left alone."""
 
 
 @contextmanager
@@ -82,35 +77,32 @@ def write_entry(entry: Entry | None) -> None:
     if entry is None and not kept_entries():
         return
     # While it is sent, other threads may add stages.
-    own = entry and entry.model_copy(update={"stages": dict(entry.stages), "ended": time.time()})
+    present = entry and entry.model_copy(update={"stages": dict(entry.stages), "ended": time.time()})
     try:
         entries_folder().mkdir(parents=True, exist_ok=True)
-        if own:
-            own.keep()  # another process may send for minutes
+        if present:
+            present.keep()  # another process may send for minutes
         # One process at a time writes to MLflow.
         with FileLock(entries_folder() / ".lock", timeout=_LOCK_S):
-            _send_all(own)
+            _send_all(present)
     except Exception as error:  # noqa: BLE001 - such as a disk that is full: it must not cost the work of hours
         reason = str(error) if isinstance(error, TrackingError) else f"MLflow: {explain(error)}"
         _warn(f"{reason}; {_LATER}")
 
 
-def _send_all(own: Entry | None) -> None:
+def _send_all(present: Entry | None) -> None:
     """Send the present command's entry and every kept one. If MLflow refuses one, the others are still sent.
 
     Raises:
         TrackingError: the server cannot be used.
     """
-    uri = tracking_uri()
-    if own:
-        own.keep()  # the other process may have sent, and removed, an earlier state
-    if time.monotonic() < _away_until.get(uri, 0.0):
-        return
-    server = _connect(uri)
+    if present:
+        present.keep()  # the other process may have sent, and removed, an earlier state
+    server = Server()
     for path in kept_entries():
         try:
-            if own and path == own.path:
-                entry = own
+            if present and path == present.path:
+                entry = present
             elif is_running(path):
                 continue  # its process sends it
             else:
@@ -122,20 +114,7 @@ def _send_all(own: Entry | None) -> None:
                 path.unlink()
         except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
             _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
-            _connect(uri)  # a server that went away meanwhile is not asked for each further entry
-
-
-def _connect(uri: str) -> Server:
-    """Return a connection. After a failure, the server is left alone for a time.
-
-    Raises:
-        TrackingError: the server cannot be used.
-    """
-    try:
-        return Server()
-    except TrackingError:
-        _away_until[uri] = time.monotonic() + _PAUSE_S
-        raise
+            Server()  # raises if it has gone away: it is not asked for each further entry
 
 
 @cache  # a refused entry is tried again after each stage, and reported once

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from iterpref_core.records import InputError
 from tasks.addresses import database_url, without_passwords
-from tasks.local_server import ServerError, is_own, served, write_private
+from tasks.local_server import ServerError, belongs_to_user, served, write_private
 from tasks.paths import STATE, home
 
 _PORT = 4200
@@ -47,31 +47,30 @@ def prefect_server(port: int | None = None) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # results on its pages have the address of MLflow's
     database = database_url(folder / "prefect.db", "sqlite+aiosqlite")
-    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or _make_password()
+    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or _own_password()
     # This process and its children ask no other server.
     os.environ["PREFECT_API_AUTH_STRING"] = password
     # A server of our own that has ended does not come back, so long retries are in vain.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "3")
 
-    def settings(address: str) -> dict[str, str]:
-        return {
-            "PREFECT_HOME": str(folder),
-            # Without these two, every user of the machine and every web page that is open could run commands.
-            "PREFECT_SERVER_API_AUTH_STRING": password,
-            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": address,
-            # The page asks the address that it comes from, which with `ssh -L` has another port.
-            "PREFECT_UI_API_URL": "/api",
-            # Both names: a user's own setting may have either, and is meant for another server.
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
-            "PREFECT_API_DATABASE_CONNECTION_URL": database,
-            "PREFECT_SERVER_API_BASE_PATH": "/api",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            # The second version of the pages asks a service of its makers for settings.
-            "PREFECT_SERVER_UI_V2_ENABLED": "false",
-            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-            "DO_NOT_TRACK": "1",
-        }
-
+    settings = {
+        "PREFECT_HOME": str(folder),
+        # Without these two, every user of the machine and every web page that is open could run commands. The server's
+        # own page needs no permission, and no page comes from this name.
+        "PREFECT_SERVER_API_AUTH_STRING": password,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "https://nobody.invalid",
+        # The page asks the address that it comes from, which with `ssh -L` has another port.
+        "PREFECT_UI_API_URL": "/api",
+        # Both names: a user's own setting may have either, and is meant for another server.
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
+        "PREFECT_API_DATABASE_CONNECTION_URL": database,
+        "PREFECT_SERVER_API_BASE_PATH": "/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # The second version of the pages asks a service of its makers for settings.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "DO_NOT_TRACK": "1",
+    }
     with ExitStack() as stack:
         try:
             server = served("prefect", ["prefect", "server", "start"], port, settings, "/api/health", _PORT)
@@ -86,7 +85,7 @@ def prefect_server(port: int | None = None) -> Iterator[str]:
         yield f"{address}/api"
 
 
-def _make_password() -> str:
+def _own_password() -> str:
     """Return the password of this checkout's server, `user:word`; the first call writes it to a file of the user's."""
     path = home() / PASSWORD
     if not path.is_file():
@@ -94,11 +93,14 @@ def _make_password() -> str:
     return path.read_text(encoding="ascii")
 
 
-def _use_password(url: str) -> None:
-    """Let this process use the password of this checkout's server, if `url` is its address and it is still there."""
-    address, password = home() / _ADDRESS, home() / PASSWORD
-    if address.is_file() and password.is_file() and url == address.read_text(encoding="utf-8") and is_own(url):
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", password.read_text(encoding="ascii"))
+def _own_server() -> str | None:
+    """Return the address of this checkout's server if it is there.
+
+    An `iterpref ui` that was killed leaves its address, where another user may wait for the password by now.
+    """
+    address = home() / _ADDRESS
+    url = address.read_text(encoding="utf-8") if address.is_file() else None
+    return url if url and belongs_to_user(url) else None
 
 
 @contextmanager
@@ -128,14 +130,10 @@ def running_prefect() -> str | None:
     """
     if named := named_prefect():
         return named
-    address = home() / _ADDRESS
-    if not address.is_file():
+    url = _own_server()
+    if url is None:
         return None
-    url = address.read_text(encoding="utf-8")
-    # An `iterpref ui` that was killed leaves its address, where another user may wait for the password by now.
-    if not is_own(url):
-        return None
-    _use_password(url)
+    os.environ.setdefault("PREFECT_API_AUTH_STRING", _own_password())
     return None if problem_of(url) else url
 
 
@@ -157,7 +155,8 @@ def named_prefect() -> str | None:
     named = os.environ.get("PREFECT_API_URL") or _named_in_settings()
     if not named:
         return None
-    _use_password(named)
+    if named == _own_server():
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", _own_password())
     if problem := problem_of(named):
         raise InputError(
             f"the Prefect server at {without_passwords(named)}, which PREFECT_API_URL names, {problem}; or name none: "

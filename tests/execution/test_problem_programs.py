@@ -13,12 +13,11 @@ from iterpref_core.execution import (
 from iterpref_core.execution import tests_inside as count_inside
 from iterpref_core.records import AssertTest, InputError, IoTest, Problem, StdinTest
 from tests.engines import StandInEngine
+from tests.settings import changed
 
 CALLS = Problem(task_id="calls", prompt="Add 1.", tests=(IoTest(call="f(1)", expected="2"),), reference="def f(x): ...")
-READ = CALLS.model_copy(update={"task_id": "read", "tests": (AssertTest(code="assert f(1) == 2"),)})
-PATCHES = READ.model_copy(
-    update={"task_id": "patches", "tests": (AssertTest(code="for n in [1]:\n    assert f(n) == 2"),)}
-)
+READ = changed(CALLS, task_id="read", tests=(AssertTest(code="assert f(1) == 2"),))
+PATCHES = changed(READ, task_id="patches", tests=(AssertTest(code="for n in [1]:\n    assert f(n) == 2"),))
 
 
 LIMITS = Limits(cpu_s=1, wall_s=5)
@@ -43,26 +42,26 @@ def passing(where, otherwise):
         (READ, True, "bad_return_type", True, "passed", [False, True]),
         (READ, None, "bad_return_type", None, "bad_return_type", [False, True]),
         (READ, True, "wrong_answer", None, "wrong_answer", [False]),
-        (READ.model_copy(update={"inside": True}), False, "bad_return_type", True, "bad_return_type", [True]),
+        (changed(READ, inside=True), False, "bad_return_type", True, "bad_return_type", [True]),
     ],
 )
 def test_a_reference_decides_where_its_tests_run(problem, passes, otherwise, inside, verdict, runs):
     engine, seen = passing(passes, otherwise)
     found, outcome = run_right_program(problem, "def f(x): ...", engine)
     assert (found.inside, outcome.verdict, seen) == (inside, verdict, runs)
-    assert found == problem.model_copy(update={"inside": inside})
+    assert found == changed(problem, inside=inside)
 
 
 def test_only_a_decision_is_written():
     assert '"inside"' not in READ.to_json()
-    assert '"inside":true' in READ.model_copy(update={"inside": True}).to_json()
+    assert '"inside":true' in changed(READ, inside=True).to_json()
 
 
 def test_tests_that_run_inside_are_counted():
     assert [count_inside(problem) for problem in (CALLS, READ, PATCHES)] == [0, 0, 1]
-    assert count_inside(READ.model_copy(update={"inside": True})) == 1
-    assert count_inside(READ.model_copy(update={"hidden_tests": PATCHES.tests})) == 1
-    script = CALLS.model_copy(update={"tests": (StdinTest(input="", output=""),)})
+    assert count_inside(changed(READ, inside=True)) == 1
+    assert count_inside(changed(READ, hidden_tests=PATCHES.tests)) == 1
+    script = changed(CALLS, tests=(StdinTest(input="", output=""),))
     assert count_inside(script) == 0
 
 
@@ -81,7 +80,7 @@ f = Point
 
 
 def test_a_real_reference_decides_and_candidates_follow(executor):
-    needs = READ.model_copy(update={"tests": (AssertTest(code=RETURNS_OBJECT),), "reference": POINT})
+    needs = changed(READ, tests=(AssertTest(code=RETURNS_OBJECT),), reference=POINT)
     ((again, outcome),) = reference_outcomes([needs], executor)
     assert (again.inside, outcome.verdict) == (True, "passed")
     assert (outcome.inside, outcome.isolation) == (1, executor.isolation)

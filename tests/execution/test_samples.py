@@ -10,6 +10,7 @@ from iterpref_core.cli import evaluation_verbs
 from iterpref_core.execution import Limits, execute_samples
 from iterpref_core.records import AssertTest, IoTest, Problem, RecordError, Result, Sample
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from tests.settings import changed
 
 DOUBLE = Problem(
     task_id="double",
@@ -20,7 +21,7 @@ DOUBLE = Problem(
     reference="def f(x): return x + x",
     setup="import math",
 )
-SQUARE = DOUBLE.model_copy(update={"task_id": "square", "tests": (IoTest(call="f(3)", expected="9"),)})
+SQUARE = changed(DOUBLE, task_id="square", tests=(IoTest(call="f(3)", expected="9"),))
 
 
 LIMITS = Limits(cpu_s=1, wall_s=3)
@@ -72,7 +73,7 @@ def test_a_broken_line_is_named(executor, files):
 
 def test_an_expected_value_that_is_no_literal_is_refused(executor, files):
     problems, samples, out = files
-    write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (IoTest(call="f(1)", expected="g(2)"),)}), SQUARE])
+    write_jsonl(problems, [changed(DOUBLE, tests=(IoTest(call="f(1)", expected="g(2)"),)), SQUARE])
     with pytest.raises(RecordError, match=r"problem 'double': .*not a Python literal: 'g\(2\)'"):
         execute_samples(problems, samples, out, executor)
 
@@ -83,8 +84,8 @@ LOOP = AssertTest(code="for x in (1, 2):\n    assert f(x) == 2 * x")
 
 def test_execute_prints_what_became_of_the_samples(files, capsys):
     problems, samples, out = files
-    lacking = DOUBLE.model_copy(update={"task_id": "lacking", "tests": (LACKING,)})
-    write_jsonl(problems, [DOUBLE.model_copy(update={"tests": (LOOP,)}), lacking])
+    lacking = changed(DOUBLE, task_id="lacking", tests=(LACKING,))
+    write_jsonl(problems, [changed(DOUBLE, tests=(LOOP,)), lacking])
     write_jsonl(samples, [Sample(task_id=name, solution="def f(x): return 2") for name in ("double", "lacking")])
     evaluation_verbs.execute(problems, samples, out, json_=True)
     assert json.loads(capsys.readouterr().out) == {

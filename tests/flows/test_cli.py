@@ -18,14 +18,11 @@ from iterpref_core.cli.printing import show_result
 from iterpref_core.cli.problem_verbs import FORMATS
 from iterpref_core.records import ConfigError, PreferencePair, Problem, Trajectory
 from tests.settings import ROOT
-from tests.texts import written
+from tests.texts import read_table, written
 
 VERBS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
 PAIR = {"task_id": "a", "prompt": "p", "chosen": "x = 1\n", "rejected": "x = 2\n"}
 LOCALIZE = ["localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl"]
-TRAIN = ["train", "--model", "m", "--objective"]
-PAIRS = ["--pairs", "pairs.jsonl"]
-SEVERAL = ["--out", "o", "--set", "training.accelerate=absent.yaml"]
 """In a checkout, the launcher of several processes is asked."""
 
 
@@ -79,31 +76,32 @@ def test_the_version_and_the_completion_of_a_shell_are_printed(iterpref, monkeyp
     assert (code, "_ITERPREF_COMPLETE=complete_bash" in out) == (0, True), out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["trian"], "No such command"),
-        (["train", "--objectiv", "dpo"], "--objective"),
-        ([*TRAIN, "dpo", *PAIRS], "--out is missing"),
-        ([*TRAIN, "dpo", *PAIRS, "--out", "."], "--out .: the folder of the trained model needs a name of its own"),
-        ([*TRAIN, "dpo", *PAIRS, "--set", "training.start=m"], "training.start is read by the stage alone"),
-        ([*TRAIN, "dpo", *PAIRS, *SEVERAL], "training.accelerate: absent.yaml is not there; name one of"),
-        (["localize", "--pairs", "absent.jsonl", "--out", "o"], "'absent.jsonl' does not exist"),
-        (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl"], "--out and --pairs are the same"),
-        (["localize", "--pairs", "pairs.jsonl", "--out", "pairs.jsonl/o"], "check the path"),
-        ([*LOCALIZE, "--method", "tokn"], "'tokn' is not one of"),
-        (["localize", "--pairs", "broken.jsonl", "--out", "o"], "broken.jsonl:1"),
-        (["evaluate", "--benchmark", "mbpp", "--out", "o"], "exactly one of --model, --samples and --ground-truth"),
-        (["evaluate", "--benchmark", "mbpp", "--ground-truth", "--out", "o", "--fresh"], "give one with --model"),
-        (["evaluate", "--benchmark", "mbpp", "--ground-truth", "--out", "o", "--extract"], "give one with --samples"),
-        (["run", "--set", "training.beta"], "not KEY=VALUE"),
-        (["run", "--set", "profile=tiny"], "use `iterpref init --profile NAME`"),
-        (["run", "--set", "training=3"], "training: a section takes parameters"),
-        (["run", "traning"], "no stage 'traning'"),
-        (["ingest", "pairs.jsonl", "--format", "mbbp", "--out", "o"], "did you mean 'mbpp'? `iterpref ingest"),
-    ],
-)  # fmt: skip
-def test_a_mistake_is_one_message(iterpref, monkeypatch, arguments, message):
+MISTAKES = """
+trian | No such command
+train --objectiv dpo | --objective
+train --model m --objective dpo --pairs pairs.jsonl | --out is missing
+train --model m --objective dpo --pairs pairs.jsonl --out . | --out .: the folder of the trained model needs a name
+train --model m --objective dpo --pairs pairs.jsonl --set training.start=m | training.start is read by the stage alone
+train --model m --objective dpo --pairs pairs.jsonl --out o --set training.accelerate=absent.yaml | absent.yaml is not
+localize --pairs absent.jsonl --out o | 'absent.jsonl' does not exist
+localize --pairs pairs.jsonl --out pairs.jsonl | --out and --pairs are the same
+localize --pairs pairs.jsonl --out pairs.jsonl/o | check the path
+localize --pairs pairs.jsonl --out o.jsonl --method tokn | 'tokn' is not one of
+localize --pairs broken.jsonl --out o | broken.jsonl:1
+evaluate --benchmark mbpp --out o | exactly one of --model, --samples and --ground-truth
+evaluate --benchmark mbpp --ground-truth --out o --fresh | give one with --model
+evaluate --benchmark mbpp --ground-truth --out o --extract | give one with --samples
+run --set training.beta | not KEY=VALUE
+run --set profile=tiny | use `iterpref init --profile NAME`
+run --set training=3 | training: a section takes parameters
+run traning | no stage 'traning'
+ingest pairs.jsonl --format mbbp --out o | did you mean 'mbpp'? `iterpref ingest
+"""
+
+
+@pytest.mark.parametrize(("words", "message"), read_table(MISTAKES))
+def test_a_mistake_is_one_message(iterpref, monkeypatch, words, message):
+    arguments = words.split()
     Path("broken.jsonl").write_text('{"task_id": 1')
     before = sorted(Path().iterdir())
     if arguments[0] == "run":  # it asks for a checkout

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from flows.display import Terminal
 from flows.reproduction import bring_up_to_date
@@ -11,31 +12,32 @@ from tasks.doctor import examine_settings
 from tasks.early_checks import refusals
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT
+from tests.texts import read_table
 
 PARAMS = load_params(ROOT / "params.yaml")
 STAGES = ["problems", "codeflow", "pairs", "training@sft", "training@dpo", "evaluation@dpo", "report"]
 STEP = {"cmd": "touch ran", "outs": ["ran"]}
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "stage", "told"),
-    [
-        ("training.arguments", {"no_such_argument": 4}, "training@sft", "no_such_argument"),
-        ("training.lora", {"target": "all"}, "training@sft", "training.lora.target"),
-        ("training.select", "best", "training@sft", "set training.validation_share"),
-        ("training.early_stopping_patience", 3, "training@sft", "set training.validation_share"),
-        ("training.accelerate", "none.yaml", "training@sft", "none.yaml is not there"),
-        ("training.micro_batch_size", 5, "training@sft", "no multiple of training.micro_batch_size"),
-        ("training.load", "4bit", "training@sft", "set training.lora"),
-        ("training.start", "/no/such", "training@sft", "/no/such"),
-        ("training.objectives.sft.beta", 0.3, "training@sft", "has no effect on sft"),
-        ("training.objectives.dpo.alpha", 2.0, "training@sft", "has no effect on dpo"),
-        ("pairs.benchmarks", ["no-such"], "pairs", "no benchmark 'no-such'"),
-        ("inference.backend", "openai", "codeflow", "needs the URL of an endpoint"),
-    ],
-)
+REFUSED = """
+training.arguments | {no_such_argument: 4} | training@sft | no_such_argument
+training.lora | {target: all} | training@sft | training.lora.target
+training.select | best | training@sft | set training.validation_share
+training.early_stopping_patience | 3 | training@sft | set training.validation_share
+training.accelerate | none.yaml | training@sft | none.yaml is not there
+training.micro_batch_size | 5 | training@sft | no multiple of training.micro_batch_size
+training.load | 4bit | training@sft | set training.lora
+training.start | /no/such | training@sft | /no/such
+training.objectives.sft.beta | 0.3 | training@sft | has no effect on sft
+training.objectives.dpo.alpha | 2.0 | training@sft | has no effect on dpo
+pairs.benchmarks | [no-such] | pairs | no benchmark 'no-such'
+inference.backend | openai | codeflow | needs the URL of an endpoint
+"""
+
+
+@pytest.mark.parametrize(("key", "value", "stage", "told"), read_table(REFUSED))
 def test_a_setting_that_a_late_stage_would_refuse_is_refused_at_once(key, value, stage, told):
-    [(refusing, message)] = refusals(STAGES, with_values(PARAMS, {key: value}))
+    [(refusing, message)] = refusals(STAGES, with_values(PARAMS, {key: yaml.safe_load(value)}))
     assert refusing == stage
     assert told in message
 

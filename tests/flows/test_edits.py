@@ -17,7 +17,7 @@ from flows.reproduction import bring_up_to_date
 from iterpref_core.records import InputError, read_yaml
 from tasks.dvc.observation import check_unchanged, observe_stage
 from tasks.mlflow import logged
-from tests.dvc_repository import reproduce
+from tests.dvc_repository import commit, git, reproduce
 from tests.settings import ROOT
 from tests.test_architecture import dependencies_of, stages
 
@@ -46,10 +46,6 @@ def edit_params(before, after):
 def sample(number):
     lines = Path("params.yaml").read_text().splitlines()
     edit_params(next(line for line in lines if line.startswith("  sample: ")), f"  sample: {number}")
-
-
-def git(*arguments):
-    subprocess.run(["git", *arguments], check=True, capture_output=True)
 
 
 def remake(path):
@@ -113,7 +109,7 @@ def toy(toy_checkout, monkeypatch):
         Path(path).parent.mkdir()
         write(path, "1")
     git("add", ".")
-    git("commit", "--quiet", "--message", "files")
+    commit("files")
     sample(33)
     return run
 

@@ -181,7 +181,7 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
 
     @contextmanager
     def served(_name, _command, _port, settings, *_):
-        seen.update(settings("http://127.0.0.1:4200"))
+        seen.update(settings)
         yield "http://127.0.0.1:4200"
 
     monkeypatch.setattr("tasks.prefect.server.served", served)
@@ -202,7 +202,7 @@ def test_settings_of_the_user_s_own_server_and_flows_are_not_taken_for_ours(tmp_
 def test_the_password_of_ui_is_the_user_s_alone_and_other_commands_read_it_by_themselves(monkeypatch):
     @contextmanager
     def served(_name, _command, _port, settings, *_):
-        given.append(settings("")["PREFECT_SERVER_API_AUTH_STRING"].encode())
+        given.append(settings["PREFECT_SERVER_API_AUTH_STRING"].encode())
         yield ""
 
     monkeypatch.setattr("tasks.prefect.server.served", served)

@@ -133,10 +133,10 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     for path in (toy / "notes", *toy.glob("*.here")):
         path.unlink()
     (toy / "together").write_text("2")
-    keys = set()
+    states = set()
     for beta in (0.2, 0.6):
         params = with_values(load_params(), {"training.beta": beta, "evaluation.benchmarks": ["validation"]})
-        keys.add(begin_entry("iterpref sweep", params, observe_source()).key)
+        states.add(begin_entry("iterpref sweep", params, observe_source()).tags["iterpref.state"])
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.2,0.6", "--jobs", "2")
     code, out, err = iterpref("sweep", *grid, "--json")
     assert code == 0, err
@@ -149,7 +149,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
         assert executed == {"training@target-dpo", "evaluation@target-dpo"}, entry.name
         assert set(entry.stages) == {"shared", *executed}
     assert len(LOGGED) == 4, "when each begins and when it ends"
-    assert {entry.key for entry in LOGGED} == keys, "a row of the code as it was when the sweep began"
+    assert {entry.tags["iterpref.state"] for entry in LOGGED} == states, "the code as it was when the sweep began"
     assert notes(toy, "shared") == [], "made before"
     begun = [words for words in notes(toy, "training") if words[0] == "begins"]
     assert [words[0] for words in notes(toy, "training")] == ["begins", "begins", "ends", "ends"]

@@ -26,7 +26,7 @@ from iterpref_core.nanolab.pretrain import (
 from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.records import InputError, IoTest, ModelError, ModelParams, NanolabParams, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.settings import EXECUTION, section
+from tests.settings import EXECUTION, changed, section
 
 PARAMS = section(
     NanolabParams,
@@ -94,7 +94,7 @@ def test_every_example_comes_once_before_any_comes_again():
 
 @pytest.mark.parametrize(("width", "layers"), [(32, 2), (128, 2), (256, 4)])
 def test_the_layers_follow_from_the_width(width, layers):
-    model = new_model(tokenizer(), PARAMS.model_copy(update={"hidden_size": width}))
+    model = new_model(tokenizer(), changed(PARAMS, hidden_size=width))
     assert model.config.num_hidden_layers == layers
 
 
@@ -117,7 +117,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(bf16):
 
 def test_the_weights_are_the_same_again_on_any_number_of_cores(monkeypatch):
     examples = [Example("a" * n, "b" * (20 - n)) for n in range(20)]
-    params = PARAMS.model_copy(update={"batch_size": 16})
+    params = changed(PARAMS, batch_size=16)
     trained = []
     threads = torch.get_num_threads()
     for cores in (1, 2, 3):
@@ -179,8 +179,8 @@ def test_the_stage_writes_ordinary_checkpoints(tmp_path):
 
 @pytest.mark.parametrize("embedded", [True, False], ids=["embedded student", "named student"])
 def test_the_debugger_goes_on_from_a_student(tmp_path, embedded):
-    names = EMBEDDED if embedded else EMBEDDED.model_copy(update={"student": _checkpoint(tmp_path)})
-    params = PARAMS.model_copy(update={"student_steps": 90, "debugger_steps": 1})
+    names = EMBEDDED if embedded else changed(EMBEDDED, student=_checkpoint(tmp_path))
+    params = changed(PARAMS, student_steps=90, debugger_steps=1)
     problems = [_problem(n, split) for split in ("student", "debugger") for n in range(6)]
     metrics = _build(tmp_path, problems, names, params=params)
     assert ("student/loss" in metrics) == embedded
@@ -189,9 +189,7 @@ def test_the_debugger_goes_on_from_a_student(tmp_path, embedded):
 
 def test_named_models_are_pinned_and_nothing_is_trained_for_them(tmp_path):
     checkpoint = _checkpoint(tmp_path)
-    metrics = _build(
-        tmp_path, [_problem(n, "student") for n in range(4)], EMBEDDED.model_copy(update={"debugger": checkpoint})
-    )
+    metrics = _build(tmp_path, [_problem(n, "student") for n in range(4)], changed(EMBEDDED, debugger=checkpoint))
     assert not any(name.startswith("debugger/") for name in metrics)
     assert locate_model(tmp_path / "models" / "debugger").name_or_path == checkpoint
     assert _build(tmp_path, model=section(ModelParams, prompt="auto", student=checkpoint, debugger=checkpoint)) == {}
@@ -205,7 +203,7 @@ def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(tmp_
     assert served_name(debugger) == "vendor/big-model"
     assert locate_model(tmp_path / "models" / "student").name_or_path == checkpoint
     pinned = debugger.rename(tmp_path / "pinned")
-    _build(tmp_path, model=named.model_copy(update={"debugger": str(pinned)}), backend="openai")
+    _build(tmp_path, model=changed(named, debugger=str(pinned)), backend="openai")
     assert served_name(debugger) == "vendor/big-model"
 
 
@@ -213,7 +211,7 @@ def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(tmp_
     ("model", "backend", "error", "message"),
     [
         (EMBEDDED, "openai", ModelError, r"model\.debugger.*inference\.backend"),
-        (EMBEDDED.model_copy(update={"student": "./absent"}), "transformers", ModelError, "no such folder"),
+        (changed(EMBEDDED, student="./absent"), "transformers", ModelError, "no such folder"),
         (EMBEDDED, "transformers", InputError, "no problem of split 'debugger'"),
     ],
 )

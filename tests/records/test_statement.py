@@ -5,6 +5,7 @@ from pathlib import Path
 from time import process_time
 
 import pytest
+import yaml
 
 from iterpref_core.problems.ingestion.columns import parse_columns
 from iterpref_core.problems.ingestion.presets import PRESETS
@@ -12,55 +13,12 @@ from iterpref_core.problems.ingestion.problem_rows import Selection, read_proble
 from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import Message, PreferencePair, exact_form, merged_form, statement_digest
+from tests.texts import read_table
 
 ASKED = 'Écris `n`: add 1, and say "done".'
-ASSERTION = "assert f(1) == 2"
-IO = {"input": "1\n", "output": "2\n"}
-WAYS = {
-    "function": ("problems", {"prompt": ASKED, "tests": [ASSERTION]}),
-    "another function": ("problems", {"prompt": ASKED, "tests": ["assert g(1) == 2"]}),
-    "class": ("problems", {"prompt": ASKED, "tests": ["assert Sum(1) == 2"]}),
-    "several names": ("problems", {"prompt": ASKED, "tests": ["from solution import f, g, h\nassert f(1) == g(h)"]}),
-    "method": (
-        "problems",
-        {
-            "prompt": ASKED,
-            "starter_code": "class Solution:\n    def f(self, n):\n        ",
-            "tests": {"fn_name": "f", "inputs": [[1]], "outputs": [2]},
-        },
-    ),
-    "script": ("problems", {"prompt": ASKED, "tests": [IO]}),
-    "script with a beginning": ("problems", {"prompt": ASKED, "tests": [IO], "starter_code": "n = int(input())\n"}),
-    "messages": (
-        "verl",
-        {
-            "prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": ASKED}],
-            "reward_model": {"ground_truth": {"inputs": ["1"], "outputs": ["2"]}},
-        },
-    ),
-    "mbpp": ("mbpp", {"task_id": 601, "text": ASKED, "test_list": [ASSERTION], "code": "def f(n): return n + 1"}),
-    "kodcode": (
-        "kodcode",
-        {
-            "question": ASKED,
-            "test": "from solution import f\n\ndef test_f():\n    assert f(1) == 2\n",
-            "test_info": [{"function_name": "f", "function_declaration": "def f(n):"}],
-            "solution": "def f(n): return n + 1",
-        },
-    ),
-    "humaneval": (
-        "humaneval",
-        {
-            "task_id": "HumanEval/1",
-            "prompt": ASKED,
-            "entry_point": "f",
-            "test": "def check(candidate):\n    assert candidate(1) == 2\n",
-            "canonical_solution": "def f(n): return n + 1",
-        },
-    ),
-    "another composition": ("problems", {"prompt": unicodedata.normalize("NFD", ASKED), "tests": [ASSERTION]}),
-    "invisible characters": ("problems", {"prompt": ASKED.replace(" ", "\u200b\xa0"), "tests": [ASSERTION]}),
-    "another layout": ("problems", {"prompt": "ÉCRIS n:  add 1,\nand say **done**", "tests": [ASSERTION]}),
+WAYS = yaml.safe_load(Path(__file__).with_name("ways.yaml").read_text()) | {
+    "another composition": ("problems", {"prompt": unicodedata.normalize("NFD", ASKED), "tests": ["assert f(1) == 2"]}),
+    "invisible characters": ("problems", {"prompt": ASKED.replace(" ", "\u200b\xa0"), "tests": ["assert f(1) == 2"]}),
 }
 
 
@@ -86,45 +44,47 @@ def test_all_problems_of_a_statement_are_held_out_or_none(monkeypatch):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("Split at ','.", "Split at ';'."),
-        ("Print a * b.", "Print a ** b."),
-        ("Replace '!' by '?'.", "Replace '?' by '!'."),
-        ("Is n > 0?", "Is n < 0?"),
-        ("Multiply n by .5", "Multiply n by 5"),
-        ("Evaluate !a", "Evaluate a"),
-        ("Compute n! modulo p.", "Compute n modulo p."),
-        ("Print 10!.", "Print 10."),
-        ("Match 'a?'", "Match 'a'"),
-        ("Match `a*`", "Match `a`."),
-        ("Remove '_x'.", "Remove 'x'."),
-        ("Write a Python function `f`.", "Write a Python function `g`."),
-        ("Write a Python function `f` that adds.", "Write a Python function `f` that counts."),
-        ("Model a stack.\nWrite a Python class `S` which is fast.", "Model a stack."),
-        ("Replace 'b' with 'B'.", "Replace 'B' with 'b'."),
-        ("Join with ' '.", "Join with '  '."),
+        *read_table(r"""
+Split at ','. | Split at ';'.
+Print a * b. | Print a ** b.
+Replace '!' by '?'. | Replace '?' by '!'.
+Is n > 0? | Is n < 0?
+Multiply n by .5 | Multiply n by 5
+Evaluate !a | Evaluate a
+Compute n! modulo p. | Compute n modulo p.
+Print 10!. | Print 10.
+Match 'a?' | Match 'a'
+Match `a*` | Match `a`.
+Remove '_x'. | Remove 'x'.
+Write a Python function `f`. | Write a Python function `g`.
+Write a Python function `f` that adds. | Write a Python function `f` that counts.
+Model a stack.\nWrite a Python class `S` which is fast. | Model a stack.
+Replace 'b' with 'B'. | Replace 'B' with 'b'.
+Join with ' '. | Join with '  '.
+Implement __len__. | Implement len.
+Accept *args. | Accept args.
+Accept **kwargs. | Accept kwargs.
+Match a* in s. | Match a in s.
+Rename x_ to x. | Rename x to x_.
+Convert C to F. | Convert c to f.
+Count the letter 'A'. | Count the letter 'a'.
+Print "Hello!". | Print "Hello".
+Return "done.". | Return "done".
+Replace '&' by '&amp;'. | Replace '&amp;' by '&'.
+Replace '–' by '-'. | Replace '-' by '–'.
+Replace “A” by “a”. | Replace “a” by “A”.
+Print `True`. | Print `true`.
+Remove <b> tags. | Remove <i> tags.
+It costs $5 or $6. | It costs 5 or 6.
+Print a*b*c. | Print abc.
+Sort the names' list. | Sort the name's list.
+Convert kB to IV. | Convert KB to iv.
+Render *x* as HTML. | Render x as HTML.
+Strip <b>x</b> tags. | Strip x tags.
+Print the line ===== first. | Print the line first.
+Sum the Maße. | Sum the Masse.
+"""),
         ("Split at '\t'.", "Split at ' '."),
-        ("Implement __len__.", "Implement len."),
-        ("Accept *args.", "Accept args."),
-        ("Accept **kwargs.", "Accept kwargs."),
-        ("Match a* in s.", "Match a in s."),
-        ("Rename x_ to x.", "Rename x to x_."),
-        ("Convert C to F.", "Convert c to f."),
-        ("Count the letter 'A'.", "Count the letter 'a'."),
-        ('Print "Hello!".', 'Print "Hello".'),
-        ('Return "done.".', 'Return "done".'),
-        ("Replace '&' by '&amp;'.", "Replace '&amp;' by '&'."),
-        ("Replace '–' by '-'.", "Replace '-' by '–'."),
-        ("Replace “A” by “a”.", "Replace “a” by “A”."),
-        ("Print `True`.", "Print `true`."),
-        ("Remove <b> tags.", "Remove <i> tags."),
-        ("It costs $5 or $6.", "It costs 5 or 6."),
-        ("Print a*b*c.", "Print abc."),
-        ("Sort the names' list.", "Sort the name's list."),
-        ("Convert kB to IV.", "Convert KB to iv."),
-        ("Render *x* as HTML.", "Render x as HTML."),
-        ("Strip <b>x</b> tags.", "Strip x tags."),
-        ("Print the line ===== first.", "Print the line first."),
-        ("Sum the Maße.", "Sum the Masse."),
     ],
 )
 def test_statements_that_ask_for_something_else_are_two(one, other):
@@ -133,25 +93,25 @@ def test_statements_that_ask_for_something_else_are_two(one, other):
 
 @pytest.mark.parametrize(
     ("page", "text"),
-    [
-        ("Given $n$ and $m$, $1 \\le n \\le 10^{5}$.", "Given n and m, 1 <= n <= 10^5."),
-        ("Given $$$n$$$ and \\(m\\), 1\\leq n\\leq m.", "Given n and m, 1 ≤ n ≤ m."),
-        ("Return $\\max(a, b)$ and $a \\bmod b$.", "Return max(a, b) and a mod b."),
-        ("Is n&lt;=5 &amp;&amp; m &gt; 5?", "Is n <= 5 && m > 5?"),
-        ("Don’t sort – just print “x”…", 'Don\'t sort - just print "x"...'),
-        ("Print &quot;Yes.&quot;", 'Print "Yes."'),
-        ("-----Input-----\nOne n.", "Input\nOne n."),
-        ("**Input:**\n\n* n\n* m", "Input\n- n\n- m"),
-        ("# Task\nAdd *only* `n`.", "Task\nAdd only n."),
-        ("<p>Given <code>n</code>, add <b>1</b>.</p>\n<p>Print it.</p>", "Given `n`, add 1.\n\nPrint it."),
-        ("Print 10<sup>5</sup>.<br>\nStop.", "Print 10^5.\nStop."),
-        ("A LIST.", "a list"),
-        ("Is it [so](https://a.example/b)?<br/>Print __it__ \\_ a<sub>1</sub>", "Is it so? Print it _ a1"),
-        ("Add $\\mathbf{v}$ and \\textbf{w}.\n> Stop.", "Add v and w. Stop."),
-        ("Print x.\n```python\nx = 1\n```", "Print x.\n```\nx = 1\n```"),
-        ("Add n.\n\nWrite a Python function `f`.\n\nWrite a Python function `g`.", "Add n."),
-        ("Add n.\n\nWrite a Python function `f`.\n\nYour code should pass these tests:\n\nassert f(1)", "Add n."),
-    ],
+    read_table(r"""
+Given $n$ and $m$, $1 \le n \le 10^{5}$. | Given n and m, 1 <= n <= 10^5.
+Given $$$n$$$ and \(m\), 1\leq n\leq m. | Given n and m, 1 ≤ n ≤ m.
+Return $\max(a, b)$ and $a \bmod b$. | Return max(a, b) and a mod b.
+Is n&lt;=5 &amp;&amp; m &gt; 5? | Is n <= 5 && m > 5?
+Don’t sort – just print “x”… | Don't sort - just print "x"...
+Print &quot;Yes.&quot; | Print "Yes."
+-----Input-----\nOne n. | Input\nOne n.
+**Input:**\n\n* n\n* m | Input\n- n\n- m
+# Task\nAdd *only* `n`. | Task\nAdd only n.
+<p>Given <code>n</code>, add <b>1</b>.</p>\n<p>Print it.</p> | Given `n`, add 1.\n\nPrint it.
+Print 10<sup>5</sup>.<br>\nStop. | Print 10^5.\nStop.
+A LIST. | a list
+Is it [so](https://a.example/b)?<br/>Print __it__ \_ a<sub>1</sub> | Is it so? Print it _ a1
+Add $\mathbf{v}$ and \textbf{w}.\n> Stop. | Add v and w. Stop.
+Print x.\n```python\nx = 1\n``` | Print x.\n```\nx = 1\n```
+Add n.\n\nWrite a Python function `f`.\n\nWrite a Python function `g`. | Add n.
+Add n.\n\nWrite a Python function `f`.\n\nYour code should pass these tests:\n\nassert f(1) | Add n.
+"""),
 )
 def test_the_layout_of_a_page_makes_no_other_statement(page, text):
     assert merged_form(page) == merged_form(text)

@@ -64,7 +64,7 @@ def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypat
     command = [sys.executable, "-c", f"from pathlib import Path\n{code}"]
     used = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert used.startswith(str(tmp_path / "mine/dvc/site"))
-    monkeypatch.setattr(doctor, "GIVEN_SITE_CACHE", None)
+    monkeypatch.setattr(doctor, "CHOSEN_SITE_CACHE", None)
     with pytest.raises(IterPrefError, match=r"dvc config --global core\.site_cache_dir /"):
         doctor._find_site_cache()
     (tmp_path / ".dvc/config.local").write_text("[core]\n    site_cache_dir = /mine\n")
@@ -83,7 +83,7 @@ def test_an_endpoint_that_is_away_is_told():
 
 
 def test_versions_are_those_of_the_lock_or_named(monkeypatch):
-    monkeypatch.setattr(doctor, "version", lambda _: "0.0.1+cpu")
+    monkeypatch.setattr("tasks.outside.version", lambda _: "0.0.1+cpu")
     (_, packages) = doctor._versions()
     assert (packages.status, "torch 0.0.1 instead of " in packages.detail) == ("absent", True)
 
@@ -115,12 +115,13 @@ def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkey
         (lambda: Path(".dvc/config.local").write_text("[core"), "plain dvc", "config.local"),
         (lambda: Path("problems/mine.jsonl").write_text("{"), "problems", "mine.jsonl"),
         (lambda: shutil.rmtree(".git"), "experiment", "git"),
+        (lambda: Path("code.py").unlink(), "inputs of stages", "code.py: is not here, and the stage problems reads it"),
         (lambda: Path(".dvc/config").write_text(REMOTE), "DVC's remote", "none"),
         (lambda: git("update-index", "--skip-worktree", "params.yaml"), "git", "params.yaml"),
     ],
 )  # fmt: skip
 def test_what_would_fail_after_the_work_is_a_finding(harm, name, told, toy_checkout, monkeypatch):
-    toy_checkout({"problems": {"cmd": "true", "outs": ["out"]}})
+    toy_checkout({"problems": {"cmd": "true", "deps": ["code.py"], "outs": ["out"]}}, {"code.py": ""})
     Path("problems").mkdir()
     harm()
     monkeypatch.setattr(doctor, "_isolation", lambda _: ())

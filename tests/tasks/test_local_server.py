@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from iterpref_core.cli.libraries import set_up_libraries
-from tasks.local_server import ServerError, answers, free_port, is_own, served
+from tasks.local_server import ServerError, answers, belongs_to_user, free_port, served
 from tests.http_server import serving
 
 SERVER = """
@@ -37,7 +37,7 @@ def test_servers_that_start_at_once_have_a_port_each_and_none_is_taken_for_anoth
 
     def start(name):
         settings = {"NAME": name, "PYTHONPATH": str(tmp_path)}
-        with served(name, ["toy"], None, lambda _: settings, "/", port) as address:
+        with served(name, ["toy"], None, settings, "/", port) as address:
             both_are_there.wait(60)
             with urllib.request.urlopen(address, timeout=60) as answer:
                 said = answer.read().decode()
@@ -52,24 +52,24 @@ def test_a_server_that_ends_says_why(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.py").write_text("raise OSError('http://me:word@host refuses')")
     why = r"ended while starting: OSError: http://host refuses; its log is .*broken\.log"
-    with pytest.raises(ServerError, match=why), served("broken", ["broken"], None, lambda _: {}, "/"):
+    with pytest.raises(ServerError, match=why), served("broken", ["broken"], None, {}, "/"):
         pass
     with serving(lambda *_: 200) as url:
         port = int(url.rpartition(":")[2])
         with (
             pytest.raises(ServerError, match=f"broken: port {port} is taken"),
-            served("broken", ["broken"], port, lambda _: {}, "/"),
+            served("broken", ["broken"], port, {}, "/"),
         ):
             pass
 
 
 def test_a_listener_of_another_user_is_not_taken_for_one_s_own(monkeypatch):
     with serving(lambda *_: 200) as url:
-        assert is_own(f"{url}/api")
+        assert belongs_to_user(f"{url}/api")
         monkeypatch.setattr(os, "getuid", lambda: 65534)
-        assert not is_own(f"{url}/api")
+        assert not belongs_to_user(f"{url}/api")
     monkeypatch.undo()
-    assert not is_own(url), "nobody listens"
+    assert not belongs_to_user(url), "nobody listens"
 
 
 def test_loopback_is_never_asked_through_a_proxy(monkeypatch):

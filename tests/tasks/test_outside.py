@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from iterpref_core.records import with_values
+from iterpref_core.records import read_yaml, with_values
 from tasks.outside import OUTSIDE, write_outside
 from tests.dvc_repository import reproduce
-from tests.settings import PARAMS
+from tests.settings import PARAMS, ROOT
+from tests.texts import write_files
 
 GRAPH = {
     "outside": {
@@ -30,10 +33,7 @@ def outside(tmp_path, monkeypatch):
     """A model's folder and two benchmarks; returns a function that reads what is written of them, as text by key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HUMANEVAL_OVERRIDE_PATH", raising=False)
-    for name in ("model/weights", "humaneval.jsonl", "mine.jsonl"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("1")
+    write_files(tmp_path, dict.fromkeys(("model/weights", "humaneval.jsonl", "mine.jsonl"), "1"))
     values = {
         "model.student": str(tmp_path / "model"),
         "pairs.benchmarks": ["heldout", "mine.jsonl"],
@@ -80,3 +80,18 @@ def test_a_plain_dvc_repro_sees_other_weights(toy_checkout, tmp_path):
         model.write_text(content)
         reproduce()
         assert (folder / "log").read_text().split() == ["ran"] * times
+
+
+def test_the_workflow_of_pull_requests_compares_a_clone_with_its_lock_and_not_the_stage_that_always_runs(toy_checkout):
+    steps = read_yaml(ROOT / "docs/experiment-workflow.yaml")["jobs"]["scores"]["steps"]
+    (script,) = [step["run"] for step in steps if "dvc repro" in step.get("run", "")]
+    folder = toy_checkout(GRAPH, {".dvcignore": "/.iterpref/*\n!/.iterpref/outside.yaml\n"})
+    reproduce()
+    shutil.rmtree(".iterpref")  # a clone has none
+    ends = []
+    for student in ("nanolab", folder / "log"):
+        params = folder / "params.yaml"
+        params.write_text(params.read_text().replace("  student: nanolab", f"  student: {student}", 1))
+        command = ["bash", "-eo", "pipefail", "-c", script]
+        ends.append(subprocess.run(command, env=os.environ | {"RUNNER_TEMP": str(folder)}, check=False).returncode)
+    assert ends == [0, 1]

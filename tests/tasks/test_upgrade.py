@@ -1,6 +1,5 @@
 """Settings of a user after an upgrade: carried over a conflict, and left out with a word where a parameter is gone."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,15 +7,12 @@ import pytest
 from iterpref_core.records import InputError, load_params
 from tasks.paths import PARAMS
 from tasks.upgrade import carry_over
+from tests.dvc_repository import commit, git
 from tests.settings import ROOT
 
 NEW = (ROOT / "params.yaml").read_text()
 OLD = NEW.replace("\ntraining:", "\nvalidity_of_old: {judge: false}\ntraining:").replace("# the model", "# a model")
 OWN = OLD.replace("  student: nanolab", "  student: org/mine").replace("judge: false", "judge: true")
-
-
-def git(*arguments, check=True):
-    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=check, capture_output=True)
 
 
 @pytest.fixture
@@ -30,7 +26,7 @@ def upgraded(tmp_path, monkeypatch):
             git("checkout", "--quiet", "-B", branch)
             PARAMS.write_text(text)
             git("add", "params.yaml")
-            git("commit", "--quiet", "--message", branch)
+            commit(branch)
         git("checkout", "--quiet", "main")
         PARAMS.write_text(OWN)
         if way == "stash":
@@ -38,7 +34,7 @@ def upgraded(tmp_path, monkeypatch):
             git("merge", "--quiet", "release")
             git("stash", "pop", check=False)
         else:
-            git("commit", "--quiet", "--all", "--message", "own")
+            commit("own")
             git(way, "release", check=False)
         if "<<<<<<<" not in PARAMS.read_text():
             raise AssertionError("the case has no conflict")
@@ -61,7 +57,7 @@ def test_a_removed_parameter_is_named_with_its_replacement(tmp_path, monkeypatch
     git("init", "--quiet")
     PARAMS.write_text(NEW)
     git("add", ".")
-    git("commit", "--quiet", "--message", "new")
+    commit("new")
     PARAMS.write_text(
         NEW.replace("\npairs:\n", "\npairs:\n  near_duplicate: 0.9\n").replace("nanolab #", "org/mine #", 1)
     )

@@ -189,7 +189,7 @@ def trajectory_entries(
     wanted = {trajectory.task_id for _, trajectory in chosen}
     problems = read_chosen(files.problems, Problem, wanted)
     # Localization may have left pairs out.
-    pairs = read_chosen(files.pairs, PreferencePair, wanted) | read_chosen(files.marked, PreferencePair, wanted)
+    pairs = read_chosen(files.pairs, PreferencePair, wanted) | read_chosen(files.focal, PreferencePair, wanted)
     for outcome, trajectory in chosen:
         task_id = trajectory.task_id
         pair = pairs.get(task_id)

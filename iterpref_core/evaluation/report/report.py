@@ -160,7 +160,7 @@ def choose_pairs(files: ReportFiles, count: int) -> list[PreferencePair]:
     Raises:
         RecordError: a line is broken, or a span lies outside of its program.
     """
-    return heapq.nsmallest(count, read_jsonl(files.marked, PreferencePair), key=lambda pair: text_hash(pair.task_id))
+    return heapq.nsmallest(count, read_jsonl(files.focal, PreferencePair), key=lambda pair: text_hash(pair.task_id))
 
 
 def write_tables(summary: Summary, out: Path) -> None:

@@ -48,7 +48,7 @@ class ReportFiles:
         results: the folder of `<model>/results.json`; the report names absent models.
         metrics: the folder of the stages' metrics.
         pairs: `pairs.jsonl`.
-        marked: `focal.jsonl`, the pairs with their error regions.
+        focal: `focal.jsonl`, the pairs with their error regions.
         problems: `problems.jsonl`, for the prompts in the explorer.
         trajectories: `trajectories.jsonl`, for the explorer.
         dropped: `dropped.jsonl`, the trajectories without a pair and the reasons.
@@ -59,7 +59,7 @@ class ReportFiles:
     results: Path
     metrics: Path
     pairs: Path
-    marked: Path
+    focal: Path
     problems: Path
     trajectories: Path
     dropped: Path

@@ -3,6 +3,7 @@
 import cmath
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 from iterpref_core.programs.source_code.syntax_tree import parse
@@ -10,7 +11,9 @@ from iterpref_core.programs.source_code.syntax_tree import parse
 from ..codec.canonical import UnencodableError, summarize
 from ..parsing.assertions import Expected
 from ..parsing.literals import NUMBERS, literal
+from ..parsing.sources import UNREADABLE
 
+_NUMBERS = {int, float, complex}
 _RELATIVE = 1e-07
 """The relative tolerance, EvalPlus's. A test's own absolute tolerance comes in addition."""
 
@@ -23,10 +26,6 @@ def as_lists(value: Any) -> Any:
     if kind is dict:
         return {key: as_lists(item) for key, item in value.items()}
     return value
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float, complex)
 
 
 def _near(actual: Any, expected: Any, atol: float) -> bool:
@@ -52,19 +51,17 @@ def is_close(actual: Any, expected: Any, atol: float) -> bool:
         atol: how far decimal numbers may be off, absolutely, in addition to 1e-7 of the larger one if a decimal number
             is expected. Two integers must be equal.
     """
+    kinds = {type(actual), type(expected)}
     # A tolerance is for rounding: 1000000006 is a wrong answer where 1000000007 is right.
-    if type(actual) is type(expected) is int:
-        return bool(actual == expected)
-    if _is_number(actual) and _is_number(expected):
+    if kinds <= _NUMBERS and kinds != {int}:
         # `nan` is the expected number, and the program returned it.
         both_nan = actual != actual and expected != expected  # noqa: PLR0124 - nan alone differs from itself
         return _near(actual, expected, atol) or both_nan
-    kind = type(expected)
     close = functools.partial(is_close, atol=atol)
-    if type(actual) is kind and kind in (list, tuple):
+    if kinds in ({list}, {tuple}):
         return len(actual) == len(expected) and all(map(close, actual, expected))
     # `{True: 1.0}` has the keys of `{1: 1.0}`.
-    if type(actual) is kind and kind is dict:
+    if kinds == {dict}:
         return actual.keys() == expected.keys() and all(close(actual[key], expected[key]) for key in expected)
     return bool(actual == expected)
 
@@ -85,9 +82,9 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
         value = literal(parse(source.strip(), "eval").body, NUMBERS)
         # Equal texts are equal values, `nan` included.
         text = summarize(value)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, UnencodableError):
+    except (*UNREADABLE, UnencodableError):
         raise ValueError(f"not a Python literal: {source[:80]!r}") from None
-    shape = as_lists if tuples_as_lists else _as_it_is
+    shape: Callable[[Any], Any] = as_lists if tuples_as_lists else lambda value: value
     wanted = shape(value)
 
     def holds(actual: Any) -> bool:
@@ -96,7 +93,3 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
         return bool(found == wanted) or (atol is not None and is_close(found, wanted, atol))
 
     return Expected(holds, source.strip(), text)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value

@@ -9,9 +9,10 @@ that large integers keep all of their digits.
 
 import re
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from itertools import zip_longest
 from typing import NamedTuple
 
-_SPACE = re.compile(r"[ \t\n\r\v\f]+")
+_TOKEN = re.compile(r"[^ \t\n\r\v\f]+")
 # Each digit is read in one way: with `\d+\.?\d*`, a long token without a number takes the square of its length.
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
@@ -31,10 +32,6 @@ class Difference(NamedTuple):
     position: int
     printed: str | None
     expected: str | None
-
-
-def _tokens(text: str) -> list[str]:
-    return [token for token in _SPACE.split(text) if token]
 
 
 def _same_number(printed: str, expected: str, tolerance: Decimal | None) -> bool:
@@ -75,18 +72,11 @@ def first_difference(
     Difference(position=2, printed='2', expected='3')
     >>> first_difference("0.3333", "0.33333", tolerance=1e-3)
     """
-    ours = _tokens(printed)
-    theirs = _tokens(expected)
     allowed = None if tolerance is None else Decimal(repr(tolerance))
     known_as_same: set[tuple[str, str]] = set()  # 25,000 times `1.0` and `1` are compared once
-    for position, pair in enumerate(zip(ours, theirs, strict=False), 1):
+    for position, pair in enumerate(zip_longest(_TOKEN.findall(printed), _TOKEN.findall(expected)), 1):
         if pair not in known_as_same:
-            if not _same_token(*pair, allowed, ignore_case):
+            if None in pair or not _same_token(*pair, allowed, ignore_case):
                 return Difference(position, *pair)
             known_as_same.add(pair)
-    common = min(len(ours), len(theirs))
-    if len(ours) > common:
-        return Difference(common + 1, ours[common], None)
-    if len(theirs) > common:
-        return Difference(common + 1, None, theirs[common])
     return None

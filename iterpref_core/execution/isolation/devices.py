@@ -25,11 +25,13 @@ def are_own() -> bool:
 
 
 def make_read_only() -> None:
-    """Mount the devices of this sandbox again, read-only, and give up for good to gain what this needs.
+    """Mount the devices again, read-only, if they are this user's; give up for good to gain what this needs.
 
     Raises:
         OSError: the kernel refused.
     """
+    if not are_own():
+        return
     for name in _MOUNTS:
         path = f"/dev/{name}"
         flags = _READ_ONLY | os.statvfs(path).f_flag & _KEPT

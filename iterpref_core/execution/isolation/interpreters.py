@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,8 @@ standard = {*libraries, sysconfig.get_config_var("DESTSHARED")}
 site = [path for path in sys.path if path not in standard and not path.endswith(".zip") and os.path.isdir(path)]
 preload = []
 if importlib.util.find_spec("pytest"):
-    preload = ["pytest", *sorted({point.module for point in importlib.metadata.entry_points(group="pytest11")})]
+    plugins = {point.module for point in importlib.metadata.entry_points(group="pytest11")}
+    preload = ["pytest", *sorted(name for name in plugins if importlib.util.find_spec(name.partition(".")[0]))]
 print(json.dumps([sys.version_info[:2], os.path.realpath(sys.executable), libraries, site, preload]))
 """
 
@@ -88,12 +89,7 @@ def _topmost(paths: Iterable[str | None]) -> tuple[str, ...]:
     """
     named = [path for path in paths if path and os.access(path, os.R_OK)]
     readable = list(dict.fromkeys([*named, *map(os.path.realpath, named)]))
-    topmost = []
-    for path in readable:
-        inside = any(path.startswith(folder + "/") for folder in readable)
-        if not inside:
-            topmost.append(path)
-    return tuple(topmost)
+    return tuple(path for path in readable if not any(path.startswith(folder + "/") for folder in readable))
 
 
 @functools.cache
@@ -136,7 +132,7 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         path = Path(environment.python).absolute()
         executable = str(path)
         configuration = path.parent.parent / "pyvenv.cfg"
-        readable += [interpreter, str(path.parent), str(configuration), *_PROGRAM_PATHS]
+        readable += [interpreter, str(path.parent), *_links(path), str(configuration), *_PROGRAM_PATHS]
     # An installation in editable mode puts the project among the packages.
     of_projects = [(str(project), project.name) for project in projects]
     return Runtime(
@@ -148,6 +144,13 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         processes=processes,
         names=(*of_projects, *_names_of(interpreter, libraries[:2], installed), (executable, "python")),
     )
+
+
+def _links(path: Path) -> Iterator[str]:
+    """Yield the files on the way of a link, such as python3 of `python -> /usr/bin/python3 -> python3.11`."""
+    while path.is_symlink():
+        path = path.parent / os.readlink(path)
+        yield str(path)
 
 
 @functools.cache

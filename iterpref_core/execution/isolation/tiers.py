@@ -16,7 +16,7 @@ import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain
 from pathlib import Path
 
 from iterpref_core.records import IsolationError
@@ -139,13 +139,15 @@ def command(plan: Plan, module: str, root: str, disk_mb: int, runtime: Runtime) 
     return [*prefix, runtime.interpreter, *options, "-c", "\n".join(start)]
 
 
-def _problem(layer: str, plan: Plan) -> str:
+def _problem(layer: str) -> str:
     """Return the problem of a layer, empty if the layer holds."""
     runtime = own_runtime()
-    root = "/probe"
-    if "bwrap" not in plan.layers:
+    plan, root = Plan("A", ("bwrap",)), "/probe"
+    if layer != "bwrap":
         # The probe makes and removes this folder.
-        root = str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
+        plan, root = Plan("B", ()), str(Path(tempfile.gettempdir(), f"iterpref-probe-{secrets.token_hex(8)}"))
+    elif not shutil.which("bwrap"):
+        return "bubblewrap is not installed"
     order = {"layer": layer, "root": root, "readable": list(runtime.readable)}
     try:
         done = subprocess.run(
@@ -174,12 +176,10 @@ def probe_isolation() -> dict[str, str]:
     """
     if sys.platform != "linux":
         return dict.fromkeys(LAYERS, f"this is {platform.system()}, and it is made of what Linux has")
-    plain = Plan("B", ())
     with ThreadPoolExecutor() as threads:
-        found = threads.map(_problem, ("landlock", "seccomp", "listener", "rlimits"), repeat(plain))
-        bwrap = _problem("bwrap", Plan("A", ("bwrap",))) if shutil.which("bwrap") else "bubblewrap is not installed"
-        landlock, seccomp, listener, rlimits = found
-    return {"bwrap": bwrap, "landlock": landlock, "seccomp": seccomp or listener, "rlimits": rlimits}
+        *found, listener = threads.map(_problem, (*LAYERS, "listener"))
+    problems = dict(zip(LAYERS, found, strict=True))
+    return problems | {"seccomp": problems["seccomp"] or listener}
 
 
 def choose(*, allow_unsafe: bool, namespaces: bool = True) -> Plan:

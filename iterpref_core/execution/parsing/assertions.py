@@ -11,10 +11,11 @@ import ast
 import builtins
 import functools
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from iterpref_core.programs.source_code.syntax_tree import parse
 
 from .literals import is_literal, literal
 from .sources import UNREADABLE, parsed
@@ -24,15 +25,18 @@ _AROUND = (
     *("sorted", "str", "sum", "tuple"),
 )
 """Builtins that may be applied to the result in the program's process, since they do not depend on what is expected."""
-_OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Is: operator.is_,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
+_NUMBER = (int, float)
+_COMPARED: dict[type[ast.cmpop], Any] = {
+    ast.Eq: object,
+    ast.NotEq: object,
+    # Identities of other values, and texts of an order, need the program's own objects.
+    ast.Is: (bool, type(None)),
+    ast.Lt: _NUMBER,
+    ast.LtE: _NUMBER,
+    ast.Gt: _NUMBER,
+    ast.GtE: _NUMBER,
 }
+"""Comparisons, with the types of the literals that they are read with."""
 _MAX_SOURCE = 100_000
 """Length of a test that is read: no text of a value that equals one in it is as long as `canonical.MAX_TEXT`."""
 
@@ -104,64 +108,45 @@ def read_call(source: str) -> Call | None:
 
     >>> read_call("sorted(f(2))"), read_call("f(2) == 4")
     (Call(source='f(2)', then='lambda value: sorted(value)'), None)
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: the source is no expression of Python.
     """
-    try:
-        match parsed(source.strip()).body:
-            case [ast.Expr(value=value)]:
-                return _call_in(value)
-    except UNREADABLE:
-        return None
-    return None
+    return _call_in(parse(source.strip(), "eval").body)
 
 
 def _read(condition: ast.expr) -> Assertion | None:
-    """Return a condition, taken apart; None if it has another form.
-
-    Raises:
-        ValueError: a part of it is not a literal.
-    """
+    """Return a condition about one call, whose other parts are literals, taken apart; None if it has another form."""
+    kinds: Any = object
     match condition:
         case ast.Compare(
-            ast.Call(ast.Name("abs"), [ast.BinOp(left, ast.Sub(), right)]), [ast.Lt() | ast.LtE() as near], [bound]
+            ast.Call(ast.Name("abs"), [ast.BinOp(left, ast.Sub(), right)], []), [ast.Lt() | ast.LtE()], [bound]
         ):
             # `abs(f(x) - 0.5) < 1e-6`
-            value, number = _value_and_literal(left, right)
-            within, stated, most = _OPERATORS[type(near)], literal(number), literal(bound)
-            return _about(value, Expected(lambda found: within(abs(found - stated), most), ast.unparse(condition)))
-        case ast.Compare(left, [compared], [right]) if type(compared) in _OPERATORS:
+            parts = [left, right, bound]
+        case ast.Compare(left, [compared], [right]) if type(compared) in _COMPARED:
             # `f(x) == 2`, `3 <= f(x)`, `f(x) is None`
-            value, other = _value_and_literal(left, right)
-            wanted = literal(other)
-            # Texts of an order, and identities of other values than None and truths, need the program's own objects.
-            if not isinstance(compared, ast.Eq | ast.NotEq | ast.Is) and not isinstance(wanted, int | float):
-                return None
-            if isinstance(compared, ast.Is) and not isinstance(wanted, bool | None):
-                return None
-            compare = _OPERATORS[type(compared)]
-            # `expected 2` is shorter than `expected f(x) == 2`, and says as much.
-            source = ast.unparse(other if isinstance(compared, ast.Eq | ast.Is) else condition)
-            sides = (lambda found: (found, wanted)) if value is left else (lambda found: (wanted, found))
-            return _about(value, Expected(lambda found: compare(*sides(found)), source))
+            parts, kinds = [left, right], _COMPARED[type(compared)]
         case ast.Call(ast.Attribute(ast.Name("math"), "isclose"), [left, right], keywords):
             # `math.isclose(f(x), 0.5, rel_tol=1e-3)`
-            value, number = _value_and_literal(left, right)
-            stated, settings = literal(number), {str(each.arg): literal(each.value) for each in keywords}
-            return _about(
-                value, Expected(lambda found: math.isclose(found, stated, **settings), ast.unparse(condition))
-            )
-        case ast.UnaryOp(ast.Not(), value) if _is_call(value):
-            return _about(value, Expected(operator.not_, ast.unparse(condition), truth=True))
-    return _about(condition, Expected(bool, "True", truth=True)) if _is_call(condition) else None
-
-
-def _value_and_literal(left: ast.expr, right: ast.expr) -> tuple[ast.expr, ast.expr]:
-    """Return the two sides of `f(x) == 2`, and of `2 == f(x)`, the literal last."""
-    return (left, right) if is_literal(right) else (right, left)
-
-
-def _about(value: ast.expr, expected: Expected) -> Assertion | None:
+            parts = [left, right, *(each.value for each in keywords)]
+        case ast.UnaryOp(ast.Not(), operand):
+            parts = [operand]
+        case _:
+            parts = [condition]
+    literals = [part for part in parts if is_literal(part)]
+    others = [part for part in parts if part not in literals]
+    if len(others) != 1 or not all(isinstance(literal(each), kinds) for each in literals):
+        return None
+    value = others[0]
+    shown = ast.unparse(value)
+    # `expected 2` is shorter than `expected f(x) == 2`, and says as much.
+    is_plain = isinstance(condition, ast.Compare) and isinstance(condition.ops[0], ast.Eq | ast.Is)
+    expected = "True" if value is condition else ast.unparse(literals[0] if is_plain else condition)
+    # Of literals and these few operators and functions alone, nothing can go wrong out here.
+    holds = eval(_function(condition, value), {"math": math})
     call = _call_in(value)
-    return None if call is None else Assertion(call, ast.unparse(value), expected)
+    return None if call is None else Assertion(call, shown, Expected(holds, expected, truth=not literals))
 
 
 def _call_in(node: ast.expr) -> Call | None:
@@ -169,22 +154,30 @@ def _call_in(node: ast.expr) -> Call | None:
 
     `len(set(f(1)))` is `f(1)`, and then `lambda value: len(set(value))`. `sum(1, 2)` is the solution's own `sum`.
     """
-    if _is_call(node):
-        return Call(ast.unparse(node), "")
-    around = "value"
     inner: Any = node
-    calls = []
     while not _is_call(inner):
         match inner:
             case ast.Call(ast.Name(name), [argument, *more], []) if name in _AROUND and all(map(is_literal, more)):
                 # `sorted(f(x), reverse=True)` has a keyword, and runs inside.
-                calls.append((name, more))
                 inner = argument
             case _:
                 return None
-    for name, more in reversed(calls):
-        around = f"{name}({', '.join([around, *map(ast.unparse, more)])})"
-    return Call(ast.unparse(inner), f"lambda value: {around}")
+    return Call(ast.unparse(inner), "" if inner is node else _function(node, inner))
+
+
+class _Replacing(ast.NodeTransformer):
+    """Replaces one part of an expression by the name `value`."""
+
+    def __init__(self, part: ast.expr) -> None:
+        self._part = part
+
+    def visit(self, node: ast.AST) -> Any:
+        return ast.Name("value") if node is self._part else self.generic_visit(node)
+
+
+def _function(node: ast.expr, part: ast.expr) -> str:
+    """Return the source of an expression as a function of one of its parts, which is replaced in the tree."""
+    return f"lambda value: {ast.unparse(_Replacing(part).visit(node))}"
 
 
 def _is_call(node: ast.expr) -> bool:

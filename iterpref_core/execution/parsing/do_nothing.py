@@ -7,20 +7,14 @@ since an error may be what a test wants:
         f(-1)                          an empty program passes this by a NameError; this program does not
 """
 
-import ast
 import re
 from collections.abc import Iterable
-from typing import Literal
 
 from iterpref_core.programs.source_code.tested_names import tested_names
 from iterpref_core.records import Test
 
-from .sources import parsed
-
-Result = Literal["true", "false", "None"]
-"""What a call of a function returns: an object that is true or false, as are all comparisons of it, or None. A call of
-a class returns this object in any case. If it is false it lives on, and calls meddle with their arguments, because
-tests such as `f(xs); assert xs == [1]` or `f(lambda x: same(x, 1))` ask what a program does with them."""
+JUDGES_ERRORS = re.compile(r"^([ \t]*)except\b.*(?:\n\1[ \t].*)*\bassert", re.MULTILINE)
+"""A test that asserts something about an error that it has caught, which no program shows that raises none."""
 
 _PROGRAM = """\
 kept = []
@@ -63,25 +57,22 @@ for name in {names}:
 """
 
 
-def do_nothing(tests: Iterable[Test], result: Result, names: Iterable[str] = (), right: str = "") -> str:
+def do_nothing(tests: Iterable[Test], truth: bool | None, names: Iterable[str] = (), right: str = "") -> str:
     """Return a program whose names, all that some tests read, do nothing.
 
     Args:
         tests: the tests.
-        result: of its functions.
+        truth: of what a call of a function returns, and of all comparisons with it; None: a call returns None. A call
+            of a class returns this object in any case. If it is false it lives on, and calls meddle with their
+            arguments, because tests such as `f(xs); assert xs == [1]` or `f(lambda x: same(x, 1))` ask what a program
+            does with them.
         names: further names.
         right: a right program: its classes, and names that begin with a capital, are classes.
     """
-    calls = {"None": "pass", "true": "return Nothing()", "false": "meddle(given); return Nothing()"}
+    calls = {None: "pass", True: "return Nothing()", False: "meddle(given); return Nothing()"}
     return _PROGRAM.format(
-        call=calls[result],
-        truth=result == "true",
+        call=calls[truth],
+        truth=bool(truth),
         names=[*names, *tested_names(tests)],
         classes=re.findall(r"^class (\w+)", right, re.MULTILINE),
     )
-
-
-def judge_errors(sources: Iterable[str]) -> bool:
-    """Return whether tests assert something about an error, which no program shows that raises none."""
-    handlers = (node for source in sources for node in ast.walk(parsed(source)) if isinstance(node, ast.ExceptHandler))
-    return any(isinstance(node, ast.Assert) for handler in handlers for node in ast.walk(handler))

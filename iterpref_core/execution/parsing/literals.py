@@ -1,6 +1,7 @@
 """Evaluate literals, the values that a test states, without running the test."""
 
 import ast
+import functools
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -49,38 +50,33 @@ def literal(node: ast.expr, numbers: Mapping[str, float] = _NONE) -> Any:
 
 
 def _value(node: ast.expr, numbers: Mapping[str, float]) -> Any:  # noqa: C901 - a form a line
+    value = functools.partial(_value, numbers=numbers)
     match node:
         case ast.Constant():
             return node.value
-        case ast.List():
-            return [_value(item, numbers) for item in node.elts]
-        case ast.Tuple():
-            return tuple([_value(item, numbers) for item in node.elts])
-        case ast.UnaryOp(ast.USub(), operand):
-            return -_value(operand, numbers)
+        case ast.List(items):
+            return list(map(value, items))
+        case ast.Tuple(items):
+            return tuple(map(value, items))
+        case ast.Set(items):
+            return set(map(value, items))
         case ast.Dict():
             # `{**other}` has None as a key, which is not a literal.
-            keys = [_value(key, numbers) for key in node.keys]  # type: ignore[arg-type]
-            return dict(zip(keys, [_value(value, numbers) for value in node.values], strict=True))
-        case ast.Set():
-            return {_value(item, numbers) for item in node.elts}
+            return dict(zip(map(value, node.keys), map(value, node.values), strict=True))
+        case ast.UnaryOp(ast.USub(), operand):
+            return -value(operand)
         case ast.UnaryOp(ast.UAdd(), operand):
-            return +_value(operand, numbers)
+            return +value(operand)
         case ast.BinOp():
             # `2.0 / 3.0`, `2 + 3j`
-            return _ARITHMETIC[type(node.op)](_number(node.left, numbers), _number(node.right, numbers))
+            operands = [value(node.left), value(node.right)]
+            if all(isinstance(operand, int | float | complex) for operand in operands):
+                return _ARITHMETIC[type(node.op)](*operands)
         case ast.Name() | ast.Attribute() if ast.unparse(node) in numbers:
             return numbers[ast.unparse(node)]
-        case ast.Call(func=ast.Name(name), args=[] | [_], keywords=[]) if name in _MAKERS:
-            return _MAKERS[name](*[_value(each, numbers) for each in node.args])
+        case ast.Call(ast.Name(name), [] | [_], []) if name in _MAKERS:
+            return _MAKERS[name](*map(value, node.args))
     raise ValueError("no literal")
-
-
-def _number(node: ast.expr, numbers: Mapping[str, float]) -> Any:
-    value = _value(node, numbers)
-    if not isinstance(value, int | float | complex):
-        raise ValueError("no number")
-    return value
 
 
 def is_literal(node: ast.expr) -> bool:

@@ -18,15 +18,6 @@ def parsed(source: str) -> ast.Module:
     return tree
 
 
-def expression_problem(source: str) -> str:
-    """Return why a call is not an expression of Python; empty if it is one."""
-    try:
-        parse(source.strip(), "eval")
-    except UNREADABLE as error:
-        return compile_problem(error)
-    return ""
-
-
 def compile_problem(error: BaseException) -> str:
     """Return why a test's source is not Python, for people."""
     reason = str(error)

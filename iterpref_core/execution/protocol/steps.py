@@ -5,6 +5,7 @@ These modules are loaded into interpreters that have the standard library alone,
 
 import marshal
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 LEFT, RIGHT = "_left_value", "_right_value"
@@ -84,16 +85,13 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tup
     """
     # `solution`, and the names by which scripts import the program
     modules = dict.fromkeys((step.module, step.runner == "script") for step in steps)
-    turns: list[list[tuple[Any, ...]]] = []
-    before = None
-    for step in steps:
+    turns: list[list[SandboxStep]] = []
+    for has_values, group in groupby(steps, lambda step: step.arguments is not None):
         # Hundreds of a benchmark's calls go into one turn: their arguments do not depend on answers.
-        if before is None or before.arguments is None or step.arguments is None:
-            turns.append([])
-        # Tuples: no class of this project's has to be imported, from its files, where the message is read.
-        turns[-1].append(tuple(step))
-        before = step
-    texts = [marshal.dumps(turn, _MARSHAL) for turn in turns]
+        several = list(group)
+        turns += [several] if has_values else [[step] for step in several]
+    # Tuples: no class of this project's has to be imported, from its files, where the message is read.
+    texts = [marshal.dumps(list(map(tuple, turn)), _MARSHAL) for turn in turns]
     only = texts.pop() if len(texts) == 1 else b""
     message = Message(setup, code, tuple(modules), key, only)
     return marshal.dumps(tuple(message), _MARSHAL), texts

@@ -11,6 +11,7 @@ from iterpref_core.programs.source_code.syntax_tree import parse
 
 from ..codec.canonical import UnencodableError, decode, encode
 from ..parsing.literals import NUMBERS, literal
+from ..parsing.sources import UNREADABLE
 from ..protocol.value_texts import clean, shorten, show
 from .operands import operands
 
@@ -46,7 +47,7 @@ def _in_one_order(source: str) -> str:
     """Return a literal as returned values are shown, with the same order of items; any other source as it is."""
     try:
         return show(decode(encode(literal(parse(source.strip(), "eval").body, NUMBERS))))
-    except (SyntaxError, ValueError, RecursionError, MemoryError, UnencodableError):
+    except (*UNREADABLE, UnencodableError):
         return source
 
 
@@ -179,17 +180,15 @@ def _statement_at(source: str, line: Any) -> tuple[ast.stmt | None, ast.stmt | N
     """Return the innermost statement at a line, and the last statement before it in its block that has a call."""
     try:
         tree = parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNREADABLE:
         return None, None
     found = before = None
     # Breadth first: of a loop and the assertion in it, the assertion comes later.
     for parent in ast.walk(tree):
         called = None
         for node in ast.iter_child_nodes(parent):
-            if not isinstance(node, ast.stmt) or not isinstance(line, int):
-                continue
             # A statement inside of this one is found later and replaces it.
-            if node.lineno <= line <= (node.end_lineno or 0):
+            if isinstance(node, ast.stmt) and node.lineno <= (line or 0) <= (node.end_lineno or 0):
                 found, before = node, called
             if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr) and _calls(node):
                 called = node

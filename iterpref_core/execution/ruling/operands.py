@@ -9,8 +9,7 @@ longer than in the test as it is written. Each expression is still evaluated onc
 
 import ast
 
-from iterpref_core.programs.source_code.syntax_tree import parse
-
+from ..parsing.sources import UNREADABLE, parsed
 from ..protocol.steps import LEFT, RIGHT
 
 _UNFIT = (ast.NamedExpr, ast.Yield, ast.YieldFrom)
@@ -42,8 +41,8 @@ def operands(statement: ast.stmt | None) -> dict[str, ast.expr]:
 def with_kept_operands(source: str) -> str:
     """Return the source of a test whose assertions keep the values that they compare; invalid source is unchanged."""
     try:
-        tree = parse(source.removeprefix("\ufeff"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parsed(source)
+    except UNREADABLE:
         return source
     if "\r" in source:
         return source

@@ -58,7 +58,7 @@ def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -
     (test,) = program.tests
     assert isinstance(test, StdinTest)
     shown = shown_input(test.input)
-    step = Step(SandboxStep("call", 0, ""), shown, shown.removesuffix(","), is_call=True)
+    step = Step(SandboxStep("call", 0, ""), shown, is_call=True, place=shown.removesuffix(","))
     key = os.urandom(8).hex()
     # A right output is about as long as the expected one: numbers may have more digits.
     most = limits.output_kb * 1024 + OUTPUT_FACTOR * len(test.output.encode())

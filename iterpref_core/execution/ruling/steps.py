@@ -9,7 +9,7 @@ from iterpref_core.records import AssertTest, IoTest, RecordError, ScriptTest, S
 
 from ..comparison.expectations import expect
 from ..parsing.assertions import Call, Expected, read_assertion, read_call
-from ..parsing.sources import UNREADABLE, compile_problem, expression_problem, parsed
+from ..parsing.sources import UNREADABLE, compile_problem, parsed
 from ..protocol.programs import Program, ValueTest
 from ..protocol.steps import Runner, SandboxStep
 from .operands import with_kept_operands
@@ -22,16 +22,16 @@ class Step:
     Attributes:
         sent: to the sandbox.
         source: the test, or a call in it, for people.
-        place: where a program ended in the midst of the step, for people.
         expected: of a value that is compared by the supervisor.
         is_call: feedback on an error begins with the call: `f(1) raised TypeError`.
+        place: where a program ended in the midst of the step, for people, if the source does not say so.
     """
 
     sent: SandboxStep
     source: str
-    place: str
     expected: Expected | None = None
     is_call: bool = False
+    place: str = ""
 
     @property
     def test(self) -> int:
@@ -45,13 +45,13 @@ class TestPlan:
 
     Attributes:
         steps: in the order of the tests.
-        inside: indices of the tests that run inside.
+        inside: how many of the tests run inside.
         packages: that the tests cannot do without.
         problem: why a test cannot be compiled; empty if all can.
     """
 
     steps: tuple[Step, ...]
-    inside: frozenset[int]
+    inside: int
     packages: tuple[str, ...]
     problem: str
 
@@ -63,17 +63,19 @@ def plan_of(program: Program) -> TestPlan:
         RecordError: the expected value of an `io` test is not a literal.
     """
     steps: list[Step] = []
-    inside: set[int] = set()
+    inside = 0
     packages: set[str] = set()
     problem = ""
     for index, test in enumerate(program.tests):
         if isinstance(test, IoTest):
-            call = read_call(test.call)
+            call = None
+            try:
+                call = read_call(test.call)
+            except UNREADABLE as error:
+                problem = problem or compile_problem(error)
             steps.append(_call(index, test, call or Call(test.call.strip(), "")))
             # `f(2) == 4` as a call: the test would compare inside.
-            if call is None:
-                inside.add(index)
-                problem = problem or expression_problem(test.call)
+            inside += call is None
         elif isinstance(test, ValueTest):
             steps.append(_value(index, test, program))
         elif not isinstance(test, StdinTest):
@@ -83,11 +85,11 @@ def plan_of(program: Program) -> TestPlan:
             check = read_assertion(test.code) if isinstance(test, AssertTest) and not program.inside else None
             if check is None:
                 steps.append(_run(index, test))
-                inside.add(index)
+                inside += 1
             else:
                 sent = SandboxStep("call", index, check.call.source, then=check.call.then)
-                steps.append(Step(sent, check.shown, check.shown, check.expected))
-    return TestPlan(tuple(steps), frozenset(inside), tuple(sorted(packages)), problem)
+                steps.append(Step(sent, check.shown, check.expected))
+    return TestPlan(tuple(steps), inside, tuple(sorted(packages)), problem)
 
 
 def _needs(test: Any, program: Program) -> tuple[list[str], str]:
@@ -110,14 +112,14 @@ def _call(index: int, test: IoTest, call: Call) -> Step:
     except ValueError as error:
         raise RecordError(f"test {test.call!r}: field 'expected': {error}; write it as a Python literal") from None
     sent = SandboxStep("call", index, call.source, then=call.then)
-    return Step(sent, test.call, test.call, expected, is_call=True)
+    return Step(sent, test.call, expected, is_call=True)
 
 
 def _value(index: int, test: ValueTest, program: Program) -> Step:
     compared = Expected(partial(program.comparator, index)) if program.comparator else None
     arguments = tuple(test.arguments)
     sent = SandboxStep("call", index, test.function, arguments=arguments, then=test.then)
-    return Step(sent, test.call, test.call, compared, is_call=True)
+    return Step(sent, test.call, compared, is_call=True)
 
 
 def _run(index: int, test: Any) -> Step:
@@ -131,9 +133,9 @@ def _run(index: int, test: Any) -> Step:
             path=test.run,
             module=test.module,
         )
-        return Step(sent, source, test.run)
-    place = test.code if test.kind == "assert" else "the unit tests"
+        return Step(sent, source, place=test.run)
+    place = "" if test.kind == "assert" else "the unit tests"
     # `unittest.main()` ends the process, so the runner of such classes takes its place.
     runner: Runner = "unittest" if "unittest.main" in test.code and test.kind == "assert" else test.kind
     source = test.code if test.kind == "pytest" else with_kept_operands(test.code)  # pytest shows values by itself
-    return Step(SandboxStep(runner, index, source), test.code, place)
+    return Step(SandboxStep(runner, index, source), test.code, place=place)

@@ -109,7 +109,8 @@ class Trial:
         """Return the place of an end in the midst of a step, such as ` in f([1, 2])`."""
         if not 0 <= index < len(self.steps):
             return " while the program was loaded" if index < 0 else " after the last test"
-        return f" in {feedback.call_text(self.begun or self.steps[index].place)}"
+        step = self.steps[index]
+        return f" in {feedback.call_text(self.begun or step.place or step.source)}"
 
     def value(self, index: int, kind: str, payload: str) -> Outcome | None:
         """Rule on a returned value; return None if it is right.
@@ -159,13 +160,12 @@ class Trial:
             text += feedback.in_the_test(step.source, facts["test_line"])
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
+        line = feedback.line_of(facts, self.program.code)
         # By base class: numpy raises its own subclass.
         if "MemoryError" in bases:
-            text = f"memory limit of {self.limits.memory_mb} MB exceeded{where}"
-            return self.fail(index, "memory", text + feedback.line_of(facts, self.program.code))
+            return self.fail(index, "memory", f"memory limit of {self.limits.memory_mb} MB exceeded{where}{line}")
         if "SystemExit" in bases:
-            text = f"the program called sys.exit{where}"
-            return self.fail(index, "exited_early", text + feedback.line_of(facts, self.program.code))
+            return self.fail(index, "exited_early", f"the program called sys.exit{where}{line}")
         is_told = step is not None and (step.is_call or (facts["line"] and not step.sent.is_inside))
         if step is not None and is_told:
             text = f"{feedback.call_text(step.source)} raised {text}"

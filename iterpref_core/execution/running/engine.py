@@ -54,16 +54,20 @@ class Engine(ABC):
 
         Items are taken in the caller's thread. `function`, which may call `run_one` often, runs in one thread per slot.
         """
-        waiting: deque[tuple[T, Future[R]]] = deque()
+        waiting: deque[Future[tuple[T, R]]] = deque()
         threads = ThreadPoolExecutor(self.slots, thread_name_prefix="execution")
+
+        def with_item(item: T) -> tuple[T, R]:
+            return item, function(item)
+
         try:
             for item in items:
-                waiting.append((item, threads.submit(function, item)))
+                waiting.append(threads.submit(with_item, item))
                 # With fewer items under way, a slot might soon be idle.
-                while waiting and (waiting[0][1].done() or len(waiting) >= LOOK_AHEAD * self.slots):
-                    yield _next_of(waiting)
+                while waiting and (waiting[0].done() or len(waiting) >= LOOK_AHEAD * self.slots):
+                    yield waiting.popleft().result()
             while waiting:
-                yield _next_of(waiting)
+                yield waiting.popleft().result()
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -83,9 +87,3 @@ class Engine(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _next_of(waiting: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
-    """Return the first item and its result, once it is there; raise the error of the item instead, if there is one."""
-    item, result = waiting.popleft()
-    return item, result.result()

@@ -1,18 +1,20 @@
 """Run programs as the supervisor, which hands each one to a zygote and rules on the answer."""
 
+import functools
 import logging
 import os
 import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from iterpref_core.records import InputError, IoTest, StdinTest
 
 from ..isolation import tiers
 from ..isolation.interpreters import Environment
-from ..parsing.do_nothing import Result, do_nothing, judge_errors
+from ..parsing.do_nothing import JUDGES_ERRORS, do_nothing
 from ..protocol.jobs import Answer, Job
-from ..protocol.programs import UNFIT, Limits, Outcome, Program, ValueTest
+from ..protocol.programs import UNFIT, Limits, Outcome, Program
 from ..protocol.steps import SandboxStep, packed
 from ..ruling.stdin import run_each_test
 from ..ruling.steps import TestPlan, plan_of
@@ -74,7 +76,7 @@ class Executor(Engine):
         self.limits = limits
         self.slots = workers
         self._known: dict[tuple[str, ...], bool] = {}
-        self._faults: dict[tuple[str, str | None], str] = {}
+        self._fault_of = functools.cache(self._setup_fault)
         self.pool = WorkerPool(plan, limits, workers, preload, environments or {})
 
     def close(self) -> None:
@@ -89,19 +91,21 @@ class Executor(Engine):
                 outcome = replace(outcome, isolation=self.isolation)
             else:
                 outcome = self._run_called(program)
-            if outcome.verdict not in ("passed", "infra_error") and (fault := self._setup_fault(program)):
-                return self._failure(program, f"the set-up of the tests fails without a program: {fault}")
-            return outcome
+            if outcome.verdict in ("passed", "infra_error"):
+                return outcome
+            fault = self._fault_of(program.setup, program.environment)
+            return (
+                self._failure(program, f"the set-up of the tests fails without a program: {fault}")
+                if fault
+                else outcome
+            )
         except WorkerDiedError as error:
             return self._failure(program, str(error))
 
-    def _setup_fault(self, program: Program) -> str:
+    def _setup_fault(self, setup: str, environment: str | None) -> str:
         """Return what an empty program is told with the set-up of a program that has failed; empty if it passes."""
-        question = (program.setup, program.environment)
-        if program.setup and question not in self._faults:
-            empty = Program("", (IoTest(call="1", expected="1"),), program.setup, environment=program.environment)
-            self._faults[question] = self._ruled(empty, plan_of(empty)).feedback
-        return self._faults.get(question, "")
+        empty = Program("", (IoTest(call="1", expected="1"),), setup, environment=environment)
+        return self._ruled(empty, plan_of(empty)).feedback if setup else ""
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
@@ -120,15 +124,15 @@ class Executor(Engine):
 
         A test outside always does, and another environment has tests of a project or a benchmark, as they are there.
         """
-        if len(plan.inside) < len(program.tests) or program.environment is not None:
+        if plan.inside < len(program.tests) or program.environment is not None:
             return True
-        question = (program.setup, *(step.source for step in plan.steps))
+        sources = [step.source for step in plan.steps]
+        question = (program.setup, *sources)
         if question not in self._known:
-            results: tuple[Result, ...] = ("false", "true")
-            tests = [test for test in program.tests if not isinstance(test, ValueTest)]
-            idle = (replace(program, code=do_nothing(tests, result), cpu_s=IDLE_S) for result in results)
-            self._known[question] = judge_errors(step.source for step in plan.steps) or any(
-                self._ruled(each, plan_of(each)).verdict != "passed" for each in idle
+            tests: Any = program.tests
+            idle = (replace(program, code=do_nothing(tests, truth), cpu_s=IDLE_S) for truth in (False, True))
+            self._known[question] = any(map(JUDGES_ERRORS.search, sources)) or any(
+                self._ruled(each, plan).verdict != "passed" for each in idle
             )
         return self._known[question]
 
@@ -139,7 +143,7 @@ class Executor(Engine):
         job = Job(*packed(program.setup, program.code, sent, key), key, _runners(sent))
         answer = self._observe(program, job)
         outcome = Trial(program, plan.steps, program.limits(self.limits), answer, key).rule()
-        return replace(outcome, isolation=self.isolation, inside=len(plan.inside))
+        return replace(outcome, isolation=self.isolation, inside=plan.inside)
 
     def _failure(self, program: Program, text: str, exception: str = "") -> Outcome:
         return Outcome("infra_error", text, 0, len(program.tests), exception, self.isolation)

@@ -1,6 +1,5 @@
 """Prepare the interpreter of a zygote, before it forks: what is done here is not done again for each program."""
 
-import contextlib
 import importlib
 import os
 import sys
@@ -23,14 +22,18 @@ REHEARSALS = 20
 def preload(names: Iterable[str], site: Iterable[str]) -> None:
     """Import modules that programs are likely to need.
 
-    An environment's module that cannot be imported, such as a broken plugin of pytest, fails where it is needed.
+    A broken one, such as a plugin of pytest in an environment, fails where it is needed.
+
+    Raises:
+        ModuleNotFoundError: one is absent.
     """
     sys.path += site
-    for name in _PRELOADED:
-        importlib.import_module(name)
-    for name in names:
-        with contextlib.suppress(Exception):
+    for name in (*_PRELOADED, *names):
+        try:
             importlib.import_module(name)
+        except Exception as error:
+            if getattr(error, "name", None) == name:
+                raise
     # `exit`, `copyright`, `help` and others: Python's option `-S` leaves them out.
     site_of_python = importlib.import_module("site")
     for define in (site_of_python.setquit, site_of_python.setcopyright, site_of_python.sethelper):

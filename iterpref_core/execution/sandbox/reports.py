@@ -94,20 +94,19 @@ def _truth(value: Any) -> str:
         return ""
 
 
-def compiled(source: str, filename: str, mode: str = "exec", flags: int = 0) -> Any:
+def compiled(source: str, filename: str, mode: str = "exec") -> Any:
     """Return the code of a test.
 
     Args:
         source: of the test, which the supervisor could parse.
         filename: that its errors name.
         mode: `exec` or `eval`.
-        flags: of `compile`.
 
     Raises:
         TestFailedError: the source is not valid Python, such as a `return` outside of a function.
     """
     try:
-        return _compile(source.removeprefix("\ufeff"), filename, mode, flags, dont_inherit=True)
+        return _compile(source.removeprefix("\ufeff"), filename, mode, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise TestFailedError(f"the test cannot be compiled: {text_of(error)}") from None
 

@@ -89,7 +89,7 @@ class Zygote:
         names = ("w", "tmp", "code") if "bwrap" in settings.layers else ("w", "code")
         self.folders = [os.path.join(settings.root, name) for name in names]
         self.pid = os.getpid()
-        self.disk_bytes = settings.disk_mb * 2**20
+        self.settings = settings
         self.ruleset: int | None = None
         self.filter: seccomp.Filter | None = None
         self.processes = settings.runtime.processes
@@ -109,9 +109,6 @@ class Zygote:
         # The highest descriptors: a program that closes or counts the low ones does not meet them.
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.highest = min(most_descriptors, 1024) - 1
-        self._memory_bytes = settings.memory_mb * 2**20
-        self.memory_bytes = 0
-        self._file_bytes = settings.file_mb * 2**20
 
     def child(self, cpu_s: int, files: Files, connection: list[int]) -> int:
         """Restrict this process for good and run the job in it; return its exit status.
@@ -148,8 +145,8 @@ class Zygote:
         A collection in a child would write to these objects, and so copy their pages.
         """
         seed()
-        self.memory_bytes = limits.address_space() + self._memory_bytes
-        limits.set_common_limits(self._file_bytes)
+        self.memory_bytes = limits.address_space() + self.settings.memory_mb * 2**20
+        limits.set_common_limits(self.settings.file_mb * 2**20)
         if self.filter is not None:
             self.filter.common.install()
         gc.collect()
@@ -243,7 +240,7 @@ class Zygote:
                 if time.monotonic() - looked < LOOK_S:
                     continue
                 # Walking the folders is expensive, so this happens ten times a second.
-                if any(is_over(folder, self.disk_bytes, MAX_ENTRIES) for folder in self.writable):
+                if any(is_over(folder, self.settings.disk_mb * 2**20, MAX_ENTRIES) for folder in self.writable):
                     return "disk"
                 looked = time.monotonic()
         finally:
@@ -283,7 +280,7 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
     """
     sys.executable = settings.runtime.executable
     try:
-        if "bwrap" in settings.layers and devices.are_own():
+        if "bwrap" in settings.layers:
             devices.make_read_only()
         limits.drop_capabilities()
         # Warnings of preloaded modules are not the program's.

@@ -45,9 +45,7 @@ def write_files(files: dict[str, str]) -> None:
     """Write texts into files, by their paths."""
     for path, text in files.items():
         # `tests/helper.py` of a script's files
-        parent = os.path.dirname(path)
-        if parent:
-            os.makedirs(parent, exist_ok=True)
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         write_file(path, text)
 
 

@@ -58,7 +58,7 @@ def _idle_runner(row: PublishedProblem, run: Run) -> Callable[[Test], bool]:
     called = re.findall(r"^\w+", problem.entry_point)
     # Calls ask for the problem's entry point.
     tests = [test for test in problem.tests + problem.hidden_tests if not isinstance(test, IoTest)]
-    idle = do_nothing(tests, "None", called, "".join(row.right[:1]))
+    idle = do_nothing(tests, None, called, "".join(row.right[:1]))
 
     def passes(test: Test) -> bool:
         outcome = run(problem.model_copy(update={"tests": (test,), "hidden_tests": ()}))(idle)

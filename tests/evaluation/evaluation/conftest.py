@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.records import IoTest, LiveCodeBenchParams, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.settings import PARAMS
+from tests.settings import PARAMS, changed
 from tests.shared_workers import shared_workers
 
 __all__ = ["shared_workers"]
@@ -19,14 +19,14 @@ VARIABLES = {"humaneval": "HUMANEVAL_OVERRIDE_PATH", "mbpp": "MBPP_OVERRIDE_PATH
 
 @pytest.fixture
 def execution():
-    return PARAMS.execution.model_copy(update={"workers": 1})
+    return changed(PARAMS.execution, workers=1)
 
 
 @pytest.fixture
 def setting(execution, tmp_path):
     window = LiveCodeBenchParams(release="release_v5", since=None, until=None)
-    evaluation = PARAMS.evaluation.model_copy(update={"livecodebench": window})
-    params = PARAMS.model_copy(update={"evaluation": evaluation, "execution": execution})
+    evaluation = changed(PARAMS.evaluation, livecodebench=window)
+    params = changed(PARAMS, evaluation=evaluation, execution=execution)
     return EvaluationSetting(params, tmp_path / "problems.jsonl", tmp_path / "cache")
 
 

@@ -185,7 +185,7 @@ class Experiment:
         pairs = [PreferencePair(task_id=name, **fields) for name in names]
         write_jsonl(self.files.pairs, pairs)
         region = {"localization": "line_lcs", "rejected_spans": marked, "chosen_spans": marked}
-        write_jsonl(self.files.marked, [pair.model_copy(update=region) for pair in pairs])
+        write_jsonl(self.files.focal, [pair.model_copy(update=region) for pair in pairs])
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def explorer(tmp_path_factory):
     )  # fmt: skip
     pair = PreferencePair(task_id="codeflow/1", prompt="p", chosen=FIXED, rejected=DRAFT)
     write_jsonl(files.pairs, [pair])
-    write_jsonl(files.marked, [pair.model_copy(update={"rejected_spans": ((14, 19),), "chosen_spans": ()})])
+    write_jsonl(files.focal, [pair.model_copy(update={"rejected_spans": ((14, 19),), "chosen_spans": ()})])
     write_jsonl(files.problems, [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())])
     reasons = {"codeflow/2": "fails_hidden_tests", "codeflow/10": "unsolved", hostile: "unsolved"}
     written(files.dropped, *({"reason": why, "where": "", "task_id": name} for name, why in reasons.items()))

@@ -4,6 +4,7 @@ import json
 
 from iterpref_core.evaluation.sharing.cards import model_card
 from iterpref_core.records import ModelLineage, parse_yaml
+from tests.settings import changed
 
 EMBEDDED = ModelLineage(base="nanolab", steps=75, settings={"student_steps": 75}, versions={"torch": "2"})
 TRAINED = ModelLineage(
@@ -20,7 +21,7 @@ TRAINED = ModelLineage(
     commit="0123abc",
     before=EMBEDDED,
 )
-QWEN = TRAINED.model_copy(update={"base": "Qwen/Qwen2.5-Coder-7B", "revision": "c0ffee", "before": None})
+QWEN = changed(TRAINED, base="Qwen/Qwen2.5-Coder-7B", revision="c0ffee", before=None)
 
 
 def card(summary, lineage=TRAINED, weights="of target-rpo", license=None):
@@ -50,8 +51,8 @@ def test_training_is_told_from_the_record_beside_the_weights(experiment):
     ):
         assert line in text, line
     assert "None" not in text
-    sft = TRAINED.model_copy(update={"objective": "sft"})
-    twice = TRAINED.model_copy(update={"objective": "dpo", "before": sft})
+    sft = changed(TRAINED, objective="sft")
+    twice = changed(TRAINED, objective="dpo", before=sft)
     assert "Trained with SFT on chosen (sft), then DPO (dpo) from a small" in card(experiment.summarize(), twice)
 
 
@@ -64,7 +65,7 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment):
     nothing = card(summary, None, "other")
     assert "How it was trained is unknown: there is no `lineage.json` next to its weights." in nothing
     assert "Not measured: no report has scores of exactly these weights." in nothing
-    other = card(summary, TRAINED.model_copy(update={"pairs": 1, "data": {"pairs": "77"}}), "other")
+    other = card(summary, changed(TRAINED, pairs=1, data={"pairs": "77"}), "other")
     for text in (untrained, nothing, other):
         assert "There is no record of how the pairs were made." in text
         assert "identical_ast" not in text
@@ -78,7 +79,7 @@ def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experime
     assert "License of the base model: unknown: check." in text
     known = card(experiment.summarize(), QWEN, license="apache-2.0")
     assert "license: apache-2.0\n" in known
-    assert "base_model" not in card(experiment.summarize(), QWEN.model_copy(update={"base": "mine"})).split("---\n")[1]
+    assert "base_model" not in card(experiment.summarize(), changed(QWEN, base="mine")).split("---\n")[1]
 
 
 def test_overlap_with_benchmarks_and_tasks_that_ran_inside_are_counted(experiment):

@@ -27,8 +27,7 @@ from iterpref_core.execution.ruling.feedback import MAX_FEEDBACK, with_printed
 from iterpref_core.execution.ruling.verdicts import MALFORMED
 
 VALUES = [
-    -(10**5000), 1e300, math.inf, -math.inf, "a\nb\0\ud800é", b"\x00\xff", [1, "a", None, 2.5], [[], [[]]],
-    ((1, 2), [3]), {(1, 2): {3}}, 10**4299, [10**4300, 1.5], {-(10**4300)}, {frozenset({1})}, [2**64, 1], [True, 1],
+    -(10**5000), math.inf, -math.inf, "a\nb\0\ud800é", 10**4299, [10**4300, 1.5], {-(10**4300)}, [2**64, 1], [True, 1],
 ]  # fmt: skip
 
 
@@ -131,9 +130,8 @@ HELD = [
     (Point(1, 2.5), (1, 2.5)), (collections.Counter("ab"), {"a": 1, "b": 1}), (collections.OrderedDict(a=1), {"a": 1}),
     (np.bool_(True), True), (np.int64(-4), -4), ([np.float64(0.5)], [0.5]), (Color.RED, 3), (Name.A, "a"),
     (Sub(1), 1), ({1: (Sub(2),)}, {1: (2,)}),
-    (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5), ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}), (np.int8(-4), -4),
-    (bytearray(b"x"), b"x"), (np.float16(3.5), 3.5), (np.complex64(1 + 2j), 1 + 2j), ([np.float32(0.5)], [0.5]),
-    ([np.int64(1), Decimal(2)], [1, 2]),
+    (Fraction(1, 2), 0.5), (Decimal("1.5"), 1.5), ({1: 2}.keys(), {1}), ({1: 2}.items(), {(1, 2)}),
+    (bytearray(b"x"), b"x"), (np.float16(3.5), 3.5), (np.complex64(1 + 2j), 1 + 2j),
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import IoTest
+from tests.texts import read_table
 
 LIMITS = Limits(cpu_s=2, wall_s=60)
 HELPERS = """
@@ -25,17 +26,20 @@ IS_TOLD = {
     "mode": ("oct(os.stat(SECRET).st_mode)", "0o100640"),
     "target of a link": ("os.readlink(LINK)", "secret"),
 }
-IS_REFUSED = {
-    "contents": ("error(lambda: open(SECRET))", errno.EACCES),
-    "names in a folder": ("error(lambda: os.listdir(FOLDER))", errno.EACCES),
-    "names of attributes": ("error(lambda: os.listxattr(SECRET))", errno.ENOTSUP),
-    "names of a link's attributes": ("error(lambda: os.listxattr(LINK, follow_symlinks=False))", errno.ENOTSUP),
-    "attributes": ("error(lambda: os.getxattr(SECRET, 'user.note'))", errno.ENOTSUP),
-    "a link's attributes": ("error(lambda: os.getxattr(LINK, 'user.x', follow_symlinks=False))", errno.ENOTSUP),
-    "priority of the zygote": ("error(lambda: os.getpriority(os.PRIO_PROCESS, os.getppid()))", errno.EPERM),
-    "memory of a process": ("error(lambda: open(f'/proc/{os.getppid()}/maps'))", errno.EACCES),
-    "program of a process": ("error(lambda: os.readlink(f'/proc/{os.getppid()}/exe'))", errno.EACCES),
-    "command of a process": ("error(lambda: open(f'/proc/{os.getppid()}/cmdline'))", errno.EACCES),
+IS_REFUSED = """
+contents | open(SECRET) | EACCES
+names in a folder | os.listdir(FOLDER) | EACCES
+names of attributes | os.listxattr(SECRET) | ENOTSUP
+names of a link's attributes | os.listxattr(LINK, follow_symlinks=False) | ENOTSUP
+attributes | os.getxattr(SECRET, 'user.note') | ENOTSUP
+a link's attributes | os.getxattr(LINK, 'user.x', follow_symlinks=False) | ENOTSUP
+priority of the zygote | os.getpriority(os.PRIO_PROCESS, os.getppid()) | EPERM
+memory of a process | open(f'/proc/{os.getppid()}/maps') | EACCES
+program of a process | os.readlink(f'/proc/{os.getppid()}/exe') | EACCES
+command of a process | open(f'/proc/{os.getppid()}/cmdline') | EACCES
+"""
+ASKED = IS_TOLD | {
+    name: (f"error(lambda: {call})", getattr(errno, number)) for name, call, number in read_table(IS_REFUSED)
 }
 
 
@@ -55,7 +59,7 @@ def executor():
         yield executor
 
 
-@pytest.mark.parametrize(("expression", "expected"), (IS_TOLD | IS_REFUSED).values(), ids=IS_TOLD | IS_REFUSED)
+@pytest.mark.parametrize(("expression", "expected"), ASKED.values(), ids=ASKED)
 def test_what_a_program_is_told(executor, folder, expression, expected):
     for name, path in (("SECRET", folder / "secret"), ("LINK", folder / "link"), ("FOLDER", folder)):
         expression = expression.replace(name, repr(str(path)))

@@ -12,26 +12,27 @@ from iterpref_core.records import AssertTest, IoTest, StdinTest
 from tests.engines import outcomes_of
 from tests.execution.tiers import BWRAP
 from tests.settings import ROOT
+from tests.texts import read_table
 
 pytestmark = pytest.mark.named_tier
 
 LIMITS = Limits(cpu_s=2, wall_s=60)
-CALLED = {
-    "import": ("from json import nope\ndef f(): return 1", "from 'json' (lib/json/__init__.py), line 1"),
-    "interpreter": ("import sys\ndef f(): return sys.executable", "f() returned 'python', expected 1"),
-    "search path": ("import sys\ndef f(): return sys.path[-1]", "f() returned 'site-packages', expected 1"),
-    "file": ("import os\ndef f(): return os.__file__", "f() returned 'lib/os.py', expected 1"),
-    "absent file": ("import os\ndef f(): open(os.path.abspath('x'))", "No such file or directory: './x'"),
-    "long message": ("import os\ndef f(): raise ValueError('x' * 150 + f' {os.__file__}' * 30)", "lib/os.py"),
-    "printed": ("import os\nprint(os.__file__, os.getcwd())\ndef f(): 1 / 0", "printed: lib/os.py ."),
-    "stack": ("import traceback\nprint('\\n')\ntraceback.print_stack()\ndef f(): pass", "zygote"),
-    "type of an object": ("import os\nX = type(os.__file__, (), {})\ndef f(): return X()", "of type lib/os.py"),
-    "like the folder": ("def f(): return '/jobs/w', '/a/job/w'", "('/jobs/w', '/a/job/w')"),
-    "somebody's path": ("def f(): return '/home/user//x', '/lib/x'", "('/home/user//x', '/lib/x')"),
-}
+CALLED = r"""
+import | from json import nope\ndef f(): return 1 | from 'json' (lib/json/__init__.py), line 1
+interpreter | import sys\ndef f(): return sys.executable | f() returned 'python', expected 1
+search path | import sys\ndef f(): return sys.path[-1] | f() returned 'site-packages', expected 1
+file | import os\ndef f(): return os.__file__ | f() returned 'lib/os.py', expected 1
+absent file | import os\ndef f(): open(os.path.abspath('x')) | No such file or directory: './x'
+long message | import os\ndef f(): raise ValueError('x' * 150 + f' {os.__file__}' * 30) | lib/os.py
+printed | import os\nprint(os.__file__, os.getcwd())\ndef f(): 1 / 0 | printed: lib/os.py .
+stack | import traceback\nprint(chr(10))\ntraceback.print_stack()\ndef f(): pass | zygote
+type of an object | import os\nX = type(os.__file__, (), {})\ndef f(): return X() | of type lib/os.py
+like the folder | def f(): return '/jobs/w', '/a/job/w' | ('/jobs/w', '/a/job/w')
+somebody's path | def f(): return '/home/user//x', '/lib/x' | ('/home/user//x', '/lib/x')
+"""
 CALL = IoTest(call="f()", expected="1")
 PROGRAMS = {
-    **{name: (code, CALL, feedback) for name, (code, feedback) in CALLED.items()},
+    **{name: (code, CALL, feedback) for name, code, feedback in read_table(CALLED)},
     "assertion": ("import os\ndef f(): return os.__file__", AssertTest(code="assert f() == 1, f()"), "lib/os.py"),
     "script": (
         "import os\nprint(__file__, os.__file__)",

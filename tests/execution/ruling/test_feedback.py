@@ -7,6 +7,7 @@ from iterpref_core.execution import Program
 from iterpref_core.execution.protocol.value_texts import clean
 from iterpref_core.execution.ruling.operands import with_kept_operands
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, UnittestTest
+from tests.texts import read_table
 
 
 def of_case(body):
@@ -21,25 +22,27 @@ ZERO = "def f(x): return 0"
 RAISES = "def f(x):\n    y = x + 'a'\n    return y"
 OBJECT = "class A: pass\ndef f(x): return [A(), A()]"
 TYPE_ERROR = "TypeError: unsupported operand type(s) for +: 'int' and 'str', line 2: y = x + 'a'"
-TEXTS = [
-    (ZERO, "for x, want in [(1, 0), (5, 6)]:\n    assert f(x) == want", "assert f(x) == want failed: f(x) is 0, want is 6, x is 5"),
-    (ZERO, "def check(g):\n    for x in (0, 3):\n        assert g(x) == x * x\ncheck(f)", "assert g(x) == x * x failed: g(x) is 0, x * x is 9, x is 3, in check(f)"),
-    (ZERO, "r = f(3)\nassert r == 4", "assert r == 4 failed: r is 0, after r = f(3)"),
-    (ZERO, "for i in (0, 2):\n    r = f(i)\n    assert r == i * i", "assert r == i * i failed: r is 0, i * i is 4, i is 2, after r = f(i)"),
-    (ZERO, "import pytest\nwith pytest.raises(ValueError):\n    f(-1)", "with pytest.raises(ValueError): f(-1) failed: DID NOT RAISE ValueError"),
+TEXTS = [*read_table(r"""
+def f(x): return 0 | for x, want in [(1, 0), (5, 6)]:\n    assert f(x) == want | assert f(x) == want failed: f(x) is 0, want is 6, x is 5
+def f(x): return 0 | def check(g):\n    for x in (0, 3):\n        assert g(x) == x * x\ncheck(f) | assert g(x) == x * x failed: g(x) is 0, x * x is 9, x is 3, in check(f)
+def f(x): return 0 | r = f(3)\nassert r == 4 | assert r == 4 failed: r is 0, after r = f(3)
+def f(x): return 0 | for i in (0, 2):\n    r = f(i)\n    assert r == i * i | assert r == i * i failed: r is 0, i * i is 4, i is 2, after r = f(i)
+def f(x): return 0 | import pytest\nwith pytest.raises(ValueError):\n    f(-1) | with pytest.raises(ValueError): f(-1) failed: DID NOT RAISE ValueError
+def f(xs): xs.reverse() | xs = [1, 2]\nf(xs)\nassert xs == [1, 2] | assert xs == [1, 2] failed: xs is [2, 1], after f(xs)
+def f(x): return 0 | x = 2\nassert f(x) == 4, f'square of {x}' | assert f(x) == 4, f'square of {x}' failed: square of 2; f(x) is 0, x is 2
+def f(x): return [1] | x = 2\nassert not f(x) | assert not f(x) failed: f(x) is [1], x is 2
+def f(x): return 0 | x = 2\nassert isinstance(f(x), str) | assert isinstance(f(x), str) failed: f(x) is 0, x is 2
+def f(x): return 0 | x = 2\nassert 1 < f(x) < 3 | assert 1 < f(x) < 3 failed: f(x) is 0, x is 2
+def f(x): return 0 | x = 2\nassert (y := f(x)) and (f(x)\n  == 'é') | assert (y := f(x)) and f(x) == 'é' failed: y is 0, x is 2
+class A: pass\ndef f(x): return [A(), A()] | x = 3\nassert f(x) == [1] | assert f(x) == [1] failed: f(x) is [<solution.A object at 0x...>, <solution.A object at 0x...>], x is 3
+def f(x):\n    y = x + 'a'\n    return y | x = 1\nassert f(x) == 1 | TypeError: unsupported operand type(s) for +: 'int' and 'str', line 2: y = x + 'a'
+def f(x): return 0 | x = 1\nassert f(x, 2) == 1 | TypeError: f() takes 1 positional argument but 2 were given, in the test: assert f(x, 2) == 1
+class A:\n    def __repr__(self): raise SystemExit\ndef f(x): return A() | x = 1\nassert f(x) == 1 | assert f(x) == 1 failed: f(x) is <SystemExit while A was shown>, x is 1
+"""),
     ("def f(x): return 'a\\nx\\n'", of_pytest("def test_a():\n    assert f(1) == 'a\\nb\\n'"), "test_a: assert f(1) == 'a\\nb\\n' failed: 'a\\nx\\n' == 'a\\nb\\n'"),
     ("def f(x): return hex(x)", IoTest(call="f(3735928559)", expected="'0xdeadbee'"), "f(3735928559) returned '0xdeadbeef', expected '0xdeadbee'"),
     ("def f(x): return x.rstrip('/')", IoTest(call="f('/job/')", expected="'/jobs'"), "f('/job/') returned '/job', expected '/jobs'"),
     ("def f(): return {**{f'k{i}': i for i in range(30)}, 'k17': 0}", IoTest(call="f()", expected=repr({f"k{i}": i for i in range(30)})), "f() returned ...'k14': 14, 'k15': 15, 'k16': 16, 'k17': 0, 'k18': 18, 'k19': 19, 'k2': 2, 'k20': 20, 'k21': 21, 'k22': 22, 'k23': ..., expected ...'k14': 14, 'k15': 15, 'k16': 16, 'k17': 17, 'k18': 18, 'k19': 19, 'k2': 2, 'k20': 20, 'k21': 21, 'k22': 22, 'k23':..., which differ at character 103"),
-    ("def f(xs): xs.reverse()", "xs = [1, 2]\nf(xs)\nassert xs == [1, 2]", "assert xs == [1, 2] failed: xs is [2, 1], after f(xs)"),
-    (ZERO, "x = 2\nassert f(x) == 4, f'square of {x}'", "assert f(x) == 4, f'square of {x}' failed: square of 2; f(x) is 0, x is 2"),
-    ("def f(x): return [1]", "x = 2\nassert not f(x)", "assert not f(x) failed: f(x) is [1], x is 2"),
-    (ZERO, "x = 2\nassert isinstance(f(x), str)", "assert isinstance(f(x), str) failed: f(x) is 0, x is 2"),
-    (ZERO, "x = 2\nassert 1 < f(x) < 3", "assert 1 < f(x) < 3 failed: f(x) is 0, x is 2"),
-    (ZERO, "x = 2\nassert (y := f(x)) and (f(x)\n  == '\u00e9')", "assert (y := f(x)) and f(x) == '\u00e9' failed: y is 0, x is 2"),
-    (OBJECT, "x = 3\nassert f(x) == [1]", "assert f(x) == [1] failed: f(x) is [<solution.A object at 0x...>, <solution.A object at 0x...>], x is 3"),
-    (RAISES, "x = 1\nassert f(x) == 1", TYPE_ERROR),
-    (ZERO, "x = 1\nassert f(x, 2) == 1", "TypeError: f() takes 1 positional argument but 2 were given, in the test: assert f(x, 2) == 1"),
     (ZERO, of_case("    def setUp(self): self.n = 2\n    def test_it(self):\n        self.assertEqual(f(self.n), 4)"), "test_it: self.assertEqual(f(self.n), 4) failed: 0 != 4"),
     (ZERO, of_case("    def test_it(self):\n        for k in (0, 3):\n            with self.subTest(k=k):\n                self.assertEqual(f(k), k)"), "test_it (k=3): self.assertEqual(f(k), k) failed: 0 != 3; k is 3"),
     (RAISES, of_case("    def test_it(self):\n        self.assertEqual(f(1), 4)"), f"test_it: {TYPE_ERROR}"),
@@ -48,7 +51,6 @@ TEXTS = [
     (ZERO, of_pytest("@pytest.mark.xfail(strict=True)\ndef test_a():\n    assert f(1) == 0"), "test_a: [XPASS(strict)]"),
     ("def f(x): yield x", of_pytest("def test_a():\n    assert f(1) == [1]"), "test_a: assert f(1) == [1] failed: <generator ob...0x...> == [1]"),
     (ZERO, ScriptTest(module="solution", files={"t.py": "from solution import f\nfor x in (0, 5):\n    assert f(x) == x"}, run="t.py"), "assert f(x) == x failed: f(x) is 0, x is 5"),
-    ("class A:\n    def __repr__(self): raise SystemExit\ndef f(x): return A()", "x = 1\nassert f(x) == 1", "assert f(x) == 1 failed: f(x) is <SystemExit while A was shown>, x is 1"),
     ("def f(): return 300 * 'a' + 'b' + 300 * 'c'", IoTest(call="f()", expected=repr(300 * "a" + "x" + 300 * "c")), f"f() returned ...{40 * 'a'}b{73 * 'c'}..., expected ...{40 * 'a'}x{73 * 'c'}..., which differ at character 301"),
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Program, check_tests
 from iterpref_core.records import IoTest, Problem, RecordError, StdinTest
 from tests.execution.tiers import tiers
+from tests.texts import read_table
 
 pytestmark = pytest.mark.named_tier
 
@@ -27,52 +28,55 @@ def run(executor, code, given="3\n4\n", output="7\n", **options):
 # As in Python
 
 SUM = "print(sum(map(int, {})))"
-PASSING = {
-    "input": "print(int(input()) + int(input()))",
-    "read": "import sys\n" + SUM.format("sys.stdin.read().split()"),
-    "lines": "import sys\n" + SUM.format("sys.stdin"),
-    "for line": "import sys\nn = 0\nfor line in sys.stdin:\n    n += int(line)\nprint(n)",
-    "buffer": "import sys\n" + SUM.format("sys.stdin.buffer.read().split()"),
-    "buffer's lines": "import sys\ninput = sys.stdin.buffer.readline\nprint(int(input()) + int(input()))",
-    "open(0)": SUM.format("open(0)"),
-    "os.read": "import os\n" + SUM.format("os.read(0, 99).split()"),
-    "os.fstat": "import os, io\n" + SUM.format("io.BytesIO(os.read(0, os.fstat(0).st_size)).read().split()"),
-    "from sys": "from sys import stdin, stdout\nstdout.write(str(sum(map(int, stdin.readlines()))))",
+PASSING = dict(
+    read_table(r"""
+input | print(int(input()) + int(input()))
+read | import sys\nprint(sum(map(int, sys.stdin.read().split())))
+lines | import sys\nprint(sum(map(int, sys.stdin)))
+for line | import sys\nn = 0\nfor line in sys.stdin:\n    n += int(line)\nprint(n)
+buffer | import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))
+buffer's lines | import sys\ninput = sys.stdin.buffer.readline\nprint(int(input()) + int(input()))
+open(0) | print(sum(map(int, open(0))))
+os.read | import os\nprint(sum(map(int, os.read(0, 99).split())))
+os.fstat | import os, io\nprint(sum(map(int, io.BytesIO(os.read(0, os.fstat(0).st_size)).read().split())))
+from sys | from sys import stdin, stdout\nstdout.write(str(sum(map(int, stdin.readlines()))))
+standard error | import sys\nprint('not part of the answer', file=sys.stderr)\nprint(7)
+main | def main():\n    print(int(input()) + int(input()))\nif __name__ == '__main__':\n    main()
+module | import sys\nprint(7 if sys.modules['__main__'].__dict__ is globals() else 8)
+file | print(7 if 'print' in open(__file__).read() else 8)
+argv | import sys\nprint(7 if sys.argv == ['solution.py'] else sys.argv)
+global | n = 0\ndef f():\n    global n\n    n += 7\nf()\nprint(n)
+future | from __future__ import annotations\nx: Nope = 7\nprint(x)
+coding cookie | # -*- coding: utf-8 -*-\nprint(7)
+exit | print(7)\nexit()
+quit | print(7)\nquit()
+exit 0 | print(7)\nexit(0)
+sys.exit | import sys\nprint(7)\nsys.exit()
+os._exit | import os\nprint(7, flush=True)\nos._exit(0)
+daemon | import threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()\nprint(7)
+atexit | import atexit\natexit.register(print, 7)
+a stream in a class | class Log:\n    out = open('/dev/stdout', 'w')\nLog.out.write('7')
+deleted with its names | class A:\n    def __del__(self): print(seven)\na = A()\nseven = 7
+deleted in a cycle | class A:\n    def __del__(self): print(7)\na = A()\na.a = a
+builtins | print(__builtins__.int(7))
+destructor | class Last:\n    def __del__(self): print(7)\nlast = Last()
+prompt | print(int(input('')) + int(input()))
+dataclass | from dataclasses import dataclass\n@dataclass\nclass P:\n    x: 'int'\nprint(P(7).x)
+pickle | import pickle\nclass P: pass\nprint(7 if type(pickle.loads(pickle.dumps(P()))) is P else 8)
+exception hook | import sys\nsys.excepthook = lambda *_: None\nprint(7)
+""")
+) | {
     "os.write": "import os\nos.write(1, b'7\\n')",
     "stdout's buffer": "import sys\nsys.stdout.buffer.write(b'7\\n')",
-    "standard error": "import sys\nprint('not part of the answer', file=sys.stderr)\nprint(7)",
     "own stdout": "import io, os, sys\nclass Out(io.StringIO):\n"
     "    def flush(self): os.write(1, self.getvalue().encode())\nsys.stdout = Out()\nprint(7)",
-    "main": "def main():\n    print(int(input()) + int(input()))\nif __name__ == '__main__':\n    main()",
-    "module": "import sys\nprint(7 if sys.modules['__main__'].__dict__ is globals() else 8)",
-    "file": "print(7 if 'print' in open(__file__).read() else 8)",
-    "argv": "import sys\nprint(7 if sys.argv == ['solution.py'] else sys.argv)",
-    "global": "n = 0\ndef f():\n    global n\n    n += 7\nf()\nprint(n)",
-    "future": "from __future__ import annotations\nx: Nope = 7\nprint(x)",
     "byte order mark": "\ufeffprint(7)",
-    "coding cookie": "# -*- coding: utf-8 -*-\nprint(7)",
-    "exit": "print(7)\nexit()",
-    "quit": "print(7)\nquit()",
-    "exit 0": "print(7)\nexit(0)",
-    "sys.exit": "import sys\nprint(7)\nsys.exit()",
-    "os._exit": "import os\nprint(7, flush=True)\nos._exit(0)",
     "thread": "import threading, time\ndef late():\n    time.sleep(0.1)\n    print(7)\n"
     "threading.Thread(target=late).start()",
-    "daemon": "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()\nprint(7)",
     "deep recursion": "import sys, threading\nsys.setrecursionlimit(10**6)\nthreading.stack_size(1 << 27)\n"
     "def f(n): return 0 if n == 0 else 1 + f(n - 1)\n"
     "t = threading.Thread(target=lambda: print(f(50_007) - 50_000))\nt.start()\nt.join()",
-    "atexit": "import atexit\natexit.register(print, 7)",
-    "a stream in a class": "class Log:\n    out = open('/dev/stdout', 'w')\nLog.out.write('7')",
-    "deleted with its names": "class A:\n    def __del__(self): print(seven)\na = A()\nseven = 7",
-    "deleted in a cycle": "class A:\n    def __del__(self): print(7)\na = A()\na.a = a",
-    "builtins": "print(__builtins__.int(7))",
-    "destructor": "class Last:\n    def __del__(self): print(7)\nlast = Last()",
-    "prompt": "print(int(input('')) + int(input()))",
     "Windows lines": "print(7)\r\n",
-    "dataclass": "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: 'int'\nprint(P(7).x)",
-    "pickle": "import pickle\nclass P: pass\nprint(7 if type(pickle.loads(pickle.dumps(P()))) is P else 8)",
-    "exception hook": "import sys\nsys.excepthook = lambda *_: None\nprint(7)",
 }
 
 
@@ -85,25 +89,27 @@ def test_a_script_runs_as_in_python(executor, code):
 
 GIVEN = "the program, given '3\\n4\\n',"
 FAILING = [
+    *read_table(r"""
+import sys\nprint(7, file=sys.stderr) | wrong_answer | printed ''
+print(7)\nimport os\nos.close(1)\nos._exit(0) | wrong_answer | printed ''
+input(); input(); input() | exception | EOFError: EOF when reading a line, line 1:
+print( | syntax_error | SyntaxError: '(' was never closed, line 1: print(
+print(7)\nraise SystemExit('no') | exited_early | exit status 1
+print(7, flush=True)\nimport os\nos._exit(9) | exited_early | exit status 9
+print('x' * (1 << 20)) | output_limit | more than 64 KB printed
+while True: print(7) | output_limit | more than 64 KB printed
+import sys\nprint(7)\nsys.stdout.write('x' * (1 << 25))\n1 / 0 | output_limit | more than 64 KB printed
+x = bytearray(1 << 30) | memory | memory limit of 512 MB
+def f(): f()\nf() | exception | RecursionError
+"""),
     ("print(8)", "wrong_answer", f"{GIVEN} printed '8\\n', expected '7\\n'"),
     ("", "wrong_answer", f"{GIVEN} printed '', expected '7\\n'"),
-    ("import sys\nprint(7, file=sys.stderr)", "wrong_answer", "printed ''"),
     ("print(7, 7)", "wrong_answer", "expected '7\\n': token 2 is one too many"),
-    ("print(7)\nimport os\nos.close(1)\nos._exit(0)", "wrong_answer", "printed ''"),
     ("print(7)\n1 / 0", "exception", f"{GIVEN} raised ZeroDivisionError: division by zero, line 2: 1 / 0"),
-    ("input(); input(); input()", "exception", "EOFError: EOF when reading a line, line 1:"),
-    ("print(", "syntax_error", "SyntaxError: '(' was never closed, line 1: print("),
     ("a\0b", "syntax_error", "null bytes"),
     ("print(7)\nexit(3)", "exited_early", f"the program ended with exit status 3 in {GIVEN[:-1]}"),
-    ("print(7)\nraise SystemExit('no')", "exited_early", "exit status 1"),
-    ("print(7, flush=True)\nimport os\nos._exit(9)", "exited_early", "exit status 9"),
     ("print(7)\nimport os\nos.abort()", "crash", f"crashed with SIGABRT in {GIVEN[:-1]}"),
     ("while True: pass", "timeout", f"time limit of 0.4 s exceeded in {GIVEN[:-1]}"),
-    ("print('x' * (1 << 20))", "output_limit", "more than 64 KB printed"),
-    ("while True: print(7)", "output_limit", "more than 64 KB printed"),
-    ("import sys\nprint(7)\nsys.stdout.write('x' * (1 << 25))\n1 / 0", "output_limit", "more than 64 KB printed"),
-    ("x = bytearray(1 << 30)", "memory", "memory limit of 512 MB"),
-    ("def f(): f()\nf()", "exception", "RecursionError"),
 ]
 
 
@@ -179,24 +185,24 @@ def test_long_texts_pass_in_both_directions(executor):
 SPLIT = "def check(input, expected, printed):\n    a, b = map(int, printed.split())\n    return a + b == int(input)"
 
 
-@pytest.mark.parametrize(
-    ("printed", "checker", "verdict", "feedback"),
-    [
-        ("1 6", SPLIT, "passed", ""),
-        ("2 5", SPLIT, "passed", ""),
-        ("2 6", SPLIT, "wrong_answer", "printed '2 6\\n', expected '3 4': the checker does not accept it"),
-        ("2", SPLIT, "wrong_answer", "the checker failed on it: exception ValueError"),
-        ("2", "def check(input, expected, printed): pass", "wrong_answer", "does not accept it"),
-        ("2", "def check(input, expected, printed):\n    while True: pass", "wrong_answer", "failed on it: timeout"),
-        ("2", "def check(input, expected, printed): return 1", "passed", ""),
-        ("2", "def check(", "infra_error", "the checker of a test cannot be used: SyntaxError"),
-        ("2", "def other(input, expected, printed): return True", "infra_error", "name 'check' is not defined"),
-        ("2", "import nope", "infra_error", "No module named 'nope'"),
-        ("2", "check = 3", "infra_error", "'int' object is not callable"),
-    ],
-)
+CHECKED = r"""
+1 6 | SPLIT | passed |
+2 5 | SPLIT | passed |
+2 6 | SPLIT | wrong_answer | , expected '3 4': the checker does not accept it
+2 | SPLIT | wrong_answer | the checker failed on it: exception ValueError
+2 | def check(input, expected, printed): pass | wrong_answer | does not accept it
+2 | def check(input, expected, printed):\n    while True: pass | wrong_answer | failed on it: timeout
+2 | def check(input, expected, printed): return 1 | passed |
+2 | def check( | infra_error | the checker of a test cannot be used: SyntaxError
+2 | def other(input, expected, printed): return True | infra_error | name 'check' is not defined
+2 | import nope | infra_error | No module named 'nope'
+2 | check = 3 | infra_error | 'int' object is not callable
+"""
+
+
+@pytest.mark.parametrize(("printed", "checker", "verdict", "feedback"), read_table(CHECKED))
 def test_a_checker_decides(executor, printed, checker, verdict, feedback):
-    outcome = run(executor, f"print('{printed}')", "7", "3 4", checker=checker)
+    outcome = run(executor, f"print('{printed}')", "7", "3 4", checker=checker.replace("SPLIT", SPLIT))
     assert outcome.verdict == verdict, outcome.feedback
     assert feedback in outcome.feedback
     assert outcome.tests_passed == (verdict == "passed")

@@ -8,6 +8,7 @@ import pytest
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.records import AssertTest, InputError, IoTest, ScriptTest
 from tests.engines import outcomes_of
+from tests.texts import read_table
 
 LIMITS = Limits(cpu_s=0.3, wall_s=6, memory_mb=256, output_kb=64, file_mb=4)
 
@@ -32,42 +33,36 @@ def run_one(executor, code, *tests, setup=""):
 
 
 VERDICTS = [
-    ("def f(x): return x + 1", "passed", ""),
-    ("def f(x): return x + 2", "wrong_answer", "f(1) returned 3, expected 2"),
-    ("def f(x): pass", "wrong_answer", "f(1) returned None, expected 2"),
+    *read_table(r"""
+def f(x): return x + 1 | passed |
+def f(x): return x + 2 | wrong_answer | f(1) returned 3, expected 2
+def f(x): pass | wrong_answer | f(1) returned None, expected 2
+g = 1 | exception | f(1) raised NameError: name 'f' is not defined
+import nowhere | exception | ModuleNotFoundError: No module named 'nowhere', line 1: import nowhere
+def f(x: | syntax_error | SyntaxError: '(' was never closed, line 1: def f(x:
+def f(x):\n    while True: pass | timeout | time limit of 0.3 s exceeded in f(1)
+while True: pass | timeout | time limit of 0.3 s exceeded while the program was loaded
+import time\ndef f(x): time.sleep(60) | timeout | no end within 6 s of real time in f(1)
+import ctypes\ndef f(x): ctypes.string_at(0) | crash | crashed with SIGSEGV in f(1)
+import sys\ndef f(x): sys.exit(0) | exited_early | the program called sys.exit in f(1), line 2: def f(x): sys.exit(0)
+import os\ndef f(x): os._exit(0) | exited_early | the process ended in f(1)
+def f(x):\n    while True: print('x' * 999) | output_limit | more than 64 KB printed
+def f(x): return (i for i in []) | bad_return_type | f(1) returned an object of type generator, expected 2
+def f(x): print('here', x); return 0 | wrong_answer | f(1) returned 0, expected 2\nprinted: here 1
+"""),
     (
         "def f(x):\n    return x + 'a'",
         "exception",
         "f(1) raised TypeError: unsupported operand type(s) for +: 'int' and 'str', line 2: return x + 'a'",
     ),
-    ("g = 1", "exception", "f(1) raised NameError: name 'f' is not defined"),
-    ("import nowhere", "exception", "ModuleNotFoundError: No module named 'nowhere', line 1: import nowhere"),
-    ("def f(x:", "syntax_error", "SyntaxError: '(' was never closed, line 1: def f(x:"),
     ("x = '\0'", "syntax_error", None),
     ("x = '\ud800'", "syntax_error", None),
     ("(" * 5000, "syntax_error", None),
-    ("def f(x):\n    while True: pass", "timeout", "time limit of 0.3 s exceeded in f(1)"),
-    ("while True: pass", "timeout", "time limit of 0.3 s exceeded while the program was loaded"),
-    ("import time\ndef f(x): time.sleep(60)", "timeout", "no end within 6 s of real time in f(1)"),
     (
         "def f(x): return [0] * 10**10",
         "memory",
         "memory limit of 256 MB exceeded in f(1), line 1: def f(x): return [0] * 10**10",
     ),
-    ("import ctypes\ndef f(x): ctypes.string_at(0)", "crash", "crashed with SIGSEGV in f(1)"),
-    (
-        "import sys\ndef f(x): sys.exit(0)",
-        "exited_early",
-        "the program called sys.exit in f(1), line 2: def f(x): sys.exit(0)",
-    ),
-    ("import os\ndef f(x): os._exit(0)", "exited_early", "the process ended in f(1)"),
-    ("def f(x):\n    while True: print('x' * 999)", "output_limit", "more than 64 KB printed"),
-    (
-        "def f(x): return (i for i in [])",
-        "bad_return_type",
-        "f(1) returned an object of type generator, expected 2",
-    ),
-    ("def f(x): print('here', x); return 0", "wrong_answer", "f(1) returned 0, expected 2\nprinted: here 1"),
     ("def f(x): return f(x)", "exception", None),
 ]
 

@@ -4,13 +4,13 @@ import pytest
 
 from iterpref_core.execution import Program
 from iterpref_core.records import AssertTest, IoTest, PytestTest, ScriptTest, StdinTest, UnittestTest
+from tests.texts import read_table
 
 RIGHT, WRONG = "def f(x):\n    if x < 0: raise ValueError(x)\n    return x + 1\n", "def f(x): return x\n"
 FUNCTION = "def test_f():\n    assert f(1) == 2\n"
 CASE = "import unittest\nclass T(unittest.TestCase):\n    def test_f(self): {}\n"
 GUARD = "if __name__ == '__main__':\n    "
 STACK = "class Stack:\n    def __init__(self): self.items = []\n    def pop(self): return self.items.pop()\n"
-IMPORT = "from solution import f\n"
 
 
 def verdicts(executor, *sources, kind=AssertTest, codes=(RIGHT, WRONG), setup=""):
@@ -55,23 +55,32 @@ def test_an_error_of_a_class_and_a_name_of_the_set_up_are_wanted_alike(executor)
     assert verdicts(executor, source, codes=[code], setup="LAST = -1") == ["passed"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "source"),
-    [
-        (AssertTest, FUNCTION), (AssertTest, CASE.format("self.assertEqual(f(1), 2)")),
-        (AssertTest, "def check(g):\n    assert g(1) == 2"), (AssertTest, "for n in []:\n    assert f(n)"),
-        (AssertTest, "# later"), (AssertTest, "print(f(1))"), (AssertTest, "x = f(1)"), (AssertTest, "assert f"),
-        (AssertTest, "assert (f(1) == 2, 'wrong')"), (AssertTest, "assert [f(1) == 2]"),
-        (AssertTest, "try:\n    assert f(1) == 2\nexcept AssertionError as error:\n    print(error)"),
-        (AssertTest, "assert f(1) == 2 or True"), (PytestTest, f"{IMPORT}def test_f():\n    f(1)"),
-        (PytestTest, "import solution\ndef test_f():\n    return solution.f(1) == 2"),
-        (UnittestTest, CASE.format("return f(1) == 2")), (UnittestTest, CASE.format("self.assertRaises(ValueError)")),
-        (UnittestTest, CASE.format("self.assertEqual(f(1), 2)").replace("def test", "async def test")),
-    ],
-)  # fmt: skip
+KINDS = {"assert": AssertTest, "pytest": PytestTest, "unittest": UnittestTest}
+DEMAND_NOTHING = r"""
+assert | def test_f():\n    assert f(1) == 2
+assert | import unittest\nclass T(unittest.TestCase):\n    def test_f(self): self.assertEqual(f(1), 2)
+assert | def check(g):\n    assert g(1) == 2
+assert | for n in []:\n    assert f(n)
+assert | # later
+assert | print(f(1))
+assert | x = f(1)
+assert | assert f
+assert | assert (f(1) == 2, 'wrong')
+assert | assert [f(1) == 2]
+assert | try:\n    assert f(1) == 2\nexcept AssertionError as error:\n    print(error)
+assert | assert f(1) == 2 or True
+pytest | from solution import f\ndef test_f():\n    f(1)
+pytest | import solution\ndef test_f():\n    return solution.f(1) == 2
+unittest | import unittest\nclass T(unittest.TestCase):\n    def test_f(self): return f(1) == 2
+unittest | import unittest\nclass T(unittest.TestCase):\n    def test_f(self): self.assertRaises(ValueError)
+unittest | import unittest\nclass T(unittest.TestCase):\n    async def test_f(self): self.assertEqual(f(1), 2)
+"""
+
+
+@pytest.mark.parametrize(("kind", "source"), read_table(DEMAND_NOTHING))
 def test_tests_that_pass_a_program_that_does_nothing_are_at_fault(executor, kind, source):
-    assert verdicts(executor, source, kind=kind) == ["infra_error", "infra_error"]
-    feedback = executor.run_one(Program(RIGHT, (kind(code=source),))).feedback
+    assert verdicts(executor, source, kind=KINDS[kind]) == ["infra_error", "infra_error"]
+    feedback = executor.run_one(Program(RIGHT, (KINDS[kind](code=source),))).feedback
     assert feedback.startswith("the tests pass a program that does nothing"), feedback
 
 
@@ -83,11 +92,11 @@ def test_one_test_that_finds_faults_is_enough(executor, source):
 
 def test_a_script_and_its_helpers_are_asked_as_well(executor):
     files = {
-        "t.py": "from helper import check\nfrom lib import f\n",
+        "t.py": "from helper import check\nfrom lib import f\ncheck()\n",
         "helper.py": "from lib import f\ndef check(): f(1)\n",
     }
-    for end, verdict in (("check()", "infra_error"), ("check()\nassert f(1) == 2", "passed")):
-        test = ScriptTest(module="lib", files=files | {"t.py": files["t.py"] + end}, run="t.py")
+    for more, verdict in (("", "infra_error"), ("assert f(1) == 2", "passed")):
+        test = ScriptTest(module="lib", files=files | {"t.py": files["t.py"] + more}, run="t.py")
         assert executor.run_one(Program(RIGHT, (test,))).verdict == verdict
 
 

@@ -10,24 +10,28 @@ from iterpref_core.execution.ruling.steps import plan_of
 from iterpref_core.records import AssertTest, IoTest
 from tests.execution.tiers import tiers
 from tests.execution.verdicts.programs import LIARS
+from tests.texts import read_table
 
 pytestmark = pytest.mark.named_tier
 
 TIERS = tiers("liars")
 # Whoever waits or computes without end soon ends: a liar need not get the time that it wants.
 LIMITS = Limits(cpu_s=0.5, wall_s=6, memory_mb=256, file_mb=4)
+ASSERTED = """
+equal | f(2) == 2 * 2
+reversed | [4, 16] == list(f(2))
+in order | f(2) < -1e300
+near | abs(f(2) - 4) < 1e-6
+close | math.isclose(f(2), 4)
+rounded | round(f(2), 1) == 4.5
+length | len(f(2)) == 2
+a set | set(f(2)) == {4, 9}
+identical | f(2) is False
+"""
 KINDS = {
     "call": IoTest(call="f(2)", expected="4"),
     "sorted call": IoTest(call="sorted(f(2))", expected="[4, 9]"),
-    "equal": AssertTest(code="assert f(2) == 2 * 2"),
-    "reversed": AssertTest(code="assert [4, 16] == list(f(2))"),
-    "in order": AssertTest(code="assert f(2) < -1e300"),
-    "near": AssertTest(code="assert abs(f(2) - 4) < 1e-6"),
-    "close": AssertTest(code="assert math.isclose(f(2), 4)"),
-    "rounded": AssertTest(code="assert round(f(2), 1) == 4.5"),
-    "length": AssertTest(code="assert len(f(2)) == 2"),
-    "a set": AssertTest(code="assert set(f(2)) == {4, 9}"),
-    "identical": AssertTest(code="assert f(2) is False"),
+    **{name: AssertTest(code=f"assert {asserted}") for name, asserted in read_table(ASSERTED)},
 }
 """Tests of `f(2)`, in every form that is read, that no liar passes."""
 IN_TURN = 3

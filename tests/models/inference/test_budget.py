@@ -9,7 +9,7 @@ from iterpref_core.models.inference.answer_store import AnswerStore, Spent
 from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
 from iterpref_core.records import BudgetError, ConfigError, EndpointError, InferenceParams
 from tests.fake_models import stored
-from tests.settings import FREE, section
+from tests.settings import FREE, changed, section
 
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 PRICES = section(InferenceParams, backend="openai", base_url=None, price_prompt=2.0, price_completion=10.0)
@@ -49,11 +49,11 @@ def ask(model, count=60):
 
 
 def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed():
-    free = PRICES.model_copy(update={"price_prompt": 0.0, "price_completion": 0.0})
+    free = changed(PRICES, price_prompt=0.0, price_completion=0.0)
     with pytest.raises(ConfigError, match=r"budget\.dollars caps nothing while inference\.price_prompt and"):
         stored(Watched(), "m", None, caps(dollars=3.0), free)
-    stored(Watched(), "m", None, caps(dollars=3.0), free.model_copy(update={"backend": "transformers"}))
-    stored(Watched(), "m", None, caps(dollars=3.0), PRICES.model_copy(update={"price_completion": 0.0}))
+    stored(Watched(), "m", None, caps(dollars=3.0), changed(free, backend="transformers"))
+    stored(Watched(), "m", None, caps(dollars=3.0), changed(PRICES, price_completion=0.0))
 
 
 @pytest.mark.parametrize("cap", [{"tokens": 100}, {"dollars": 20 * COST}])

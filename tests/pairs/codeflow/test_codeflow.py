@@ -28,7 +28,7 @@ from iterpref_core.records import (
 )
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.fake_models import FakeModel, stored
-from tests.settings import EXECUTION, section
+from tests.settings import EXECUTION, changed, section
 
 PARAMS = section(
     CodeflowParams,
@@ -131,9 +131,9 @@ def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path):
     path = write_problems(tmp_path / "problems.jsonl", [2, 0, 1, 0])
     problems = list(read_jsonl(path, Problem))
     inside = AssertTest(code="for _ in range(1):\n    assert f(1) == 2")
-    problems[1] = problems[1].model_copy(update={"hidden_tests": (inside,)})
+    problems[1] = changed(problems[1], hidden_tests=(inside,))
     write_jsonl(path, problems)
-    execution = EXECUTION.model_copy(update={"inside": "refuse"})
+    execution = changed(EXECUTION, inside="refuse")
     metrics = debug(tmp_path, Patient(), execution=execution)
     written = [trajectory.task_id for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
     assert (written, metrics.left_out["inside"]) == (["t0", "t2", "t3"], 1)
@@ -142,7 +142,7 @@ def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path):
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("source", ["debugging", "sampling"])
 def test_a_stopped_run_asks_for_no_answer_again_and_writes_the_same(tmp_path, source, killed):
-    params = PARAMS.model_copy(update={"source": source})
+    params = changed(PARAMS, source=source)
     folders = [tmp_path / "whole", tmp_path / "stopped"]
     for folder in folders:
         folder.mkdir()
@@ -192,7 +192,7 @@ def test_the_prompt_style_is_the_drafting_students(tmp_path, make_model, monkeyp
 
     monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", open_model)
     for draft_model, styles in (("student", ["plain", "auto"]), ("debugger", ["auto"])):
-        params = PARAMS.model_copy(update={"draft_model": draft_model})
+        params = changed(PARAMS, draft_model=draft_model)
         models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(template="plain"))
         opened.clear()
         with models.open(tmp_path / "answers.sqlite", "run") as (drafter, refiner):
@@ -211,14 +211,14 @@ def test_the_prompt_style_is_the_drafting_students(tmp_path, make_model, monkeyp
     ],
 )
 def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model, draft_model, source, prices):
-    inference = INFERENCE.model_copy(update={"price_prompt": 2.0, "price_completion": 10.0, "backend": "openai"})
-    params = PARAMS.model_copy(update={"draft_model": draft_model, "source": source})
+    inference = changed(INFERENCE, price_prompt=2.0, price_completion=10.0, backend="openai")
+    params = changed(PARAMS, draft_model=draft_model, source=source)
     assert choose_models(word_model, "gpt", params, inference, NO_CAPS).prices == prices
 
 
 @pytest.mark.parametrize("backend", ["transformers", "vllm"])
 def test_a_model_that_is_its_own_debugger_is_loaded_once(backend, word_model, tmp_path, monkeypatch):
     monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", lambda *_: nullcontext(Patient()))
-    inference = INFERENCE.model_copy(update={"backend": backend})
+    inference = changed(INFERENCE, backend=backend)
     with choose_models(word_model, word_model, PARAMS, inference, NO_CAPS).open(tmp_path / "store", "run") as opened:
         assert opened[0] is opened[1]

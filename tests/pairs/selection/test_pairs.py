@@ -17,7 +17,7 @@ from iterpref_core.records import (
 )
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.storage.left_out import read_left_out
-from tests.settings import section
+from tests.settings import changed, section
 from tests.texts import written
 
 
@@ -41,7 +41,7 @@ THREE = [
 
 
 def select(folder, model, trajectories, settings=None, own=None):
-    problems = (PROBLEM.model_copy(update={"task_id": f"t{i}", "prompt": f"Task {i}"}) for i in range(9))
+    problems = (changed(PROBLEM, task_id=f"t{i}", prompt=f"Task {i}") for i in range(9))
     write_jsonl(folder / "problems.jsonl", problems)
     write_jsonl(folder / "trajectories.jsonl", trajectories)
     out = folder / "pairs.jsonl"
@@ -120,10 +120,10 @@ def test_first_last_or_random_failing_version():
 def test_a_pair_that_a_later_step_drops_says_which(tmp_path, word_model):
     prompt = "Return the number of words of a text that begin with a vowel, whatever their case may be."
     problems = [
-        PROBLEM.model_copy(update={"task_id": "t0", "prompt": prompt}),
-        PROBLEM.model_copy(update={"task_id": "t1"}),
+        changed(PROBLEM, task_id="t0", prompt=prompt),
+        changed(PROBLEM, task_id="t1"),
     ]
-    problems.append(PROBLEM.model_copy(update={"task_id": "h", "prompt": prompt, "split": "heldout"}))
+    problems.append(changed(PROBLEM, task_id="h", prompt=prompt, split="heldout"))
     write_jsonl(tmp_path / "problems.jsonl", problems)
     write_jsonl(tmp_path / "trajectories.jsonl", [trajectory("t0", THREE), trajectory("t1", THREE)])
     inputs = [tmp_path / "trajectories.jsonl"], tmp_path / "problems.jsonl", word_model, params()
@@ -139,13 +139,11 @@ def test_files_of_several_runs_are_joined_and_pairs_name_the_models_that_wrote_t
     def by(name, versions, *models):
         made = trajectory(name, versions)
         signed = zip(made.attempts, models, strict=True)
-        return made.model_copy(
-            update={"attempts": tuple(each.model_copy(update={"model": model}) for each, model in signed)}
-        )
+        return made.model_copy(update={"attempts": tuple(changed(each, model=model) for each, model in signed)})
 
     first = [("x = 0", "wrong_answer"), ("x = 3", "passed")]
     other = [("x = 1", "wrong_answer"), ("x = 3", "passed")]
-    write_jsonl(tmp_path / "problems.jsonl", [PROBLEM, PROBLEM.model_copy(update={"task_id": "t#2", "prompt": "Two"})])
+    write_jsonl(tmp_path / "problems.jsonl", [PROBLEM, changed(PROBLEM, task_id="t#2", prompt="Two")])
     runs = [[by("t", first, "weak", "good")], [by("t", first, "weak", "good")], [by("t", other, "weak", "weak")]]
     files = [tmp_path / f"{number}.jsonl" for number in range(3)]
     for file, rows in zip(files, runs, strict=True):
@@ -165,7 +163,7 @@ def test_files_of_several_runs_are_joined_and_pairs_name_the_models_that_wrote_t
 def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off(tmp_path, word_model):
     def judged(name, *hidden):
         attempts = trajectory(name, [("x = 0", "wrong_answer"), *[("x = 3", "passed")] * len(hidden)]).attempts
-        with_hidden = (a.model_copy(update={"hidden": h}) for a, h in zip(attempts[1:], hidden, strict=True))
+        with_hidden = (changed(a, hidden=h) for a, h in zip(attempts[1:], hidden, strict=True))
         return Trajectory(task_id=name, solved=True, attempts=(attempts[0], *with_hidden))
 
     many = [
@@ -177,15 +175,15 @@ def test_what_fails_the_hidden_tests_may_become_a_pair_unless_that_is_turned_off
         judged("t5", "timeout", "timeout"),
     ]
     assert len(select(tmp_path, word_model, many)[1]) == 6
-    metrics, pairs = select(tmp_path, word_model, many, params().model_copy(update={"pass_hidden": True}))
+    metrics, pairs = select(tmp_path, word_model, many, changed(params(), pass_hidden=True))
     assert [pair.task_id for pair in pairs] == ["t1", "t2", "t3", "t4"]
     assert (metrics.dropped["fails_hidden_tests"], metrics.dropped["unsolved"]) == (2, 0)
 
 
 def test_trajectories_that_other_tests_judged_are_refused(tmp_path, word_model):
-    same = trajectory("t0", THREE).model_copy(update={"tests": PROBLEM.tests_digest})
+    same = changed(trajectory("t0", THREE), tests=PROBLEM.tests_digest)
     assert len(select(tmp_path, word_model, [same])[1]) == 1
-    other = same.model_copy(update={"tests": PROBLEM.model_copy(update={"tests": ()}).tests_digest})
+    other = same.model_copy(update={"tests": changed(PROBLEM, tests=()).tests_digest})
     with pytest.raises(InputError, match="trajectory 't0': its problem has other tests now"):
         select(tmp_path, word_model, [other])
 

@@ -8,7 +8,7 @@ from iterpref_core.pairs.codeflow.codeflow import selected
 from iterpref_core.problems.composition.problem_splits import build_problems, compose_splits
 from iterpref_core.records import ConfigError, IoTest, Problem, ProblemsParams, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from tests.settings import EXECUTION, section
+from tests.settings import EXECUTION, changed, section
 
 PARAMS = section(
     ProblemsParams,
@@ -42,12 +42,12 @@ def test_every_reference_passes_its_tests_when_it_is_run_in_isolation(problems):
 
 def test_the_seed_decides_everything(problems):
     assert list(compose_splits(PARAMS)) == problems
-    assert list(compose_splits(PARAMS.model_copy(update={"seed": 2}))) != problems
+    assert list(compose_splits(changed(PARAMS, seed=2))) != problems
 
 
 def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path, problems):
     splits = {"own/1": None, "own/2": "codeflow", "own/3": "heldout", "own/4": "validation"}
-    own = [problems[0].model_copy(update={"task_id": name, "split": split}) for name, split in splits.items()]
+    own = [changed(problems[0], task_id=name, split=split) for name, split in splits.items()]
     write_jsonl(tmp_path / "own.jsonl", own)
     out = tmp_path / "out" / "problems.jsonl"
     counts = build_problems(PARAMS, tmp_path, out).problems
@@ -63,7 +63,7 @@ def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path, p
 @pytest.mark.parametrize("split", ["held-out", "student", "test", ""])
 def test_an_own_problem_of_a_split_that_it_cannot_have_is_refused(tmp_path, problems, split):
     out = tmp_path / "out.jsonl.out"
-    write_jsonl(tmp_path / "own.jsonl", [problems[0].model_copy(update={"task_id": "own/1", "split": split})])
+    write_jsonl(tmp_path / "own.jsonl", [changed(problems[0], task_id="own/1", split=split)])
     with pytest.raises(
         RecordError, match=rf"own\.jsonl: field 'split' of 'own/1': no split for own problems '{split}'"
     ):
@@ -73,9 +73,7 @@ def test_an_own_problem_of_a_split_that_it_cannot_have_is_refused(tmp_path, prob
 
 def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path, problems):
     for name in ("a.jsonl", "b.jsonl"):
-        (tmp_path / name).write_text(
-            problems[0].model_copy(update={"task_id": "own/1", "split": None}).to_json() + "\n"
-        )
+        (tmp_path / name).write_text(changed(problems[0], task_id="own/1", split=None).to_json() + "\n")
     out = tmp_path / "problems.jsonl.out"
     with pytest.raises(RecordError, match=r"b\.jsonl.*own/1"):
         build_problems(PARAMS, tmp_path, out)
@@ -84,7 +82,7 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path, prob
 
 def test_more_problems_than_the_tree_has_are_refused(monkeypatch):
     monkeypatch.setattr("iterpref_core.problems.composition.compose.TWO_STEP_SHARE", 0.0)
-    params = PARAMS.model_copy(update={"debugger": 17_000})
+    params = changed(PARAMS, debugger=17_000)
     with pytest.raises(ConfigError, match=r"the feature tree gives \d+; lower the sizes"):
         next(compose_splits(params))
 
@@ -95,7 +93,7 @@ NOTHING_COMPOSED = PARAMS.model_copy(
 
 
 def test_composed_problems_can_be_left_out_altogether(tmp_path, problems):
-    own = [problems[0].model_copy(update={"task_id": f"own/{split}", "split": split}) for split in (None, "heldout")]
+    own = [changed(problems[0], task_id=f"own/{split}", split=split) for split in (None, "heldout")]
     write_jsonl(tmp_path / "own.jsonl", own)
     counts = build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl").problems
     written = read_jsonl(tmp_path / "out" / "problems.jsonl", Problem)

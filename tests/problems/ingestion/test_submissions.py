@@ -13,21 +13,22 @@ from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.records import InputError, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.settings import PARAMS
-from tests.texts import written
+from tests.texts import read_table, written
 
 COLUMNS = "task_id=problem,prompt=statement,program=code,passed=status"
-STATUS = {
-    "Accepted": True, "OK": True, True: True, "AC": True, "Wrong Answer": False, "WA": False, False: False,
-    "TIME_LIMIT_EXCEEDED": False, "Runtime Error (NZEC)": False, "Compile Error": False, "WJ": None, None: None,
-    "SKIPPED": None, 0.5: False, "WA: Presentation Error": False, "CHALLENGED": False,
-    "IDLENESS_LIMIT_EXCEEDED": False, "Output Limit Exceeded": False, "Wrong answer on test 3": False, "TL": False,
-    "Run Time Error": False, "RTE": False, "timed out": False, "failed: name 'x' is not defined": False,
-    "failure": False, "success": True, "REJECTED": False, "partially accepted": False, "not accepted yet": None,
-    "re-judging": None, "TLE on test 4": False, "WA 7": False, "1.0": True, "0.0": False, -1: None, "Solved": True,
-    "RTE (NZEC)": False, "Wrong output": False, "RE (NZEC)": False, "RE (SIGSEGV)": False, "Accepted (100)": True,
-    "right": True, "wrong": False, 100: True, 37.5: None,
-    "Accepted (100/100)": True, "Accepted (40)": None, "Partially correct": False, "Partially Correct (40/100)": False,
-}  # fmt: skip
+STATUS = {True: True, False: False, None: None, 0.5: False, -1: None, 100: True, 37.5: None} | {
+    text: {"passes": True, "fails": False, "says nothing": None}[told]
+    for told, *texts in read_table("""
+passes | Accepted | OK | AC | success | 1.0 | Solved | Accepted (100) | right | Accepted (100/100)
+fails | Wrong Answer | WA | TIME_LIMIT_EXCEEDED | Runtime Error (NZEC) | Compile Error | WA: Presentation Error
+fails | CHALLENGED | IDLENESS_LIMIT_EXCEEDED | Output Limit Exceeded | Wrong answer on test 3 | TL | Run Time Error
+fails | RTE | timed out | failed: name 'x' is not defined | failure | REJECTED | partially accepted | wrong
+fails | TLE on test 4 | WA 7 | 0.0 | RTE (NZEC) | Wrong output | RE (NZEC) | RE (SIGSEGV) | Partially correct
+fails | Partially Correct (40/100)
+says nothing | WJ | SKIPPED | not accepted yet | re-judging | Accepted (40)
+""")
+    for text in texts
+}
 """What judges write -> True if the program passes, None if that does not say."""
 
 

@@ -12,6 +12,7 @@ from iterpref_core.records import ConfigError, EnvironmentParams, InputError, Ow
 from iterpref_core.storage.jsonl import read_jsonl
 from tests import settings
 from tests.settings import section
+from tests.texts import write_files
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
 PARAMS = section(OwnCodeParams, licenses=("MIT",))
@@ -164,7 +165,7 @@ def test_others():
 
 
 def write_project(folder):
-    files = {
+    return write_files(folder, {
         "pyproject.toml": '[project]\nname = "shop"\nlicense = "MIT"\n',
         "shop/__init__.py": "",
         "shop/prices.py": PRICES,
@@ -172,12 +173,7 @@ def write_project(folder):
         "shop/gpl.py": GPL,
         "tests/conftest.py": CONFTEST,
         "tests/test_prices.py": TESTS,
-    }
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
+    })  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -189,29 +185,31 @@ def shop(tmp_path_factory):
     own = EnvironmentParams(python=sys.executable, paths=(str(folder),))
     execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
     with open_executor(execution) as executor:
-        yield SimpleNamespace(folder=folder, counts=counts, problems=problems, executor=executor, own=own)
+        yield SimpleNamespace(folder=folder, counts=counts, problems=problems, executor=executor)
 
 
 def attempt(shop, name, code):
     return shop.executor.run_one(Program(code, shop.problems[name].tests))
 
 
+ADDED = "\n    self.prices += [p]\n    return 2"
+
+
 def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(shop):
     assert sorted(shop.problems) == ["Basket.add", "Basket.save", "Basket.value", "total"]
-    counted = {name: number for name, number in shop.counts.items() if isinstance(number, int)}
-    assert counted == {
-        "functions": 16.0,
-        "problems": 4.0,
-        "heldout": 1.0,
-        "tests": 8.0,
-        "dropped/defined_twice": 2.0,
-        "dropped/email": 1.0,
-        "dropped/license": 1.0,
-        "dropped/no_docstring": 4.0,
-        "dropped/no_test": 3.0,
-        "dropped/secret": 1.0,
-        "dropped/test_fails": 2.0,
-        "dropped/test_slow": 1.0,
+    assert {name: number for name, number in shop.counts.items() if isinstance(number, int)} == {
+        "functions": 16,
+        "problems": 4,
+        "heldout": 1,
+        "tests": 8,
+        "dropped/defined_twice": 2,
+        "dropped/email": 1,
+        "dropped/license": 1,
+        "dropped/no_docstring": 4,
+        "dropped/no_test": 3,
+        "dropped/secret": 1,
+        "dropped/test_fails": 2,
+        "dropped/test_slow": 1,
     }
     assert shop.counts["license"] == "MIT"
 
@@ -220,27 +218,12 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
     ("name", "code", "verdict", "feedback"),
     [
         ("total", "def total(prices, tax=0):\n    return round(sum(prices) * (1 + tax), 2)", "passed", ""),
-        (
-            "total",
-            "def total(prices, tax=0):\n    return sum(prices) * (1 + tax)",
-            "wrong_answer",
-            "test_total[values1",
-        ),
+        ("total", "def total(prices, tax=0): return sum(prices) * (1 + tax)", "wrong_answer", "test_total[values1"),
         ("total", "def total(prices, tax=0):\nreturn 1", "syntax_error", "line 2: return 1"),
         ("total", "def sum_up(prices): return 1", "exception", "name 'total' is not defined"),
         ("total", "import nowhere\ndef total(prices): return 1", "exception", "No module named 'nowhere'"),
-        (
-            "Basket.add",
-            "def add(self, p):\n    Counted.add(self, p)\n    self.prices += [p]\n    return 2",
-            "passed",
-            "",
-        ),
-        (
-            "Basket.add",
-            "class Basket:\n  def add(self, p):\n    super().add(p)\n    self.prices += [p]\n    return 2",
-            "passed",
-            "",
-        ),
+        ("Basket.add", f"def add(self, p):\n    Counted.add(self, p){ADDED}", "passed", ""),
+        ("Basket.add", f"class Basket:\n  def add(self, p):\n    super().add(p){ADDED}", "passed", ""),
         ("Basket.add", "def add(self, p):\n    return super().add(p)", "wrong_answer", "test_add: "),
         ("Basket.value", "@property\ndef value(self): return sum(self.prices)", "passed", ""),
         ("Basket.save", "def save(self, path): pass", "wrong_answer", "FileNotFoundError"),
@@ -269,36 +252,30 @@ def test_tricks_do_not_pass(shop, trick):
     assert outcome.verdict not in ("passed", "infra_error"), outcome.feedback
 
 
+def reference_in(environments, problem):
+    with open_executor(EXECUTION.model_copy(update={"environments": environments})) as executor:
+        return executor.run_one(Program(problem.reference, problem.tests))
+
+
 def test_a_project_that_changed_must_be_ingested_again(shop, tmp_path):
-    changed = write_project(tmp_path / "changed")
-    (changed / "shop/prices.py").write_text(PRICES + "\n")
+    changed = write_files(write_project(tmp_path / "changed"), {"shop/prices.py": PRICES + "\n"})
     own = EnvironmentParams(python=sys.executable, paths=(str(changed),))
-    execution = EXECUTION.model_copy(update={"environments": {"shop-project": own}})
-    problem = shop.problems["total"]
-    with open_executor(execution) as executor:
-        outcome = executor.run_one(Program(problem.reference, problem.tests))
+    outcome = reference_in({"shop-project": own}, shop.problems["total"])
     assert "shop/prices.py, tests/test_prices.py: changed since they were ingested" in outcome.feedback
 
 
 def test_an_environment_that_is_not_named_is_a_users_error(shop):
-    problem = shop.problems["total"]
-    with (
-        open_executor(EXECUTION) as executor,
-        pytest.raises(ConfigError, match=r"'shop-project', which execution\.environments in params\.yaml lacks"),
-    ):
-        executor.run_one(Program(problem.reference, problem.tests))
+    with pytest.raises(ConfigError, match=r"'shop-project', which execution\.environments in params\.yaml lacks"):
+        reference_in({}, shop.problems["total"])
 
 
 def test_users_mistakes_are_told(shop, tmp_path):
-    with pytest.raises(InputError, match="no such folder"):
-        ingest_own_code(tmp_path / "absent", tmp_path / "out.jsonl", PARAMS, EXECUTION)
-    with pytest.raises(InputError, match="is not a working Python interpreter"):
-        ingest_own_code(shop.folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python="/no/python")
-
-
-def test_an_interpreter_without_pytest_is_refused_with_the_command_that_installs_it(tmp_path):
-    folder = write_project(tmp_path / "shop-project")
     venv.create(tmp_path / "bare")
     python = str(tmp_path / "bare/bin/python")
-    with pytest.raises(InputError, match=f"has no pytest, .*{python} -m pip install pytest"):
-        ingest_own_code(folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python=python)
+    for folder, interpreter, message in (
+        (tmp_path / "absent", "", "no such folder"),
+        (shop.folder, "/no/python", "is not a working Python interpreter"),
+        (shop.folder, python, f"has no pytest, .*{python} -m pip install pytest"),
+    ):
+        with pytest.raises(InputError, match=message):
+            ingest_own_code(folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python=interpreter)

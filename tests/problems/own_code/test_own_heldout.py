@@ -21,11 +21,7 @@ BODIES = (
     ("items", "Return the smallest {0}.", "return min(items)"),
     ("items, limit", "Return the {0} above a limit.", "return [item for item in items if item > limit]"),
     ("items, limit", "Return the {0} below a limit.", "return [item for item in items if item < limit]"),
-    (
-        "items",
-        "Return the mean of the {0}, or zero if there are none.",
-        "return sum(items) / len(items) if items else 0",
-    ),
+    ("items", "Return the mean of the {0}, or zero for none.", "return sum(items) / len(items) if items else 0"),
     ("text", "Read the {0} from a text that divides them by commas.", "return [float(x) for x in text.split(',')]"),
     ("items", "Write the {0} as a text that divides them by commas.", "return ','.join(map(str, items))"),
     ("items", "Return the {0} in falling order.", "return sorted(items, reverse=True)"),

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from textwrap import indent
 
 import pytest
 
@@ -14,6 +13,7 @@ from iterpref_core.records import OwnCodeParams, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.own_code.test_own_code import EXECUTION
 from tests.settings import section
+from tests.texts import write_files
 
 PARAMS = section(OwnCodeParams, licenses=("MIT", "ISC"))
 FUNCTION = 'def f(n):\n    """Add one.\n\nTo n.\n    """\n    return n + 1\n'
@@ -34,32 +34,41 @@ def test_a_function_is_whole_whatever_stands_before_it(tmp_path, before, ends):
 
 
 def test_all_files_are_read_but_tests_and_what_is_not_the_projects(tmp_path):
-    for name in ("a.py", "t_test.py", "test_a.py", "setup.py", "build/b.py", "docs/c.txt", ".venv/d.py", "tests/t.py"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("")
+    names = ("a.py", "t_test.py", "test_a.py", "setup.py", "build/b.py", "docs/c.txt", ".venv/d.py", "tests/t.py")
+    write_files(tmp_path, dict.fromkeys(names, ""))
     (tmp_path / ".#a.py").symlink_to("user@host.3021")  # an editor's lock
     assert [name for name, _ in source_files(tmp_path)] == ["a", "setup", "build.b"]
 
 
-IN_BLOCK = (
-    'def slow(n):\n    """Add one."""\n    return n + 1\n\nclass A:\n    def size(self):\n        """Give 1."""\n'
-)
+WORDLESS = "def wordless(n):\n    return n\n"
+IN_BLOCK = '''
+    def slow(n):
+        """Add one."""
+        return n + 1
+
+    class A:
+        def size(self):
+            """Give 1."""
+'''
+TESTS = """
+import m, other
+
+def test_f():
+    assert m.f(1) == other.f(1) == 2
+
+def test_no():
+    assert m.f(1) == 1
+"""
 TWICE = 'def twice(n):\n    """Add one."""\n    return n\n\nif True:\n    def twice(n):\n        """Add one."""\n'
 
 
 def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_license(tmp_path, monkeypatch):
-    folder = tmp_path / "p"
-    (folder / "tests").mkdir(parents=True)
-    (folder / "pyproject.toml").write_text('[project]\nname = "p"\nlicense = "MIT"\n')
-    (folder / "m.py").write_text(FUNCTION + "\n\ndef wordless(n):\n    return n\n")
-    with (folder / "m.py").open("a") as file:
-        file.write(f"\n\ntry:\n    import fast\nexcept ImportError:\n{indent(IN_BLOCK, '    ')}\n\n{TWICE}")
-    (folder / "other.py").write_text("# SPDX-License-Identifier: ISC\n" + FUNCTION)
-    (folder / "tests/test_m.py").write_text(
-        "import m, other\n\n\ndef test_f():\n    assert m.f(1) == other.f(1) == 2\n\n\n"
-        "def test_no():\n    assert m.f(1) == 1\n"
-    )
+    folder = write_files(tmp_path / "p", {
+        "pyproject.toml": '[project]\nname = "p"\nlicense = "MIT"\n',
+        "m.py": f"{FUNCTION}\n\n{WORDLESS}\n\ntry:\n    import fast\nexcept ImportError:\n{IN_BLOCK}\n\n{TWICE}",
+        "other.py": f"# SPDX-License-Identifier: ISC\n{FUNCTION}",
+        "tests/test_m.py": TESTS,
+    })  # fmt: skip
     out, dropped = tmp_path / "out.jsonl", tmp_path / "dropped.jsonl"
     monkeypatch.chdir(tmp_path)
     python = os.path.relpath(sys.executable, tmp_path)

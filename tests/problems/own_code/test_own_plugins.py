@@ -13,6 +13,7 @@ from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.left_out import read_left_out
 from tests.problems.own_code.test_own_code import EXECUTION
 from tests.settings import section
+from tests.texts import write_files
 
 PARAMS = section(OwnCodeParams, licenses=("MIT",))
 HOUSE = "import pytest\n\n@pytest.fixture\ndef house():\n    return 2\n"
@@ -52,14 +53,6 @@ PROJECT = {
 }
 
 
-def written(folder, files):
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
-
-
 @pytest.fixture
 def environment(tmp_path):
     """Return an environment with this one's packages and plugins of its own."""
@@ -70,14 +63,11 @@ def environment(tmp_path):
     def add(**plugins):
         for name, text in plugins.items():
             meta = f"{name}-1.0.dist-info"
-            written(
-                site,
-                {
-                    f"{name}.py": text,
-                    f"{meta}/entry_points.txt": f"[pytest11]\n{name} = {name}\n",
-                    f"{meta}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-                },
-            )
+            write_files(site, {
+                f"{name}.py": text,
+                f"{meta}/entry_points.txt": f"[pytest11]\n{name} = {name}\n",
+                f"{meta}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+            })  # fmt: skip
         return str(tmp_path / "env/bin/python")
 
     return add
@@ -92,21 +82,17 @@ def ingested(folder, python):
     return {problem.entry_point: problem for problem in read_jsonl(out, Problem)}, reasons
 
 
-BROKEN = {
-    "import": ("raise RuntimeError('no display')\n", "RuntimeError: no display"),
-    "start": ("def pytest_configure(config):\n    raise RuntimeError('no display')\n", "RuntimeError: no display"),
-}
+FAIL = "raise RuntimeError('no display')\n"
 
 
-@pytest.mark.parametrize("kind", [None, *BROKEN])
-def test_tests_run_with_the_plugins_of_the_environment_that_work(environment, tmp_path, kind):
-    folder = written(tmp_path / "p", PROJECT)
-    source, line = BROKEN.get(kind, ("", ""))
-    python = environment(house=HOUSE, **({"broken": source} if kind else {}))
+@pytest.mark.parametrize("broken", [{}, {"broken": FAIL}, {"broken": f"def pytest_configure(config):\n    {FAIL}"}])
+def test_tests_run_with_the_plugins_of_the_environment_that_work(environment, tmp_path, broken):
+    folder = write_files(tmp_path / "p", PROJECT)
+    python = environment(house=HOUSE, **broken)
     problems, reasons = ingested(folder, python)
     assert sorted(problems) == ["thrice", "twice"]
-    if kind:
-        assert line in reasons.pop("plugin")["broken"]
+    if broken:
+        assert "RuntimeError: no display" in reasons.pop("plugin")["broken"]
     assert reasons.pop("not_collected") == {
         "tests/test_gone.py": "ModuleNotFoundError: No module named 'not_here'",
         "tests/test_skip.py": "Skipped: could not import 'neither_here': No module named 'neither_here'",
@@ -121,6 +107,6 @@ def test_tests_run_with_the_plugins_of_the_environment_that_work(environment, tm
 
 
 def test_a_conftest_that_cannot_be_imported_is_named_in_the_error(environment, tmp_path):
-    folder = written(tmp_path / "p", PROJECT | {"conftest.py": "import nowhere\n"})
+    folder = write_files(tmp_path / "p", PROJECT | {"conftest.py": "import nowhere\n"})
     with pytest.raises(InputError, match=r"not_collected: .*No module named 'nowhere'"):
         ingested(folder, environment(house=HOUSE))

@@ -13,6 +13,7 @@ from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.command_line import hide_benchmarks
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.texts import write_files
 
 MODULE = '''"""Stock keeping, with an outline that the prompts of all functions share."""
 from dataclasses import dataclass
@@ -51,14 +52,11 @@ def depot(tmp_path, monkeypatch):
         f'def f{number}(values):\n    """Return what number {number} is about."""\n    return {body}\n\n\n'
         for number, body in enumerate(BODIES)
     )
-    for name, text in {
+    write_files(tmp_path / "depot-1.0", {
         "pyproject.toml": '[project]\nname = "depot"\nlicense = "MIT"\n',
         "src/stock.py": MODULE + "".join(functions),
         "tests/test_stock.py": TESTS,
-    }.items():
-        path = tmp_path / "depot-1.0" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    })  # fmt: skip
 
 
 def run(*words, code=0):

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.programs.source_code.normal_form import same_form, solution_forms
+from tests.texts import read_table
 
 PROGRAM = """
 import math
@@ -39,30 +40,33 @@ def test_a_consistent_renaming_is_the_same_program(one, other):
     assert solution_forms(fill(one)) == solution_forms(fill(other))
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("def f(x):\n    'doc'\n    return x", "def f(x):  # why\n  pass\n  return (x)", True),
-        ("def f(x: int) -> int:\n    y = x\n    return y", "def f(x):\n    y = x\n    return y", True),
-        ("from typing import List\ndef f(x: List[int]): return x", "def f(x): return x", False),
-        ("def f(x: List[int]): return x", "from typing import List\ndef f(x: List[int]): return x", False),
-        ("from a import x\nfrom b import x\nf = x", "from b import x\nfrom a import x\nf = x", False),
-        ("def f(x): return x", "def f(y): return y", False),
-        ("class A:\n    def __init__(self): pass", "class A:\n    def __new__(self): pass", False),
-        ("def g(x): return x", "def f(x): return x", False),
-        ("def g(x): return x\ndef f(x): return g(x)", "def h(y): return y\ndef f(x): return h(y=x)", False),
-        ("def f(x):\n    y = x\n    return x", "def f(x):\n    y = x\n    return y", False),
-        ("def f(x): return x.a", "def f(x): return x.b", False),
-        ("x = 1\ndef f():\n    global x\n    x = 2", "x = 1\ndef f():\n    x = 2", False),
-        ("def f(x): return sum(x)", "def f(x):\n    sum = max\n    return sum(x)", False),
-        ("class A:\n    n: int = 1\ndef f(): return A", "class A:\n    n = 1\ndef f(): return A", False),
-        ("def f(x): return 1", "def f(x): return True", False),
-        ("def f(x): return [a for a in x for b in a]", "def f(x): return [b for a in x for b in a]", False),
-        ("def f(", "def f(", False),
-    ],
-)  # fmt: skip
-def test_known_answers(one, other, same):
-    assert same_form(one, other, "f") is same
+SAME = r"""
+def f(x):\n    'doc'\n    return x | def f(x):  # why\n  pass\n  return (x)
+def f(x: int) -> int:\n    y = x\n    return y | def f(x):\n    y = x\n    return y
+"""
+OTHERS = r"""
+from typing import List\ndef f(x: List[int]): return x | def f(x): return x
+def f(x: List[int]): return x | from typing import List\ndef f(x: List[int]): return x
+from a import x\nfrom b import x\nf = x | from b import x\nfrom a import x\nf = x
+def f(x): return x | def f(y): return y
+class A:\n    def __init__(self): pass | class A:\n    def __new__(self): pass
+def g(x): return x | def f(x): return x
+def g(x): return x\ndef f(x): return g(x) | def h(y): return y\ndef f(x): return h(y=x)
+def f(x):\n    y = x\n    return x | def f(x):\n    y = x\n    return y
+def f(x): return x.a | def f(x): return x.b
+x = 1\ndef f():\n    global x\n    x = 2 | x = 1\ndef f():\n    x = 2
+def f(x): return sum(x) | def f(x):\n    sum = max\n    return sum(x)
+class A:\n    n: int = 1\ndef f(): return A | class A:\n    n = 1\ndef f(): return A
+def f(x): return 1 | def f(x): return True
+def f(x): return [a for a in x for b in a] | def f(x): return [b for a in x for b in a]
+def f( | def f(
+"""
+
+
+@pytest.mark.parametrize("table", [SAME, OTHERS])
+def test_known_answers(table):
+    for one, other in read_table(table):
+        assert same_form(one, other, "f") is (table is SAME), one
 
 
 def test_docstrings_and_annotations_make_no_program_longer():

@@ -10,6 +10,7 @@ from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records import InputError, load_params, profile_values
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.entry import begin_entry
+from tests.dvc_repository import commit, git
 from tests.settings import ROOT
 
 
@@ -20,10 +21,6 @@ def repository(toy_checkout):
     return toy_checkout({"only": stage}, {"code.py": "1\n", ".gitignore": "out\n"})
 
 
-def git(*arguments):
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
-
-
 def replace(path, old, new):
     text = Path(path).read_text()
     assert old in text
@@ -32,8 +29,7 @@ def replace(path, old, new):
 
 def test_what_dvc_writes_makes_nothing_dirty_and_a_change_does(repository):
     Path("dvc.lock").write_text("schema: '2.0'\n")
-    commit = git("rev-parse", "HEAD")
-    assert observe_source() == Source(commit=commit, dirty="false")
+    assert observe_source() == Source(commit=git("rev-parse", "HEAD"), dirty="false")
     replace("code.py", "1", "2")
     assert observe_source().dirty == "true"
     git("checkout", "--", ".")
@@ -51,7 +47,7 @@ def test_only_the_lock_of_this_project_is_no_edit_whatever_its_folder_is_called(
             Path(name).write_text(text)
         if dirty == "false":
             git("add", ".")
-            git("commit", "--quiet", "--message", "a project among others")
+            commit("a project among others")
             Path("dvc.lock").write_text("a: 3")
             (repository / "code.py").write_text("2\n")
         assert observe_source().dirty == dirty
@@ -95,7 +91,7 @@ def test_a_parameter_that_is_removed_is_a_change(repository):
     """Two states had one name, and a sweep replaced the experiments of the other state."""
     replace("params.yaml", "    sft: {}\n", "    sft: {alpha: 5.0}\n")
     assert observe_source().changes == {"training.objectives.sft.alpha": 5.0}
-    git("commit", "--quiet", "--all", "--message", "an alpha")
+    commit("an alpha")
     whole = observe_source().state
     replace("params.yaml", "{alpha: 5.0}", "{}")
     assert observe_source().changes == {
@@ -109,7 +105,7 @@ def test_a_broken_commit_does_not_stop_who_has_mended_the_file(repository):
     params = Path("params.yaml")
     right = params.read_bytes()
     params.write_bytes(b"<<<<<<< HEAD\na: 1\n")
-    git("commit", "--quiet", "--all", "--message", "marks of a conflict")
+    commit("marks of a conflict")
     params.write_bytes(right)
     assert (observe_source().changes["training.beta"], observe_source().dirty) == (0.1, "true")
 
@@ -164,7 +160,7 @@ def test_without_git_nothing_is_known(tmp_path, monkeypatch):
 
 
 def test_a_caller_s_repository_is_not_asked(repository, monkeypatch):
-    commit = git("rev-parse", "HEAD")
+    head = git("rev-parse", "HEAD")
     monkeypatch.setenv("GIT_DIR", str(repository / "other"))
     set_up_libraries()
-    assert observe_source().commit == commit
+    assert observe_source().commit == head

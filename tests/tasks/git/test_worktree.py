@@ -21,7 +21,7 @@ from tasks.git.worktree import (
     worktree_of,
 )
 from tasks.profiles import write_values
-from tests.dvc_repository import init_dvc, reproduce
+from tests.dvc_repository import commit, git, init_dvc, reproduce
 from tests.settings import ROOT
 
 TASTE = """
@@ -90,8 +90,8 @@ def hostile(checkout, tmp_path, monkeypatch):
     Path("later.txt").write_bytes(b"one\n")
     Path(".gitattributes").write_text("*.bin diff=upper\n")
     Path("gone.bin").write_bytes(b"\0gone")
-    run("git", "add", ".")
-    run("git", "commit", "--quiet", "--message", "more")
+    git("add", ".")
+    commit("more")
     Path("gone.bin").unlink()
     Path("data.bin").write_bytes(b"\0\r\n\xff")
     Path("later.txt").write_bytes(b"two\r\nlines\n")
@@ -100,8 +100,8 @@ def hostile(checkout, tmp_path, monkeypatch):
     Path("link").symlink_to("run me.sh")
     Path(os.fsdecode(b"a folder/\xff\n.txt")).parent.mkdir()
     Path(os.fsdecode(b"a folder/\xff\n.txt")).write_bytes(b"name\n")
-    run("git", "add", "data.bin", "run me.sh", "link", "a folder")
-    run("git", "add", "later.txt")  # in part staged
+    git("add", "data.bin", "run me.sh", "link", "a folder")
+    git("add", "later.txt")  # in part staged
     Path("later.txt").write_bytes(b"three\n")
     hooks = tmp_path / "hooks"
     hooks.mkdir()
@@ -145,7 +145,7 @@ def test_what_is_edited_after_a_run_began_is_not_in_it(checkout):
     snapshot = take_snapshot(print)
     Path("new.txt").write_text("later\n")
     Path("newer.txt").write_text("later\n")
-    run("git", "commit", "--quiet", "--all", "--message", "later")
+    commit("later")
     for name in ("one", "two"):
         with worktree_of(snapshot, name, print) as folder:
             assert (folder / "new.txt").read_text() == "new\n"
@@ -177,12 +177,12 @@ def test_files_outside_of_a_sparse_checkout_are_those_of_the_commit(checkout):
     for name in ("here", "there"):
         Path(name).mkdir()
         (Path(name) / "file").write_text(name)
-    run("git", "add", ".")
-    run("git", "commit", "--quiet", "--message", "two folders")
-    run("git", "sparse-checkout", "set", "--no-cone", "/*", "!/there")
+    git("add", ".")
+    commit("two folders")
+    git("sparse-checkout", "set", "--no-cone", "/*", "!/there")
     assert not Path("there").exists()
     tree = take_snapshot(print).tree
-    assert run("git", "ls-tree", "-r", "--name-only", tree) == run("git", "ls-tree", "-r", "--name-only", "HEAD")
+    assert git("ls-tree", "-r", "--name-only", tree) == git("ls-tree", "-r", "--name-only", "HEAD")
 
 
 def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
@@ -190,14 +190,14 @@ def test_a_checkout_may_be_a_folder_of_a_repository(tmp_path, monkeypatch):
     project = top / "some team" / "project"
     project.mkdir(parents=True)
     monkeypatch.chdir(project)
-    run("git", "init", "--quiet", str(top))
+    git("init", "--quiet", str(top))
     (top / "elsewhere.txt").write_text("elsewhere")
     (project / "params.yaml").write_text("beta: 1\n")
     init_dvc()
     stage = {"cmd": "cat params.yaml > out", "params": ["beta"], "outs": ["out"]}
     Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}))
-    run("git", "-C", str(top), "add", ".")
-    run("git", "-C", str(top), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "begin")
+    git("-C", str(top), "add", ".")
+    git("commit", "--quiet", "--message", "begin")
     reproduce()
     with entered() as folder:
         assert folder == project / ".iterpref/worktrees/other/some team/project"
@@ -209,8 +209,8 @@ def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout):
     stage = {**STAGE, "deps": ["new.txt", "vendor"]}
     Path("dvc.yaml").write_text(json.dumps({"stages": {"only": stage}}))
     for name in ("nobody/asks", "vendor/library"):
-        run("git", "init", "--quiet", name)
-        run("git", "-C", name, "commit", "--quiet", "--allow-empty", "--message", "library")
+        git("init", "--quiet", name)
+        git("-C", name, "commit", "--quiet", "--allow-empty", "--message", "library")
     with pytest.raises(InputError, match=r"vendor/library: a git repository of its own") as refused:
         take_snapshot(print)
     assert "\n" not in str(refused.value)
@@ -218,8 +218,8 @@ def test_a_repository_inside_is_refused_if_its_files_would_be_missing(checkout):
 
 
 def test_make_gc_keeps_what_a_run_with_other_values_made(checkout, tmp_path):
-    run("git", "add", ".")
-    run("git", "commit", "--quiet", "--message", "with its lock")
+    git("add", ".")
+    commit("with its lock")
     with entered():
         write_values({"training.beta": 0.3})
         reproduce()
@@ -250,12 +250,12 @@ def collect_garbage(folder):
 def test_a_worktree_serves_again_after_a_killed_run_and_the_checkout_may_move_or_be_copied(checkout, monkeypatch, how):
     """The worktrees of a copy were entered in the list of the first checkout, in place of its own."""
     with entered() as folder:
-        Path(run("git", "rev-parse", "--git-path", "index.lock").strip()).write_bytes(b"")
+        Path(git("rev-parse", "--git-path", "index.lock").strip()).write_bytes(b"")
         (folder / ".iterpref/work").mkdir()
         (folder / ".iterpref/work/checkpoint").touch()
     with entered():
         assert Path(".iterpref/work/checkpoint").is_file(), "the next run goes on"
-    listed = run("git", "worktree", "list")
+    listed = git("worktree", "list")
     other = checkout.parent / how
     if how == "moved":
         checkout.rename(other)
@@ -263,19 +263,19 @@ def test_a_worktree_serves_again_after_a_killed_run_and_the_checkout_may_move_or
         shutil.copytree(checkout, other, symlinks=True)
     monkeypatch.chdir(other)
     Path("new.txt").write_text("later\n")
-    run("git", "commit", "--quiet", "--all", "--message", "later")
+    commit("later")
     for _ in range(2):
         with entered() as folder:
             assert folder == other / ".iterpref/worktrees/other"
             assert files(folder) == files(other)
             assert Path(".iterpref/answers.sqlite").readlink() == other / ".iterpref/answers.sqlite"
     if how == "copied":
-        assert run("git", "-C", str(checkout), "worktree", "list") == listed
+        assert git("-C", str(checkout), "worktree", "list") == listed
 
 
 def test_values_are_written_in_the_worktree_alone(checkout):
     before = {path: path.read_bytes() for path in map(Path, ("params.yaml", "dvc.yaml", "dvc.lock", "new.txt"))}
-    status = run("git", "status", "--porcelain")
+    status = git("status", "--porcelain")
     with entered() as folder:
         assert Path.cwd() == folder != checkout
         assert home() == checkout
@@ -285,7 +285,7 @@ def test_values_are_written_in_the_worktree_alone(checkout):
         assert "beta: 0.3" in Path("out").read_text()
     assert home() == Path()
     assert before == {path: path.read_bytes() for path in before}
-    assert status == run("git", "status", "--porcelain")
+    assert status == git("status", "--porcelain")
     assert "beta: 0.1" in Path("out").read_text()
 
 
@@ -342,8 +342,8 @@ def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout):
 def test_a_worktree_follows_the_checkout(checkout):
     with entered():
         Path("new.txt").write_text("changed here")
-    run("git", "add", "new.txt")
-    run("git", "mv", "new.txt", "newer.txt")
+    git("add", "new.txt")
+    git("mv", "new.txt", "newer.txt")
     with entered():
         assert not Path("new.txt").exists()
         assert Path("newer.txt").read_text() == "new\n"
@@ -351,7 +351,7 @@ def test_a_worktree_follows_the_checkout(checkout):
 
 def test_a_folder_without_a_commit_is_refused_by_what_to_do(checkout):
     shutil.rmtree(".git")
-    run("git", "init", "--quiet")
+    git("init", "--quiet")
     with pytest.raises(InputError, match=r"run `git add \.` and `git commit`"):
         take_snapshot(print)
 

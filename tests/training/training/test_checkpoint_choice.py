@@ -14,13 +14,14 @@ from safetensors.torch import load_file, save_file
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import TrainingError
 from iterpref_core.training.data.held_out import held_out, problems_of
+from tests.settings import changed
 from tests.training.outputs import read_curve, read_validation
 
 from .conftest import arguments_in, assert_equal_weights, read_weights, trainer_of, with_zeros
 
 
 def _rate(params, rate):
-    return {name: row.model_copy(update={"learning_rate": rate}) for name, row in params.objectives.items()}
+    return {name: changed(row, learning_rate=rate) for name, row in params.objectives.items()}
 
 
 @given(rows=st.lists(st.tuples(st.sampled_from(["", "p", "q", "r"]), st.sampled_from("abcd")), max_size=8))
@@ -45,13 +46,13 @@ def _are_one(row, other):
 
 
 def test_a_pair_stays_on_its_side_when_others_go(rows, params):
-    settings = params.model_copy(update={"validation_share": 0.4})
+    settings = changed(params, validation_share=0.4)
     task_ids = [row.task_id for row in rows]
     held = held_out(task_ids, settings, 1)
     assert 0 < sum(held) < len(rows)
     assert held_out(task_ids[3:], settings, 1) == held[3:]
     assert held_out(task_ids * 2, settings, 1) == held * 2, "further pairs of a problem are on its side"
-    assert held_out(task_ids, settings.model_copy(update={"seed": 4}), 1) != held
+    assert held_out(task_ids, changed(settings, seed=4), 1) != held
     assert held_out(task_ids, params, 1) == [False] * len(rows)
 
 

@@ -11,6 +11,7 @@ from iterpref_core.training.estimate import estimate
 from iterpref_core.training.estimate.estimate import CARDS, estimate_training
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import checkpointing_options
+from tests.settings import changed
 
 
 def _config(layers=2):
@@ -22,7 +23,7 @@ def _config(layers=2):
 
 @pytest.mark.parametrize("checkpointing", [pytest.param(False, marks=pytest.mark.slow), True, "selective"])
 def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, checkpointing):
-    settings = params.model_copy(update={"gradient_checkpointing": checkpointing})
+    settings = changed(params, gradient_checkpointing=checkpointing)
     found = estimate_training(_config(), rows, OBJECTIVES["target-rpo"], settings)
 
     model = AutoModelForCausalLM.from_config(_config()).train()
@@ -54,7 +55,7 @@ def test_selective_checkpointing_repeats_no_matrix_product_and_keeps_fewer_tenso
             _config(layers=8),
             rows,
             OBJECTIVES["target-rpo"],
-            params.model_copy(update={"gradient_checkpointing": each}),
+            changed(params, gradient_checkpointing=each),
         )
         for each in (True, "selective", False)
     )
@@ -64,7 +65,7 @@ def test_selective_checkpointing_repeats_no_matrix_product_and_keeps_fewer_tenso
 
 
 def test_cards_share_state_and_batches(rows, params):
-    lora, row = params.model_copy(update={"lora": {"r": 4}, "micro_batch_size": 1}), OBJECTIVES["dpo"]
+    lora, row = changed(params, lora={"r": 4}, micro_batch_size=1), OBJECTIVES["dpo"]
     one, four = (estimate_training(_config(layers=1), rows, row, lora, gpus=gpus) for gpus in (1, 4))
     assert one.trained < one.parameters / 3
     assert four.state_bytes == pytest.approx(one.state_bytes / 4, abs=4)

@@ -14,6 +14,7 @@ from iterpref_core.records import OBJECTIVES, ConfigError
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.model.policy import load_policy
+from tests.settings import changed
 from tests.training.outputs import read_curve
 from tests.training.training.conftest import read_weights
 
@@ -32,7 +33,7 @@ def _losses(folder):
 
 
 def test_four_bits_train_what_a_base_of_the_same_numbers_trains(tmp_path, inputs, train, trained, params):
-    quantized = load_policy(inputs[1], params.model_copy(update={"load": "4bit", "lora": LORA}), torch.device("cpu"))
+    quantized = load_policy(inputs[1], changed(params, load="4bit", lora=LORA), torch.device("cpu"))
     dequantized = tmp_path / "dequantized"
     quantized.dequantize().float().save_pretrained(dequantized)
     load_tokenizer(inputs[1]).save_pretrained(dequantized)
@@ -59,8 +60,8 @@ def test_a_checkpoint_in_four_bits_trains_without_the_kernel_that_loses_gradient
 ):
     """On a CPU with AVX512-BF16 it repacks the weights in the first pass without gradients."""
     monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
-    lora = params.model_copy(update={"lora": LORA})
-    saved = load_policy(inputs[1], lora.model_copy(update={"load": "4bit"}), torch.device("cpu"))
+    lora = changed(params, lora=LORA)
+    saved = load_policy(inputs[1], changed(lora, load="4bit"), torch.device("cpu"))
     saved.save_pretrained(tmp_path / "saved")
     policy = load_policy(tmp_path / "saved", lora, torch.device("cpu"))
     kernels = [layer.support_avx512bf16_for_cpu for layer in policy.modules() if hasattr(layer, "quant_state")]

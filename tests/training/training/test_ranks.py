@@ -23,7 +23,7 @@ from iterpref_core.training.model.ranks import launched_precision, sharding
 from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
-from tests.settings import ROOT
+from tests.settings import ROOT, changed
 from tests.training.outputs import read_curve
 
 from .conftest import read_weights, train_in
@@ -62,7 +62,7 @@ def _in_two(params, folder, port, **configuration):
     """Settings that train in two processes."""
     path = folder / "accelerate.yaml"
     path.write_text(json.dumps({**TWO_PROCESSES, "main_process_port": port, **configuration}))
-    return params.model_copy(update={"accelerate": str(path)})
+    return changed(params, accelerate=str(path))
 
 
 def _at_start(folder, monkeypatch, code):
@@ -77,7 +77,7 @@ def _train(folder, inputs, objective, params):
     if params.accelerate:
         files = dict(zip(("pairs", "model"), inputs, strict=True))
         folder.mkdir(exist_ok=True)
-        every = load_params(ROOT / "params.yaml").model_copy(update={"training": params})
+        every = changed(load_params(ROOT / "params.yaml"), training=params)
         (folder / "params.yaml").write_text(json.dumps(every.model_dump(mode="json")))
         given = {**files, **places, "objective": objective}
         arguments = [part for name, value in given.items() for part in (f"--{name}", str(value))]
@@ -160,7 +160,7 @@ def sharded(pairs_file, model_folder, params, tmp_path_factory):
 
 
 def _micro(params):
-    return params.model_copy(update={"micro_batch_size": 1})
+    return changed(params, micro_batch_size=1)
 
 
 @pytest.mark.slow
@@ -232,8 +232,8 @@ def test_a_stage_of_several_processes_has_one_record_with_the_error_of_the_one_t
     shutil.copy2(inputs[0], "data/focal.jsonl")
     shutil.copytree(inputs[1], "models/student")
     Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}))
-    several = _in_two(params.model_copy(update={"micro_batch_size": 1}), tmp_path, port, distributed_type="MULTI_GPU")
-    every = load_params(ROOT / "params.yaml").model_copy(update={"training": several})
+    several = _in_two(changed(params, micro_batch_size=1), tmp_path, port, distributed_type="MULTI_GPU")
+    every = changed(load_params(ROOT / "params.yaml"), training=several)
     Path("params.yaml").write_text(json.dumps(every.model_dump(mode="json")))
 
     _at_start(tmp_path, monkeypatch, FAIL_AT_THE_REFERENCE)
@@ -282,7 +282,7 @@ def test_accelerate_knows_every_setting_of_the_configurations(path):
 
 def test_a_configuration_that_is_not_there_is_said_before(tmp_path, inputs, params):
     with pytest.raises(ConfigError, match=r"training\.accelerate: .*absent\.yaml is not there; name one of"):
-        _train(tmp_path, inputs, "dpo", params.model_copy(update={"accelerate": str(tmp_path / "absent.yaml")}))
+        _train(tmp_path, inputs, "dpo", changed(params, accelerate=str(tmp_path / "absent.yaml")))
 
 
 def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch):

@@ -13,6 +13,7 @@ from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.pairs.localization.localization import ON_TEXT
 from iterpref_core.records import ModelError, PreferencePair
 from iterpref_core.training.data.tokenization import tokenize_pairs
+from tests.settings import changed
 
 PROMPT = "Add é to x."
 LETTERS = "abcdefnrtux()=+:#'0123456789"
@@ -142,13 +143,13 @@ def expected_mask(pieces, program, spans):
 
 
 def tokenize(pair, rejected, chosen, tokenizer, params):
-    marked = pair.model_copy(update={"rejected_spans": rejected, "chosen_spans": chosen})
+    marked = changed(pair, rejected_spans=rejected, chosen_spans=chosen)
     return next(tokenize_pairs([marked], ChatTemplate(tokenizer), params))
 
 
 @pytest.fixture(scope="module")
 def roomy(params):
-    return params.model_copy(update={"max_length": 4096})
+    return changed(params, max_length=4096)
 
 
 @every_tokenizer
@@ -183,7 +184,7 @@ def test_what_the_length_limit_cuts_off_is_counted(roomy, pair, data):
     whole = tokenize(pair, spans, (), tokenizer_named("byte-level"), roomy)
     room = data.draw(st.integers(1, len(whole.rejected_ids) + 1))
     prompt = len(whole.prompt_ids)
-    short = roomy.model_copy(update={"max_prompt_length": prompt, "max_length": prompt + room})
+    short = changed(roomy, max_prompt_length=prompt, max_length=prompt + room)
     truncated = tokenize(pair, spans, (), tokenizer_named("byte-level"), short)
     assert truncated.focal == whole.focal[:room]
     for side in ("chosen", "rejected"):
@@ -198,7 +199,7 @@ def test_a_long_prompt_keeps_the_token_that_opens_every_text(roomy):
     pair = PreferencePair(task_id="p", prompt=PROMPT, chosen="x", rejected="y")
     whole = tokenize(pair, (), (), tokenizer, roomy)
     assert whole.prompt_ids[0] == tokenizer.bos_token_id
-    short = tokenize(pair, (), (), tokenizer, roomy.model_copy(update={"max_prompt_length": 4}))
+    short = tokenize(pair, (), (), tokenizer, changed(roomy, max_prompt_length=4))
     assert short.prompt_ids == [tokenizer.bos_token_id, *whole.prompt_ids[-3:]]
     assert short.prompt_truncated == len(whole.prompt_ids) - 4
     assert whole.chosen_ids == short.chosen_ids == [tokenizer.convert_tokens_to_ids("x"), tokenizer.eos_token_id]

@@ -76,11 +76,8 @@ def modules_of(files: Iterable[str]) -> set[str]:
     >>> sorted(modules_of(["t.py", "lib/__init__.py", "lib/sums.py", "data.txt"]))
     ['lib', 'lib.sums', 't']
     """
-    modules = set()
-    for name in files:
-        if name.endswith(".py"):
-            modules.add(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-    return modules
+    sources = [name.removesuffix(".py") for name in files if name.endswith(".py")]
+    return {name.removesuffix("/__init__").replace("/", ".") for name in sources}
 
 
 def forget(modules: Iterable[str]) -> None:
@@ -111,8 +108,7 @@ class _Outcomes(unittest.TestResult):
         name = getattr(test, "_testMethodName", None) or str(test)
         self.failed.append(TestFailedError(name=name, error=err[1]))
 
-    def addFailure(self, test: Any, err: Any) -> None:  # noqa: N802
-        self.addError(test, err)
+    addFailure = addError  # noqa: N815
 
     def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: N802
         if err is not None:
@@ -127,12 +123,11 @@ class _Outcomes(unittest.TestResult):
             self.failed.append(TestFailedError(f"{test.id().rpartition('.')[2]}: the program skipped the test"))
         self.left_out.add(test.id())
 
-    def addSuccess(self, test: Any) -> None:  # noqa: N802
-        self.passed.add(test.id())
-
-    def addExpectedFailure(self, test: Any, err: Any) -> None:  # noqa: N802
+    def addSuccess(self, test: Any, err: Any = None) -> None:  # noqa: N802
         del err
         self.passed.add(test.id())
+
+    addExpectedFailure = addSuccess  # noqa: N815
 
     def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
         self.failed.append(TestFailedError(f"{test.id().rpartition('.')[2]} was expected to fail, and passed"))

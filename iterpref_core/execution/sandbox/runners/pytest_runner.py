@@ -76,18 +76,16 @@ def prepare_pytest(path: str) -> None:
     Where pytest is not installed, tests that need it fail later.
     """
     with contextlib.suppress(ImportError):
-        importlib.import_module("pytest")
+        pytest = importlib.import_module("pytest")
         # First in line: pytest replaces `unittest.SkipTest` by an exception that has no lines of the program.
-        importlib.import_module("pytest").hookimpl(tryfirst=True)(_Outcomes.pytest_runtest_makereport)
+        pytest.hookimpl(tryfirst=True)(_Outcomes.pytest_runtest_makereport)
         _prepared.append(_session(path))
 
 
 def _session(path: str) -> Any:
     """Return an open session without collected tests."""
-    # A program may have set `PYTEST_ADDOPTS`.
-    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
-        del os.environ[name]
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # A program may have set options.
+    os.environ.update(PYTEST_ADDOPTS="", PYTEST_PLUGINS="", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     configuration: Any = importlib.import_module("_pytest.config")
     folder = os.path.dirname(path)
     arguments = [*_OPTIONS, f"--rootdir={folder}", f"--confcutdir={folder}", path]

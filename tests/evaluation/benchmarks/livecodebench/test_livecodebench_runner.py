@@ -22,6 +22,7 @@ from iterpref_core.evaluation.benchmarks.livecodebench import runner
 from iterpref_core.evaluation.benchmarks.livecodebench.suite import calling_program, reading_program
 from iterpref_core.execution import Executor, Limits
 from iterpref_core.records import read_yaml
+from tests.texts import read_table
 
 
 class Part(NamedTuple):
@@ -161,16 +162,18 @@ for descriptor in range(3, 1024):
 @pytest.mark.parametrize(
     ("code", "verdict", "feedback"),
     [
+        *read_table(r"""
+print(7)\n1 / 0 | exception | ZeroDivisionError: division by zero
+input(); input(); input(); input() | exception | EOFError
+print( | syntax_error | was never closed
+\nfrom __future__ import annotations | syntax_error | beginning of the file
+while True: pass | timeout | time limit of 0.4 s exceeded in the program, given
+print(7)\nimport os\nos._exit(0) | exited_early | the process ended
+print('x' * (9 << 20)) | wrong_answer | a value of
+x = bytearray(1 << 31) | memory | memory limit of 1024 MB
+"""),
         ("print(8)", "wrong_answer", "the program, given '3\\n4\\n' returned '8\\n'"),
-        ("print(7)\n1 / 0", "exception", "ZeroDivisionError: division by zero"),
-        ("input(); input(); input(); input()", "exception", "EOFError"),
         ("import sys\nsys.stdout.buffer.write(b'7\\n')", "exception", "buffer"),
-        ("print(", "syntax_error", "was never closed"),
-        ("\nfrom __future__ import annotations", "syntax_error", "beginning of the file"),
-        ("while True: pass", "timeout", "time limit of 0.4 s exceeded in the program, given"),
-        ("print(7)\nimport os\nos._exit(0)", "exited_early", "the process ended"),
-        ("print('x' * (9 << 20))", "wrong_answer", "a value of"),
-        ("x = bytearray(1 << 31)", "memory", "memory limit of 1024 MB"),
         (FORGED, "tampered", ""),
     ],
 )

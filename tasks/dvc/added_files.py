@@ -1,4 +1,4 @@
-"""Handle files that DVC tracks but no stage produces: those from `dvc add`, `dvc import` and frozen stages.
+"""Handle files that were added to DVC, and that no stage produces: by `dvc add`, `dvc import` and frozen stages.
 
 Git does not store these files, so a second working tree can only get them from DVC's cache.
 """
@@ -12,14 +12,14 @@ from iterpref_core.records import InputError
 from tasks.dvc.graph import describe_graph, name_of, opened_repo
 
 
-def check_given_files(root: Path) -> None:
-    """Refuse given files that differ from DVC's copies: a second working tree would get the older ones.
+def check_added_files(root: Path) -> None:
+    """Refuse added files that differ from DVC's copies: a second working tree would get the older ones.
 
     Raises:
         InputError: a file was changed after DVC took it, or is not in DVC's cache.
     """
     with opened_repo(root) as repo:
-        for stage in _stages_with_given_files(repo):
+        for stage in _stages_of_added_files(repo):
             for out in stage.outs:
                 state = out.status().get(str(out))
                 if state in ("not in cache", "modified"):
@@ -30,7 +30,7 @@ def check_given_files(root: Path) -> None:
 
 
 def check_out(root: Path, targets: Sequence[str] | None) -> None:
-    """Bring files from DVC's cache into a working tree: the given ones, which the cache was seen to have, and results.
+    """Bring files from DVC's cache into a working tree: the added ones, which the cache was seen to have, and results.
 
     Args:
         root: the working tree.
@@ -43,7 +43,7 @@ def check_out(root: Path, targets: Sequence[str] | None) -> None:
     # DVC warns about each output of a stage that has not run, which most have not in a new worktree.
     logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)
     with opened_repo(root) as repo:
-        wanted = [stage.addressing for stage in _stages_with_given_files(repo)]
+        wanted = [stage.addressing for stage in _stages_of_added_files(repo)]
         if targets is not None:
             needed = describe_graph(repo, targets)
             # DVC's address has the path of dvc.yaml, which is not the present folder's.
@@ -52,7 +52,7 @@ def check_out(root: Path, targets: Sequence[str] | None) -> None:
             repo.checkout(targets=wanted, force=True, allow_missing=targets is not None)
 
 
-def _stages_with_given_files(repo: Any) -> Iterator[Any]:
+def _stages_of_added_files(repo: Any) -> Iterator[Any]:
     """Yield stages without a command, and frozen stages that have run."""
     for stage in repo.index.stages:
         if stage.cmd is None or (stage.frozen and all(out.hash_info for out in stage.outs)):
