@@ -189,8 +189,7 @@ def required_names(tests: Sequence[Test], program: str) -> list[str]:
             f"the test {first.code.strip()!r} calls no function by name; name it with --columns entry_point="
         )
     # `assert decode(encode("a")) == "a"` asks for two functions.
-    others = [name for each in found for name in each if name in defined]
-    return list(dict.fromkeys([*names, *others]))
+    return list(dict.fromkeys([*names, *(name for each in found for name in each if name in defined)]))
 
 
 def _names_in(test: Test, defined: Collection[str]) -> list[str]:

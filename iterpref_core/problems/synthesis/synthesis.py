@@ -223,12 +223,8 @@ def _runnable(
     for number, draft in enumerate(drafts):
         advance()
         task_id = f"{name}/{number}"
-
-        def drop(reason: str, explanation: str = "", task_id: str = task_id) -> None:
-            left_out.add(Dropped(reason, task_id, task_id, explanation))
-
         if draft is None:
-            drop("unreadable")
+            left_out.add(Dropped("unreadable", task_id, task_id))
             continue
         missing = [package for package in draft.packages if importlib.util.find_spec(package) is None]
         features = [
@@ -237,12 +233,12 @@ def _runnable(
             if 1 <= position <= len(offered[number])
         ]
         if missing:
-            drop("missing_package", ", ".join(missing))
+            left_out.add(Dropped("missing_package", task_id, task_id, ", ".join(missing)))
             counts.update(f"missing_package/{package}" for package in missing)
         elif not features:
-            drop("no_feature")
+            left_out.add(Dropped("no_feature", task_id, task_id))
         elif found := find_private(f"{draft.instruction}\n{draft.solution}\n{draft.test}"):
-            drop(found.reason, f"it seems to hold {found}")
+            left_out.add(Dropped(found.reason, task_id, task_id, f"it seems to hold {found}"))
         else:
             test = ScriptTest(module=MODULE, files={TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages)
             yield Problem(
