@@ -138,7 +138,7 @@ def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
         name, _, value = text.partition("=")
         python, _, folder = value.partition(os.pathsep)
         if not (name and python):
-            raise ConfigError(f"--environment {text!r}: not NAME=PYTHON:FOLDER, as `iterpref ingest` prints it")
+            raise ConfigError(f"--environment {text!r}: not NAME=PYTHON:FOLDER; give it as `iterpref ingest` prints it")
         if not folder:
             places = (Path.cwd(), *(Path.cwd() / python).parents)
             near = (path for place in places for path in (place, place / name) if path.name == name and path.is_dir())

@@ -8,7 +8,7 @@ import pytest
 from iterpref_core.records import BENCHMARKS, load_params
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.settings import ROOT
-from tests.texts import PAIR, written
+from tests.texts import PAIR, read_table, written
 
 LOCALIZE = ("localize", "--pairs", "pairs.jsonl", "--out", "o.jsonl")
 
@@ -41,16 +41,16 @@ def test_a_file_has_the_values_that_differ_and_set_comes_before_it(iterpref):
 
 @pytest.mark.parametrize(
     ("key", "named"),
-    [
-        ("training.lr", "training.learning_rate"),
-        ("training.learning_rte", "training.learning_rate"),
-        ("lr", "training.learning_rate"),
-        ("learning_rate", "training.learning_rate"),
-        ("per_device_train_batch_size", "training.micro_batch_size"),
-        ("training.num_train_epochs", "training.epochs"),
-        ("max_new_tokens", "evaluation.max_new_tokens"),
-        ("evaluation.n_samples", "evaluation.samples"),
-    ],
+    read_table(r"""
+training.lr | training.learning_rate
+training.learning_rte | training.learning_rate
+lr | training.learning_rate
+learning_rate | training.learning_rate
+per_device_train_batch_size | training.micro_batch_size
+training.num_train_epochs | training.epochs
+max_new_tokens | evaluation.max_new_tokens
+evaluation.n_samples | evaluation.samples
+"""),
 )
 def test_a_misspelt_or_foreign_key_names_the_one_that_is_meant(iterpref, key, named):
     code, _, err = iterpref(*LOCALIZE, "--set", f"{key}=1")

@@ -140,14 +140,16 @@ def test_setup_runs_before_the_program_and_does_not_shift_its_lines(executor):
 
 SET_UP = "    @classmethod\n    def setUpClass(cls): raise ValueError\n"
 SCRIPTS = [
-    ("from solution import f\nassert f(2) == 4", "passed"),
-    ("from solution import f\nassert f(2) == 5, 'five'", "wrong_answer"),
-    ("import helper\nhelper.check()", "passed"),
-    ("import sys, solution\nsys.exit(3)", "wrong_answer"),
-    ("import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.fail('no')", "wrong_answer"),
-    ("import unittest\nclass T(unittest.TestCase):\n    pass\nunittest.main(exit=False)", "wrong_answer"),
+    *read_table(r"""
+from solution import f\nassert f(2) == 4 | passed
+from solution import f\nassert f(2) == 5, 'five' | wrong_answer
+import helper\nhelper.check() | passed
+import sys, solution\nsys.exit(3) | wrong_answer
+import unittest\nclass T(unittest.TestCase):\n    def test_it(self): self.fail('no') | wrong_answer
+import unittest\nclass T(unittest.TestCase):\n    pass\nunittest.main(exit=False) | wrong_answer
+import no_such_module | infra_error
+"""),
     (f"import unittest\nclass T(unittest.TestCase):\n{SET_UP}    def test_it(self): pass", "exception"),
-    ("import no_such_module", "infra_error"),
 ]
 
 

@@ -12,7 +12,7 @@ from iterpref_core.records import ConfigError, EnvironmentParams, InputError, Ow
 from iterpref_core.storage.jsonl import read_jsonl
 from tests import settings
 from tests.settings import section
-from tests.texts import write_files
+from tests.texts import read_table, write_files
 
 EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 5, "wall_s": 60, "memory_mb": 512, "file_mb": 4})
 PARAMS = section(OwnCodeParams, licenses=("MIT",))
@@ -192,9 +192,6 @@ def attempt(shop, name, code):
     return shop.executor.run_one(Program(code, shop.problems[name].tests))
 
 
-ADDED = "\n    self.prices += [p]\n    return 2"
-
-
 def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(shop):
     assert sorted(shop.problems) == ["Basket.add", "Basket.save", "Basket.value", "total"]
     assert {name: number for name, number in shop.counts.items() if isinstance(number, int)} == {
@@ -217,16 +214,18 @@ def test_tested_functions_and_methods_become_problems_and_the_rest_is_counted(sh
 @pytest.mark.parametrize(
     ("name", "code", "verdict", "feedback"),
     [
-        ("total", "def total(prices, tax=0):\n    return round(sum(prices) * (1 + tax), 2)", "passed", ""),
-        ("total", "def total(prices, tax=0): return sum(prices) * (1 + tax)", "wrong_answer", "test_total[values1"),
-        ("total", "def total(prices, tax=0):\nreturn 1", "syntax_error", "line 2: return 1"),
-        ("total", "def sum_up(prices): return 1", "exception", "name 'total' is not defined"),
-        ("total", "import nowhere\ndef total(prices): return 1", "exception", "No module named 'nowhere'"),
-        ("Basket.add", f"def add(self, p):\n    Counted.add(self, p){ADDED}", "passed", ""),
-        ("Basket.add", f"class Basket:\n  def add(self, p):\n    super().add(p){ADDED}", "passed", ""),
+        *read_table(r"""
+total | def total(prices, tax=0):\n    return round(sum(prices) * (1 + tax), 2) | passed |
+total | def total(prices, tax=0): return sum(prices) * (1 + tax) | wrong_answer | test_total[values1
+total | def total(prices, tax=0):\nreturn 1 | syntax_error | line 2: return 1
+total | def sum_up(prices): return 1 | exception | name 'total' is not defined
+total | import nowhere\ndef total(prices): return 1 | exception | No module named 'nowhere'
+Basket.add | def add(self, p):\n    Counted.add(self, p)\n    self.prices += [p]\n    return 2 | passed |
+Basket.add | class Basket:\n  def add(self, p):\n    super().add(p)\n    self.prices += [p]\n    return 2 | passed |
+Basket.value | @property\ndef value(self): return sum(self.prices) | passed |
+Basket.save | def save(self, path): pass | wrong_answer | FileNotFoundError
+"""),
         ("Basket.add", "def add(self, p):\n    return super().add(p)", "wrong_answer", "test_add: "),
-        ("Basket.value", "@property\ndef value(self): return sum(self.prices)", "passed", ""),
-        ("Basket.save", "def save(self, path): pass", "wrong_answer", "FileNotFoundError"),
     ],
 )
 def test_candidates_are_judged_by_the_projects_own_tests(shop, name, code, verdict, feedback):

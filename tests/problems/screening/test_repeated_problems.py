@@ -10,7 +10,7 @@ from iterpref_core.records import Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from iterpref_core.storage.left_out import read_left_out
 from tests.command_line import hide_benchmarks
-from tests.texts import written
+from tests.texts import read_table, written
 
 PROGRAM = (
     "def total(values):\n    result = 0\n    for value in values:\n        if value > 0:\n            result += value\n"
@@ -93,18 +93,18 @@ PAIR = {"task_id": "one", "prompt": "Add.", "chosen": "x = 1\n", "rejected": "x 
 
 @pytest.mark.parametrize(
     ("words", "places"),
-    [
-        ("ingest pairs.jsonl --format trl --out pairs.jsonl", "--out and source"),
-        ("ingest link.jsonl --format trl --out pairs.jsonl", "--out and source"),
-        ("ingest other.jsonl pairs.jsonl --format trl --out pairs.jsonl", "--out and source"),
-        ("ingest pairs.jsonl --format trl --out out.jsonl --dropped pairs.jsonl", "--dropped and source"),
-        ("ingest pairs.jsonl --format trl --out out.jsonl --dropped out.jsonl", "--out and --dropped"),
-        ("localize --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
-        ("check --pairs pairs.jsonl --out pairs.jsonl", "--out and --pairs"),
-        ("check --pairs pairs.jsonl --against other.jsonl --out other.jsonl", "--out and --against"),
-        ("check --problems pairs.jsonl other.jsonl --out other.jsonl", "--out and further"),
-        ("inject --problems pairs.jsonl --out pairs.jsonl", "--out and --problems"),
-    ],
+    read_table(r"""
+ingest pairs.jsonl --format trl --out pairs.jsonl | --out and source
+ingest link.jsonl --format trl --out pairs.jsonl | --out and source
+ingest other.jsonl pairs.jsonl --format trl --out pairs.jsonl | --out and source
+ingest pairs.jsonl --format trl --out out.jsonl --dropped pairs.jsonl | --dropped and source
+ingest pairs.jsonl --format trl --out out.jsonl --spans out.jsonl | --out and --spans
+localize --pairs pairs.jsonl --out pairs.jsonl | --out and --pairs
+check --pairs pairs.jsonl --out pairs.jsonl | --out and --pairs
+check --pairs pairs.jsonl --against other.jsonl --out other.jsonl | --out and --against
+check --problems pairs.jsonl other.jsonl --out other.jsonl | --out and further
+inject --problems pairs.jsonl --out pairs.jsonl | --out and --problems
+"""),
 )
 def test_no_verb_writes_over_a_file_that_it_reads(tmp_path, monkeypatch, words, places):
     monkeypatch.chdir(tmp_path)

@@ -16,6 +16,7 @@ from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import DataUnavailableError, LiveCodeBenchParams, RecordError, Sample
 from tests.evaluation.evaluation import scoring
+from tests.texts import read_table
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
 
@@ -88,17 +89,17 @@ def test_right_programs_pass_on_both_kinds_of_tests(data, setting):
     assert half["by_difficulty"]["medium"]["tasks"] == ["LiveCodeBench/half"]
 
 
-FAILING = [
-    ("sum", "print('3 ')\nprint()", "wrong_answer"),  # right in the first test, blanks and all
-    ("sum", "a, b = map(int, input().split())\nprint(a, b)", "wrong_answer"),
-    ("sum", "", "syntax_error"),
-    ("half", "print(round(int(input()) / 2))", "wrong_answer"),
-    ("largest", "class Solution:\n    def largest(self, values):\n        return values[0]", "wrong_answer"),
-    ("largest", "class Solution:\n    def biggest(self, values):\n        return max(values)", "exception"),
-    ("largest", "class Solution:\n    def largest(self, values):\n        return str(max(values))", "wrong_answer"),
-    ("largest", "class Solution:\n    def largest(self, values):\n        while True: pass", "timeout"),
-    ("pair", "class Solution:\n    def pair(self, a, b):\n        return (x for x in (a, b))", "bad_return_type"),
-]
+FAILING = read_table(r"""
+sum | print('3 ')\nprint() | wrong_answer
+sum | a, b = map(int, input().split())\nprint(a, b) | wrong_answer
+sum |  | syntax_error
+half | print(round(int(input()) / 2)) | wrong_answer
+largest | class Solution:\n    def largest(self, values):\n        return values[0] | wrong_answer
+largest | class Solution:\n    def biggest(self, values):\n        return max(values) | exception
+largest | class Solution:\n    def largest(self, values):\n        return str(max(values)) | wrong_answer
+largest | class Solution:\n    def largest(self, values):\n        while True: pass | timeout
+pair | class Solution:\n    def pair(self, a, b):\n        return (x for x in (a, b)) | bad_return_type
+""")
 PASSING = [
     ("sum", "if __name__ == '__main__':\n    print(sum(map(int, stdin.read().split())))"),  # names are imported
     ("sum", "import sys\na, b = map(int, input().split())\nprint(f' {a + b}.0 ')\nsys.exit(3)"),
