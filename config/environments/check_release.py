@@ -38,7 +38,9 @@ def package_files() -> set[str]:
     """Return the files of the packages that git knows, by their paths in the repository, without linters' own."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return {name for name in names if not name.endswith("ruff.toml")}
+    # A folder that is a link, such as records/profiles, is packed as its files.
+    linked = {f"{name}/{path.name}" for name in names for path in (ROOT / name).glob("*")}
+    return {name for name in names if not name.endswith("ruff.toml") and not (ROOT / name).is_dir()} | linked
 
 
 def differences(archive: str, packed: set[str], wanted: set[str]) -> Iterator[str]:

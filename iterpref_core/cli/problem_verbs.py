@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Set
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from enum import Enum
 from hashlib import sha256
@@ -37,6 +37,7 @@ _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "k
 """Options for every published set, of problems or of pairs."""
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
+    "programs": _OF_EVERY_SET | {"spans"},
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
     "folder": {"python", "license", "heldout", "dropped", "keep"},
@@ -93,6 +94,9 @@ def ingest(
             help="The columns of each part. Format problems: prompt=question,reference=answer,tests=checks. "
             "Format trl: prompt=question,chosen=a,rejected=b. Format pairs: prompt=statement,buggy=wrong,fixed=right."
         ),
+    ] = None,
+    spans: Annotated[
+        Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
     keep: Annotated[
@@ -164,9 +168,13 @@ def ingest(
         )
     else:
         from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
+        from iterpref_core.pairs.localization.localization import localize_pairs
 
         judging = Judging(settings.pairs, settings.execution, store) if parts == "programs" else None
         taken = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
+        if spans is not None:
+            regions = localize_pairs(out, settings.localization, spans)
+            taken = replace(taken, counts=taken.counts | {"spans": regions.pairs})
     _show_ingested(taken, json_)
 
 
