@@ -164,7 +164,7 @@ def _without_lines_of_outline(prompt: str) -> str:
     own = read_own_function(prompt)
     if own is None or not own["outline"]:
         return prompt
-    lines = len(own["module"].splitlines())
+    lines = own["module"].count("\n") + 1
     return prompt.replace(own["outline"], f"(The outline of the module has {lines} lines.)\n\n")
 
 

@@ -221,7 +221,7 @@ def listed(row: Row) -> str:
     """Return the names of a row's columns in one line; in a file that is not a table, a name may have many lines."""
     # {"1": {…}, "2": {…}, …} is an object of rows, and {"data": […]} has a list of them.
     if all(isinstance(value, Mapping) for value in row.values()) or row.keys() <= {"data", "rows", "train"}:
-        return f"{len(row)} lists or objects, which seem to hold the rows; give these alone, as by `jq '.[]'`"
+        return "lists or objects that seem to hold the rows; give these alone, as by `jq '.[]'`"
     return ", ".join(" ".join(name.split()) for name in row)
 
 
