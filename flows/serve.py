@@ -77,7 +77,7 @@ async def _serve() -> None:
     serving = asyncio.ensure_future(serve_both())
 
     async def watch() -> None:
-        """End the pages once one of the servers has ended: Prefect would print errors for minutes."""
+        """End the pages once a server has ended: Prefect would print errors for minutes."""
         while all(server.is_running() and server.status() != psutil.STATUS_ZOMBIE for server in servers):
             await asyncio.sleep(1)
         serving.cancel()

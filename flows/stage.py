@@ -89,7 +89,7 @@ def _run(name: str, *arguments: str) -> None:
         only_one(STATE / "locks" / f"{stage}.lock", f"is still running {stage}", partial(print, flush=True)),
         own_cards(every=_takes_every_card(name)) if name in ACCELERATED else nullcontext(),
     ):
-        # The bytes before and after the reading are equal, so the parameters are the ones that DVC observed.
+        # The bytes before and after the reading are equal, so DVC observed these parameters.
         text = PARAMS.read_bytes()
         begun = observe_stage(stage)
         from iterpref_core.records import load_params

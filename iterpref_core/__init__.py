@@ -1,4 +1,4 @@
-r"""IterPref's library: useful on its own, without Prefect, DVC or MLflow.
+r"""Provide IterPref's library, which works without Prefect, DVC and MLflow.
 
 Most scripts need only the names below. A name is loaded when it is first used, so that a script that only runs
 programs never waits for PyTorch.
@@ -53,7 +53,7 @@ def _is_there(name: str) -> bool:
         return False
 
 
-__all__ = [name for name in _MODULES if _is_there(name)]  # a list, of those that can be imported
+__all__ = [name for name in _MODULES if _is_there(name)]  # a list of the names that can be imported
 
 
 def __getattr__(name: str) -> Any:

@@ -34,7 +34,7 @@ def refusals(stages: Iterable[str], params: Params) -> Iterator[tuple[str, str]]
 
 
 def check_early(stages: Iterable[str], params: Params) -> None:
-    """Refuse settings that one of these stages cannot take.
+    """Refuse settings that a stage of these cannot take.
 
     Raises:
         InputError: all that they refuse, one a line.

@@ -146,7 +146,7 @@ def choose_benchmark(preset: str | None, benchmark: BenchmarkName | None, params
 
     Args:
         preset: the sweep's preset.
-        benchmark: the one that the user names.
+        benchmark: the benchmark that the user names.
         params: of the experiment.
 
     Raises:

@@ -22,7 +22,7 @@ def only_one(path: Path, does: str, say: Callable[[str], object] | None = None) 
         say: if another process holds the lock, gets that message before the wait; None: do not wait.
 
     Raises:
-        InputError: another process holds the lock, and nobody waits.
+        InputError: another process holds the lock, and the caller does not wait.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)

@@ -1,4 +1,4 @@
-"""Provide the command line of a checkout: the library's verbs, and verbs for the whole experiment."""
+"""Provide the command line of a checkout, which has the library's verbs and verbs for the whole experiment."""
 
 from typing import Any
 

@@ -48,7 +48,7 @@ class Verb(TyperCommand):
         Raises:
             InputError: a place that is written is also read, or written by another option.
         """
-        # Collect every path that an option names, also those that may be names of models.
+        # Collect every path that an option names, which may also be the name of a model.
         places = []
         for option in self.params:
             given = ctx.params.get(str(option.name))

@@ -64,7 +64,7 @@ class Settings(NamedTuple):
 
 
 class Files(NamedTuple):
-    """Descriptors of the files of a program, which are in memory, so that nothing of it stays on a disk.
+    """Descriptors of the files of a program, which are in memory and leave no file on a disk.
 
     Attributes:
         stdin: standard input.

@@ -4,7 +4,7 @@ In: JSON lines, params.yaml, prompts. Out: typed records (`Problem`, `Trajectory
 parameter (`Params`), the errors that users read, and the tables of backends, benchmarks and objectives. Other
 rooms import the names below from here.
 
-A module is loaded when one of its names is first used: `make demo` looks at the machine's isolation before anything is
+A module is loaded when a name of it is first used: `make demo` looks at the machine's isolation before anything is
 installed, and the errors have to do without pydantic.
 """
 

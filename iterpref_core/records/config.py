@@ -459,7 +459,7 @@ _OTHER_NAMES = {
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:
-    """Read and check the parameters; without a params.yaml, those of the profile `own`.
+    """Read and check the parameters of params.yaml, or of the profile `own` if there is none.
 
     Raises:
         InputError: the file is absent or not YAML, or a key occurs twice in it.
@@ -540,7 +540,7 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
 
 
 def _unknown_key(location: list[str]) -> str:
-    """Return the message for an unknown key: with its name here, the nearest one of its section, or its section.
+    """Return the message for an unknown key: with its name here, the nearest key of its section, or its section.
 
     >>> _unknown_key(["training", "lr"])
     "no parameter 'lr'; did you mean 'training.learning_rate'?"

@@ -75,7 +75,7 @@ def open_input(path: Path, absent: str = ABSENT) -> Iterator[IO[bytes]]:
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; a file is needed") from None
     except (OSError, EOFError, zlib.error) as error:
-        # Errors of the operating system have a number, those of unpacking have none.
+        # Errors of the operating system have a number, errors of unpacking have none.
         if getattr(error, "errno", None):
             raise
         raise InputError(f"{path}: not a whole packed file ({error}); fetch it again") from None

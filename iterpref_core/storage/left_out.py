@@ -66,7 +66,7 @@ class LeftOut:
         self.counts[name] += 1
         if self.counts[name] <= _SHOWN:
             self._first[name].append(row)
-        # All rows are written, also those that are not kept for the terminal.
+        # All rows are written, not only the rows that are kept for the terminal.
         if self._file is not None:
             line = json.dumps(asdict(row), ensure_ascii=False)
             # A lone surrogate of the row, which UTF-8 does not have, is written as JSON's escape of it.

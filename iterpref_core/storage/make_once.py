@@ -1,4 +1,4 @@
-"""Make a file or folder once, in one of several processes that need it."""
+"""Make a file or folder once, although several processes need it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Look at a file of pairs before a training: its regions, its tokens, its overlap with benchmarks and its licenses."""
+"""Check a file of pairs before a training, by its regions, tokens, licenses and overlap with benchmarks."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ def check_pair_file(
         model: the model to train, whose tokenizer measures lengths; without one only texts are compared.
         against: names of benchmarks, or paths of their JSONL files.
         problems: JSONL with the held-out problems.
-        out: JSONL for the pairs that overlap with no benchmark; nothing is written by default.
+        out: JSONL for the pairs that overlap with no benchmark; not written by default.
         dropped: JSONL for the others.
 
     Returns:
@@ -121,7 +121,7 @@ def _clean_pairs(
     private: PrivateDataCount,
     left_out: LeftOut,
 ) -> Iterator[PreferencePair]:
-    """Yield the pairs that overlap with no benchmark; count all by license, those that repeat another or hold a key."""
+    """Yield the pairs that overlap with no benchmark; count licenses, repetitions and keys."""
     seen = set[int]()
     for number, pair in enumerate(read_pairs(pairs), start=1):
         counts[f"license/{pair.license or 'not stated'}"] += 1

@@ -16,7 +16,7 @@ def check_hidden(folder: Path) -> None:
     """Refuse flags with which git ignores changes of files that are there, such as those of `--skip-worktree`.
 
     Raises:
-        InputError: a file has one of the flags.
+        InputError: a file has a flag of these.
     """
     for entry in git("ls-files", "-v", "-z", folder=folder).split(b"\0"):
         # `H code.py` is an ordinary file, `h code.py` is assumed to be unchanged, `S code.py` is skipped.

@@ -169,7 +169,7 @@ def named_prefect() -> str | None:
 def _named_in_settings() -> str | None:
     """Return the address that a profile or a file of settings names, as the commands of Prefect read them.
 
-    Importing Prefect takes a second, so Prefect is asked only if one of the files exists.
+    Importing Prefect takes a second, so Prefect is asked only if any of the files exists.
 
     Raises:
         InputError: the settings are broken.

@@ -32,7 +32,7 @@ class PromptMode:
     def reasoning(self) -> str:
         """Return the tag with which the template's generation prompt opens reasoning, or "".
 
-        Such a model, DeepSeek-R1 for example, is asked with that prompt: a prefilled answer would begin after
+        This model, such as DeepSeek-R1, is asked with that prompt: a prefilled answer would begin after
         the reasoning that was left out.
         """
         if not self.instruct or self.template is None:

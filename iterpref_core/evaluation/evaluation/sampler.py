@@ -69,7 +69,7 @@ class Sampler:
         mode: how the model is asked.
         precision: the model's data type, such as `bfloat16`, if it computes in this process.
         endpoint: the parameters of a model at an endpoint; None for a model of this machine.
-        fresh: ask again for kept answers, except those of this process.
+        fresh: ask again for the answers that earlier processes kept.
     """
 
     model: StoredModel

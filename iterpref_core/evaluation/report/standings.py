@@ -94,7 +94,7 @@ class Standings:
 
 
 def _latex_text(text: str) -> str:
-    """Return a text in which LaTeX's characters stand for themselves."""
+    """Return a text with LaTeX's own characters escaped."""
     return re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", "/"))
 
 
@@ -177,7 +177,7 @@ def csv_text(rows: Iterable[ScoreRow]) -> str:
 
 
 def _filled(table: Table, first: str, rows: Sequence[ScoreRow], told: set[str], replaced: dict[str, str]) -> Table:
-    """Return a table with rows for people, focal ones bold, without the columns `told` and those that no row fills."""
+    """Return a table with rows for people, focal ones bold, without empty columns and the columns `told`."""
     cells = [_texts(first, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)

@@ -78,7 +78,7 @@ def scores_of_results(results: Sequence[Path], weights: str) -> str:
     """Return the table of scores of results of `iterpref evaluate`, compared with the first of another model.
 
     Args:
-        results: folders of results, one of them of this model.
+        results: folders of results, of this model and others.
         weights: the model's fingerprint.
 
     Raises:

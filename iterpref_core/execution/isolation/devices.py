@@ -1,4 +1,4 @@
-"""Keep the machine's devices as they are: bubblewrap shows the machine's own, and their owner may change their modes.
+"""Protect the machine's devices, which bubblewrap shows to programs, and whose modes their owner may change.
 
 Only root owns devices. As root, `chmod("/dev/null", 0)` of a program would stop every other process of the machine that
 opens this device. A mount of its own that is read-only refuses that, and devices can be read and written all the same.

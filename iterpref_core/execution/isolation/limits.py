@@ -22,7 +22,7 @@ def address_space() -> int:
 
 
 def set_common_limits(file_bytes: int) -> None:
-    """Set the resource limits that hold for this process and for those that it will fork.
+    """Set the resource limits of this process and its forks.
 
     Args:
         file_bytes: size of a file.

@@ -176,7 +176,7 @@ class _Replacing(ast.NodeTransformer):
 
 
 def _function(node: ast.expr, part: ast.expr) -> str:
-    """Return the source of an expression as a function of one of its parts, which is replaced in the tree."""
+    """Return the source of an expression as a function of a part, which is replaced in the tree."""
     return f"lambda value: {ast.unparse(_Replacing(part).visit(node))}"
 
 

@@ -86,7 +86,7 @@ def run_script(setup: str, code: str, describe: Callable[[BaseException, str], N
     vars(main)["__builtins__"] = builtins
     sys.modules["__main__"] = main
     sys.argv = [SCRIPT]
-    # As for `python solution.py`, the first folder is that of the script.
+    # As for `python solution.py`, the first folder is the folder of the script.
     sys.path.insert(0, os.getcwd())
     status = 0
     try:

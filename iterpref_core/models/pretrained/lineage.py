@@ -38,7 +38,7 @@ def read_lineage(folder: Path | str) -> ModelLineage | None:
 
 
 def is_embedded(model: Path | str) -> bool:
-    """Return True for an embedded model, or one that was trained from it."""
+    """Return True for an embedded model, or a model trained from it."""
     lineage = read_lineage(model)
     return str(model) == EMBEDDED or (lineage is not None and [*ancestors(lineage)][-1].base == EMBEDDED)
 

@@ -44,7 +44,7 @@ def load_tokenizer(model: Path | str, prompt: TemplateUse = "auto") -> PreTraine
 
 
 def tokenizer_place(source: ModelSource) -> tuple[str, str | None]:
-    """Return the folder or hub id of a model's tokenizer, and the revision: adapters may bring one of their own."""
+    """Return the folder or hub id of a model's tokenizer, and the revision: adapters may bring their own."""
     if source.adapters is not None and (Path(source.adapters) / "tokenizer_config.json").is_file():
         return source.adapters, None
     return source.name_or_path, source.revision

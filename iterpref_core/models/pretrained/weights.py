@@ -166,7 +166,7 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
 
 
 def unplaced_weights(source: ModelSource, names: Iterable[str]) -> list[str]:
-    """Return those of a checkpoint's weights that transformers has no place for.
+    """Return the weights of a checkpoint that transformers has no place for.
 
     Args:
         source: the checkpoint.

@@ -23,7 +23,7 @@ def check_wording(wording: Wording) -> None:
     Args:
         wording: `terse`, `instruct`, a folder with `draft.jinja`, `refine.jinja` and `no_program.jinja`, or one file
             for all three turns. Its variables are `prompt`, `code` and `feedback`, empty in other turns than a
-            refinement, and `turn`: the name of one of the three files.
+            refinement, and `turn`: the name of a file of the three.
 
     Raises:
         ConfigError: there is no such wording, or a template is broken or leaves the task out.

@@ -63,7 +63,7 @@ def drop_reason(
 
 
 def _in_text(code: str, lines: Sequence[int]) -> bool:
-    """Return True if one of the lines, numbered from 0, begins inside a string, where `#` starts no comment."""
+    """Return True if any of the lines, numbered from 0, begins inside a string, where `#` starts no comment."""
     try:
         inside = lines_in_strings(code)
     except SyntaxError:

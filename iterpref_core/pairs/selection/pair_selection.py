@@ -53,7 +53,7 @@ DROPPED: dict[str, str] = {
 def screened_params(params: Params) -> PairsParams:
     """Return section `pairs` with the benchmarks of `evaluation` added, so that every score is screened.
 
-    An empty `pairs.benchmarks` stays empty: then nothing is screened.
+    An empty `pairs.benchmarks` stays empty, and turns screening off.
     """
     if not params.pairs.benchmarks:
         return params.pairs
@@ -117,7 +117,7 @@ def select_pairs(
     it in further pairs; a number that would give the name of another problem is skipped.
 
     Args:
-        trajectories: files of Trajectory records, such as those of runs with other seeds. A pair of an earlier file is
+        trajectories: files of Trajectory records, such as runs with other seeds write. A pair of an earlier file is
             not repeated.
         problems: Problem records of at least all trajectories. Held-out problems are screened against as a benchmark.
         tokenizer: model folder or hub id whose tokenizer counts the tokens: the model to be trained.

@@ -118,7 +118,7 @@ class Intake:
         def read_one(item: Item) -> T | Dropped:
             return read_row(item, self.columns, read)
 
-        # Without an engine nothing waits, so rows are read in this thread.
+        # Without an engine no row waits, so rows are read in this thread.
         one_by_one = ((item, read_one(item)) for item in self.rows)
         for item, taken in one_by_one if executor is None else executor.each(self.rows, read_one):
             if isinstance(taken, Dropped):

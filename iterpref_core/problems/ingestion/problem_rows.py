@@ -165,7 +165,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     task = columns.one(row, "task")
     if isinstance(task, str) and not _CODE.search(task):
         raise LeftOutError("not_code", f"its task is {task}; if that is another column, add --columns task=")
-    # From here on, the columns are those of the preset.
+    # From here on, the columns are the preset's.
     row = preset.prepare_row(row)
     left_out: Counter[str] = Counter()
     # Columns that the user names must be there, even if they are not read.

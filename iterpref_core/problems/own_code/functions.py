@@ -65,7 +65,7 @@ class Function:
 
     def text(self, last: int | None = None) -> str:
         """Return the source with decorators, without the indentation of a class, up to a line of the file."""
-        # The line of a decorated function is that of `def`; its decorators are above.
+        # The line of a decorated function is its `def`; its decorators are above.
         first = min([self.node.lineno, *(decorator.lineno for decorator in self.node.decorator_list)])
         end = last or self.node.end_lineno or self.node.lineno
         return cut_lines(self.module.source, first, end, self.module.in_strings).rstrip() + "\n"

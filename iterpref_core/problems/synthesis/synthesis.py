@@ -253,7 +253,7 @@ def _runnable(
 
 
 def _keep(judged: Iterable[tuple[Problem, Dropped | None]], left_out: LeftOut) -> Iterator[Problem]:
-    """Yield the problems that nothing is against, and whose instruction is new."""
+    """Yield the problems without a fault whose instruction is new."""
     first = dict[str, str]()
     for problem, dropped in judged:
         name = problem.task_id

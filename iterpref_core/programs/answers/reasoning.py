@@ -41,7 +41,7 @@ Apriel, Apertus and Solar, and the channels of gpt-oss, also without their speci
 _THINKING_TURN = re.compile(
     r"\A\s*(?:<\|im_start\|>)?assistant/think\b.*?(?:<\|im_end\|>\s*<\|im_start\|>assistant\b(?!/)|\Z)", re.DOTALL
 )
-"""HyperCLOVA's turn of reasoning, whose end is that of any turn."""
+"""HyperCLOVA's turn of reasoning, which ends as any turn does."""
 _QUOTES = ("'", '"', "`")
 
 

@@ -55,7 +55,7 @@ _SHAPES = {
     r"(?i:passw(?:or)?d|pwd)[\"']?\]?\s*[:=]\s*[\"']"
     r"(?=[^\"']*\d)(?=[^\"']*[A-Za-z])(?=[^\"']*[^\w\s\"'])[^\s\"']{12,}[\"']": ("passw", "pwd"),
 }
-"""Shape of a key → texts, in any case, and every key has one of them: a text without them is not searched."""
+"""Shape of a key → texts, in any case, of which every key has one: a text without them is not searched."""
 _MARKS = [(mark.lower(), re.compile(shape)) for shape, marks in _SHAPES.items() for mark in marks]
 _RUN = re.compile("abcdef|012345|qwerty|xxxx", re.IGNORECASE)
 _WORD = re.compile("[A-Z]?[a-z]{2,}")

@@ -21,7 +21,7 @@ def parse_source(code: str) -> ast.Module:
     Raises:
         SyntaxError: the text is not Python, or Python's parser gives up on it (too deep a nest, for example).
     """
-    # The program's own warnings, such as those of invalid escapes, are not ours to show.
+    # The program's own warnings, such as of invalid escapes, are not ours to show.
     with PARSE_LOCK, warnings.catch_warnings(action="ignore"):
         try:
             # Python reads a file that begins with a byte order mark, and refuses a text that does.

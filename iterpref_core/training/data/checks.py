@@ -44,7 +44,7 @@ DIGESTS = ("chosen_digest", "pair_digest")
 
 def measure(row: TokenizedPair) -> dict[str, int | str]:
     """Return the `COLUMNS` and the `DIGESTS` of a pair."""
-    # The digest of the pair goes on from that of its chosen half.
+    # The digest of the pair goes on from its chosen half's.
     chosen = blake2b(_as_bytes(row.prompt_ids) + _as_bytes(row.chosen_ids), digest_size=16)
     pair = chosen.copy()
     pair.update(_as_bytes(row.rejected_ids))

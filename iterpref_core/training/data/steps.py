@@ -20,7 +20,7 @@ def accumulation_steps(params: TrainingParams, processes: int) -> int:
 
 
 def training_steps(params: TrainingParams, pairs: int) -> int:
-    """Return how many optimizer steps a training takes: `max_steps`, or those of all epochs."""
+    """Return how many optimizer steps a training takes: `max_steps`, or the steps of all epochs."""
     limit = int(params.arguments.get("max_steps", -1))
     if limit > 0:
         return limit

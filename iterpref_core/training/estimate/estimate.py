@@ -181,7 +181,7 @@ def _mean_positions(sample: Sequence[TokenizedPair], collate: Collator, size: in
 
 
 def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:
-    """Return the bytes that quantizing saves, and those of the largest matrix, which a product makes whole."""
+    """Return the bytes that quantizing saves, and the bytes of the largest matrix, which a product makes whole."""
     if load not in BYTES_PER_WEIGHT:
         return 0, 0
     head = plain.get_output_embeddings()

@@ -40,8 +40,8 @@ Scores = tuple[int, np.ndarray]
 _DECISIVE = ("arguments", "bf16", "load", "lora", "micro_batch_size")
 """Settings that change something before the first step, and that the key has in no other form."""
 TIMES_IN_REFERENCE = 4
-"""A pass that scores the reference has so many times the pairs of training's: it keeps no activations, and there are no
-gradients and no optimizer's state yet."""
+"""A pass that scores the reference has this multiple of the pairs of training's: it keeps no activations, gradients or
+optimizer's state."""
 
 
 def reference_path(

@@ -1,4 +1,4 @@
-"""Say that a training ends: where it diverges, where the validation loss no longer falls, or after all steps."""
+"""Report that a training ends because it diverges, the validation loss no longer falls, or all steps are done."""
 
 from collections.abc import Mapping, Sequence
 

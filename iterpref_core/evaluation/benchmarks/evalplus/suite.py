@@ -54,7 +54,7 @@ def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "EvalPlus":
 
 
 class EvalPlus(Benchmark[EvalPlusTask]):
-    """One of EvalPlus's four benchmarks.
+    """A benchmark of EvalPlus.
 
     Raises:
         DataUnavailableError: the data cannot be had here.

@@ -163,7 +163,7 @@ def run_cases(values: Iterable[Any], solution: str) -> int:
     if cases and len(outcomes.left_out) >= len(cases):
         raise TestFailedError("all tests were skipped")
     for (kind, name), case in cases.items():
-        # A patched `TestCase.run` reports no success. A replaced method is no longer the one that was written.
+        # A patched `TestCase.run` reports no success. A replaced method is another one than was written.
         is_over = case.id() in outcomes.passed | outcomes.left_out
         if not is_over or getattr(kind, name, None) is not written[kind, name]:
             raise TestFailedError(f"{name} did not run to its end as it was written")

@@ -72,7 +72,7 @@ class _Plugin:
         self.watched: dict[str, tuple[float, list[str]]] = {}
 
     def pytest_collectreport(self, report: Any) -> None:
-        # A module may also skip itself, if one of its imports is missing.
+        # A module may also skip itself, if an import is missing.
         if not report.passed:
             self.not_collected[report.nodeid] = _reason_of(report.longrepr)
 
