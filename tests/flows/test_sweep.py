@@ -181,7 +181,8 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, caps
     assert "waiting for it" in capsys.readouterr().err
     assert dvc("exp", "list", "--name-only").split() == first.experiments
     assert len(LOGGED) == 4, "when each begins and when it ends"
-    assert len({entry.key for entry in LOGGED}) == 1, "a row"
+    assert len({entry.key for entry in LOGGED}) == 2, "a row of each sweep"
+    assert len({entry.tags["iterpref.state"] for entry in LOGGED}) == 1
 
 
 @on_prefect
