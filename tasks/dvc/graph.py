@@ -10,6 +10,8 @@ from tasks.paths import CHECKOUT, GRAPH
 
 Graph = dict[str, tuple[str, ...]]
 """Stage of dvc.yaml → the stages whose outputs it reads; a group with `foreach` is several stages."""
+ALWAYS_CHANGED = "outside"
+"""The stage that DVC runs at each command (`tasks.outside`); here it is neither listed nor stale."""
 
 
 def check_root() -> None:
@@ -50,7 +52,7 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> Graph:
     # A frozen stage has no inputs: `dvc repro` cuts its edges in the same way.
     graph = get_active_graph(repo.index.graph)
     # DVC's own order: each stage after all stages that it reads from. The first one only tells DVC what has changed.
-    order = [stage for stage in plan_repro(graph) if name_of(stage) != "outside"]
+    order = [stage for stage in plan_repro(graph) if name_of(stage) != ALWAYS_CHANGED]
     wanted = set() if targets else set(order)
     for target in targets:
         named = [stage for stage in order if target in (name_of(stage), name_of(stage).partition("@")[0])]
@@ -69,7 +71,8 @@ class Survey(NamedTuple):
 
     Attributes:
         graph: the requested stages, in a valid order of execution.
-        stale: the names of all stages that are out of date. A stage after a stale one may become stale when that runs.
+        stale: the names of all stages that are out of date, but `outside`, which always is. A stage after a stale one
+            may become stale when that runs.
     """
 
     graph: Graph
@@ -95,7 +98,7 @@ def survey(targets: Sequence[str] = ()) -> Survey:
         InputError: the folder is not a DVC repository, its dvc.yaml is broken, or it lacks a stage of `targets`.
     """
     with opened_repo(Path()) as repo:
-        return Survey(describe_graph(repo, targets), set(repo.status()))
+        return Survey(describe_graph(repo, targets), set(repo.status()) - {ALWAYS_CHANGED})
 
 
 @contextmanager

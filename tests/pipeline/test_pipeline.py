@@ -41,6 +41,6 @@ def read_summary(checkout):
 
 
 def stale(checkout):
-    """The stages of which `dvc status` says that something has changed, without `outside`, which always runs."""
+    """The stages of which `dvc status` says that something has changed, without those behind them."""
     with chdir(checkout.path):
-        return set(survey().stale) - {"outside"}
+        return set(survey().stale)
