@@ -179,7 +179,8 @@ def run_sweep(
         return display.show(f"{row.label} ({name})", (), partial(run_point, name, row, share, work))
 
     graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())  # no point waits for another one
-    outcomes = run_graph(graph, jobs, run, work.commands.end)
+    with work.commands.forking(2 * len(points)):  # a training and an evaluation
+        outcomes = run_graph(graph, jobs, run, work.commands.end)
     scores: dict[str, list[Measured]] = {}  # a row is missing if all its points failed
     failed = []
     experiments = []

@@ -124,7 +124,7 @@ def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: 
         return display.show(name, graph[name], reproduce)
 
     # Importing MLflow and creating its tables takes seconds. A thread does it, so that the next stages can start.
-    with ThreadPoolExecutor(1) as sender:
+    with commands.forking(len(found.may_run)), ThreadPoolExecutor(1) as sender:
         futures = run_graph(graph, jobs, work, commands.end)
         sender.shutdown(cancel_futures=True)  # the end of the command sends all of it
     # Stages that were up to date are part of the row as well: it has the scores of all models.

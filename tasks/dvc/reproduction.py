@@ -7,16 +7,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from iterpref_core.records import InputError, IterPrefError, storage_error
 from iterpref_core.storage.cores import threads_in
-from tasks import child
+from tasks import child, fork_server
+from tasks.cards import visible_cards
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
 """Set for a stage that `iterpref` runs and logs; absent under a plain `dvc repro`."""
+
+_WORTH_FORKING = 3  # stages
 
 _STARTED = re.compile(r"Running stage '(.+)':")
 # Lines of DVC without news: a stage's command, which is in dvc.yaml; that the lock is written; advice to commit
@@ -44,12 +49,37 @@ class Times(NamedTuple):
 
 
 class Commands:
-    """The commands of DVC that are under way."""
+    """The commands of DVC that are under way, and the server that DVC and stages are forked from."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        self._python = [sys.executable, "-m"]
+        self._environment = {"PYTHONUNBUFFERED": "1", COMMAND_VARIABLE: "iterpref"}
+
+    @contextmanager
+    def forking(self, stages: int) -> Iterator[None]:
+        """Fork all commands from one server, if there are stages enough to pay for what it loads.
+
+        A process that has forked cannot use a GPU that its parent has looked at, which some libraries do when they are
+        loaded. And systems other than Linux do not let a process with threads fork.
+        """
+        if stages < _WORTH_FORKING or sys.platform != "linux" or visible_cards():
+            yield
+            return
+        with TemporaryDirectory() as folder:
+            address = f"{folder}/socket"
+            program = str(Path(fork_server.__file__))
+            self._python = [sys.executable, "-IS", program, address]
+            self._environment["ITERPREF_FORK_SERVER"] = address
+            server = child.start(
+                [sys.executable, "-P", program, address], _inherited() | self._environment, subprocess.DEVNULL
+            )
+            try:
+                yield
+            finally:
+                child.end(server)
 
     def run(
         self,
@@ -73,16 +103,11 @@ class Commands:
             StageError: the stage failed otherwise.
             CancelledError: all commands have been ended.
         """
-        # A child that had Prefect's own variables would take itself for this flow run.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
-        inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         with self._lock:
             if self._ended.is_set():
                 raise CancelledError(f"{subject}: not started, because the run was cancelled")
             process = child.start(
-                [sys.executable, "-m", "dvc", *arguments],
-                inherited | {"PYTHONUNBUFFERED": "1", COMMAND_VARIABLE: "iterpref"} | environment,
-                folder=folder,
+                [*self._python, "dvc", *arguments], _inherited() | self._environment | environment, folder=folder
             )
             self._running.add(process)
         lines = []
@@ -115,6 +140,13 @@ class Commands:
             running = list(self._running)
         for process in running:
             child.end(process)
+
+
+def _inherited() -> dict[str, str]:
+    # A child that had Prefect's own variables would take itself for this flow run.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
+    inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return inherited
 
 
 def explain_failure(subject: str, lines: Sequence[str], returncode: int) -> IterPrefError:

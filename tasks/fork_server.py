@@ -1,0 +1,136 @@
+"""Fork DVC and stages from one process that has loaded their libraries.
+
+Loading PyTorch, transformers and TRL takes 8 s of CPU time in each training, and each command of DVC loads for half a
+second. A server loads all of it once. A client asks it for a copy of itself, which runs `python -m MODULE ARGUMENT…`
+with the client's folder, environment, input and output. The client ends as the copy does, and the copy ends with it:
+
+    client (in DVC's shell) ── socket ── keeper (a fork of the server) ── copy (a fork of the keeper)
+
+The server loads no code of this project. So a copy runs the code of its own folder, and observes it before loading it.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+LIBRARIES = ("dvc.cli", "dvc.commands.repro", "torch", "transformers.trainer", "datasets", "peft", "trl")
+"""What the server loads, one after the other; in between it answers."""
+
+GRACE_S = 3.0
+"""Seconds between SIGTERM and SIGKILL for a copy whose client ends."""
+
+
+def ask(address: str, module: str, *arguments: str) -> NoReturn:
+    """Run a module in a copy of the server, and end as the copy does. SIGTERM ends the copy first."""
+    request = {"folder": str(Path.cwd()), "environment": dict(os.environ), "arguments": [module, *arguments]}
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address)
+    except OSError:  # the system has killed the server: it is large
+        os.environ["ITERPREF_PARENT"] = str(os.getppid())
+        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    signal.signal(signal.SIGTERM, lambda *_: connection.shutdown(socket.SHUT_WR))
+    socket.send_fds(connection, [b"\n"], [0, 1, 2])
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    code = int(connection.recv(16) or -signal.SIGKILL)
+    if code < 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+def serve(address: str) -> socket.socket:
+    """Answer clients until SIGTERM. Return only in a fork, with the connection to its client."""
+    signal.signal(signal.SIGTERM, _count_and_exit)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    missing = list(LIBRARIES)
+    while True:
+        if missing and not select.select([listener], [], [], 0)[0]:
+            with suppress(Exception):  # a stage that needs a broken library says so
+                importlib.import_module(missing.pop(0))
+            continue
+        client = listener.accept()[0]
+        if not os.fork():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            listener.close()
+            return client
+        client.close()
+
+
+def _count_and_exit(*_: Any) -> NoReturn:
+    """Wait for keepers that have ended, so that `iterpref run` can say how much CPU time everything has taken."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    sys.exit()
+
+
+def keep(copy: int, client: socket.socket) -> NoReturn:
+    """Wait for a copy, and send its exit code to its client. End the copy and its group if the client ends first."""
+
+    def signal_group(number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(copy, number)
+
+    def end_with_client() -> None:
+        client.recv(1)  # nothing: the client has ended
+        signal_group(signal.SIGTERM)
+        time.sleep(GRACE_S)
+        signal_group(signal.SIGKILL)
+
+    threading.Thread(target=end_with_client, daemon=True).start()
+    code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+    signal_group(signal.SIGTERM)  # what it has left
+    with suppress(OSError):  # the client has ended
+        client.sendall(str(code).encode())
+    os._exit(0)
+
+
+def become(request: dict[str, Any], descriptors: list[int]) -> None:
+    """Take a client's folder, environment, arguments, input and output. The parent is the keeper."""
+    os.setsid()
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.environ["ITERPREF_PARENT"] = str(os.getppid())
+    sys.argv = request["arguments"]
+    sys.path.insert(0, request["folder"])
+    # PyTorch has read the variable when it was loaded.
+    if (torch := sys.modules.get("torch")) and (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():
+        torch.set_num_threads(int(threads))
+
+
+def main() -> None:
+    """Serve at the address that is the only argument; with more arguments ask the server there."""
+    if len(sys.argv) > 2:
+        ask(*sys.argv[1:])
+    client = serve(sys.argv[1])
+    descriptors = socket.recv_fds(client, 1, 3)[1]
+    with client.makefile() as lines:
+        request = json.loads(lines.readline())
+    if copy := os.fork():
+        for descriptor in descriptors:
+            os.close(descriptor)
+        keep(copy, client)
+    client.close()
+    become(request, descriptors)
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""A copy runs a module as its client would, and the two end together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tasks import fork_server
+from tests.settings import ROOT
+from tests.tasks.test_child import wait_until_gone
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux runs it")
+SERVER = "from tasks import fork_server; fork_server.LIBRARIES = ('no_library', 'json'); fork_server.main()"
+MODULE = """
+import os, sys, time
+is_parent = os.environ["ITERPREF_PARENT"] == str(os.getppid())
+print(os.getpid(), sys.argv[1:], os.getcwd(), os.environ["GIVEN"], is_parent, flush=True)
+print(sys.stdin.read(), file=sys.stderr, flush=True)
+time.sleep(float(sys.argv[1]))
+os.kill(os.getpid(), 9) if sys.argv[2] == "kill" else sys.exit(int(sys.argv[2]))
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    address = tmp_path_factory.mktemp("server") / "socket"
+    with subprocess.Popen([sys.executable, "-c", SERVER, address], cwd=ROOT) as server:
+        while not address.exists():
+            time.sleep(0.01)
+        yield address
+        server.terminate()
+
+
+@pytest.fixture
+def ask(address, tmp_path):
+    """Start a client in a folder with a module of its own."""
+    (tmp_path / "own.py").write_text(MODULE)
+
+    def ask(*arguments, address=address):
+        command = [sys.executable, "-IS", fork_server.__file__, address, "own", *map(str, arguments)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"GIVEN": "ü"}, text=True, **pipes)
+
+    return ask
+
+
+@pytest.mark.parametrize(("end", "code"), [("0", 0), ("7", 7), ("kill", -9)])
+@pytest.mark.parametrize("served", [True, False])
+def test_a_client_is_its_copy_and_does_without_a_server_that_was_killed(ask, address, tmp_path, end, code, served):
+    with ask(0, end, address=address if served else tmp_path / "gone") as client:
+        out, err = client.communicate("input")
+    pid, *rest = out.split(maxsplit=1)
+    assert rest == [f"['0', '{end}'] {tmp_path} ü True\n"]
+    assert (err, client.returncode) == ("input\n", code)
+    assert (int(pid) == client.pid) is not served
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_copy_ends_with_its_client(ask, number):
+    with ask(60, 0) as client:
+        client.stdin.close()
+        copy = int(client.stdout.readline().split()[0])
+        client.send_signal(number)
+    assert client.returncode == -number
+    wait_until_gone(copy)
