@@ -1,9 +1,9 @@
-"""Run a program by the rules of LiveCodeBench's own runner, as of one commit.
+"""Run a program by the rules of LiveCodeBench's own runner, as of one of two commits.
 
 The sandbox runs this file before a test calls `run`, so it imports the standard library alone. The rules come from
-the commit 15808c76fbd459a73ce6b60d111e56860ab45f6d of github.com/LiveCodeBench/LiveCodeBench, file
-`lcb_runner/evaluation/testing_util.py`. It puts objects of Python's in the place of the console, and makes a function
-of a program that reads standard input. Some programs fail there that would not on a real console, and so they do here:
+github.com/LiveCodeBench/LiveCodeBench, file `lcb_runner/evaluation/testing_util.py`; `suite` names the commits. It puts
+objects of Python's in the place of the console, and makes a function of a program that reads standard input. Some
+programs fail there that would not on a real console, and so they do here:
 
     n = 0                   def wrapped_function():
     def f():                    n = 0
@@ -47,6 +47,22 @@ _WITHOUT = {
 }
 """Functions that the runner replaces by None, except functions of shutil and subprocess."""
 _NOT_IMPORTED = ("ipdb", "joblib", "resource", "psutil", "tkinter")
+
+
+class _Stdin:
+    """The standard input of the later commit: it has a buffer, and no loop runs over its lines."""
+
+    def __init__(self, text: str) -> None:
+        data = text.encode()
+        self._lines = io.StringIO(text)
+        first, _, _ = data.partition(b"\n")
+        self.buffer = types.SimpleNamespace(read=lambda *_: data, readline=lambda *_: first + b"\n")
+        self.read = lambda *_: text
+        self.readlines = lambda *_: text.split("\n")
+
+    def __getattr__(self, name: str) -> Any:
+        """Return any other attribute of a text stream, such as `readline`."""
+        return getattr(self._lines, name)
 
 
 def _take_away() -> None:
@@ -118,6 +134,7 @@ def run(
     stdin: str | None,
     function: str,
     arguments: tuple[Any, ...],
+    has_buffer: bool,
 ) -> Any:
     """Run a program by the runner's rules; return its output, or the result of its function.
 
@@ -126,14 +143,15 @@ def run(
         stdin: the text that the program reads; None where a function is called.
         function: the name of the function; empty where the program reads.
         arguments: of the function.
+        has_buffer: the rules are those of the later commit.
     """
     _take_away()
     if stdin is None:
         return _call(function, arguments, source)
-    return _run_on_text(stdin, source)
+    return _run_on_text(_Stdin(stdin) if has_buffer else io.StringIO(stdin), stdin, source)
 
 
-def _run_on_text(stdin: str, source: str) -> str:
+def _run_on_text(stream: Any, stdin: str, source: str) -> str:
     """Run a program that reads a text; return its output."""
     named: Any = open(os.devnull)  # noqa: PTH123, SIM115 - the object of a program that imports the name `stdin`
     sys.stdin = named
@@ -147,7 +165,7 @@ def _run_on_text(stdin: str, source: str) -> str:
     named.readlines = lambda *_: stdin.split("\n")
     printed: Any = io.StringIO()
     printed.close = lambda _: 1
-    sys.stdin = io.StringIO(stdin)
+    sys.stdin = stream
     sys.stdout = printed
     with contextlib.suppress(SystemExit):
         namespace["wrapped_function"]()
