@@ -107,8 +107,8 @@ class LiveCodeBench(Benchmark[LiveTask]):
 
 
 def reading_program(code: str, stdin: str, expected: str, commit: str) -> Program:
-    """Return a program that reads a text and prints, as the runner of a commit runs it; see `runner.run`."""
-    test = ValueTest("run", (code, stdin, "", (), commit == LATER_COMMIT), shown=shown_input(stdin).removesuffix(","))
+    """Return a program that reads a text and prints, as the runner of a commit runs it."""
+    test = ValueTest("run_on_text", (code, stdin, commit == LATER_COMMIT), shown=shown_input(stdin).removesuffix(","))
     return Program("", (test,), _RUNNER, comparator=right_output(expected))
 
 
@@ -118,8 +118,8 @@ def calling_program(
     arguments: Sequence[Any],
     expected: Any,
 ) -> Program:
-    """Return a program whose function is called with arguments, as the runner calls it; see `runner.run`."""
-    test = ValueTest("run", (code, None, function, tuple(arguments), False), shown=shown_call(function, arguments))
+    """Return a program whose function is called with arguments, as the runner calls it."""
+    test = ValueTest("call", (code, function, tuple(arguments)), shown=shown_call(function, arguments))
     return Program("", (test,), _RUNNER, comparator=right_value(expected))
 
 
@@ -129,13 +129,7 @@ def _json_lines(text: str) -> list[Any]:
 
 def right_value(expected: Any) -> Comparator:
     """Return a comparator of returned values: by Python's `==`; a tuple counts as the list that JSON has for it."""
-
-    def is_right(_: int, returned: Any) -> bool:
-        if type(returned) is tuple:
-            return bool(list(returned) == expected)
-        return bool(returned == expected)
-
-    return is_right
+    return lambda _, returned: bool((list(returned) if type(returned) is tuple else returned) == expected)
 
 
 def right_output(expected: str) -> Comparator:

@@ -184,7 +184,7 @@ for descriptor in range(3, 1024):
 print(7)\n1 / 0 | exception | ZeroDivisionError: division by zero
 input(); input(); input(); input() | exception | EOFError
 print( | syntax_error | was never closed
-\nfrom __future__ import annotations | syntax_error | beginning of the file
+from __future__ import annotations\nprint(7) | syntax_error | beginning of the file
 while True: pass | timeout | time limit of 0.4 s exceeded in the program, given
 print(7)\nimport os\nos._exit(0) | exited_early | the process ended
 print('x' * (9 << 20)) | wrong_answer | a value of
