@@ -5,48 +5,29 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from pygments.lexers import find_lexer_class_by_name  # type: ignore[import-untyped]
-from pygments.util import ClassNotFound  # type: ignore[import-untyped]
-
 from ..source_code.lines import whole_lines
 from .python_text import MAX_PROGRAM, STATEMENT, Excerpt, Parser, is_prose
 
 _BEGINNING = re.compile(rf"[ \t]*+(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
 """The first line of code: also an assignment, if Python can parse it."""
 _OPENING_MARK = re.compile(
-    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<\|START_RESPONSE\|>"
-    r"|(?:<pre>)?<(?:python|code|answer|solution|response)\b[^<>\n]*>)[ \t]*",
-    re.IGNORECASE,
+    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<[a-z|][^<>\n]{0,100}>)+[ \t]*", re.IGNORECASE
 )
-"""A mark before code, which begins after the mark or in the next line."""
-_CLOSING_MARK = re.compile(r"```|</|\[/|<[|｜]|\[(?:DONE|EOS|EOT)\]|<(?:fim_|\w+\|?>)")
+"""A fence or any tag, such as `<parameter=content>`: code begins after it or in the next line."""
+_CLOSING_MARK = re.compile(r"```|</|\[/|<[|｜]|\[(?:DONE\]|EOS\]|EOT\]|e~\[|\|)|<(?:fim_|[\w:]+\|?>)")
 """A mark after code, mostly in a line of its own; but also `return x</code>` and `return x<end_of_turn>`."""
 _FENCE_LINE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)*(?P<fence>```|~~~)[`~]*+(?P<info>[^`^\n]*+)$")
 _PYTHON_TAG = re.compile(r"\{?\.?(?:i?python|py|cpython|pycon)[\d.]*+(?![\w+#])|\S+\.py\b", re.IGNORECASE)
 _MAX_FENCES = 8
 """Fences that a docstring may show."""
-_NO_LANGUAGE = {
-    "text",
-    "txt",
-    "plain",
-    "plaintext",
-    "code",
-    "none",
-    "raw",
-    "answer",
-    "solution",
-    "markdown",
-    "md",
-}
-"""Tags of fences that name no language, or a language with blocks."""
 
 
 def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
     r"""Return the runs of lines that are Python, each as long as it can be, and the text without them.
 
     A run begins after a mark, or with a line that is Python and no prose. It ends before the line that the parser
-    names as the first wrong one, and before words without effect. No run begins in a block of another language. A run
-    in a block whose tag names no language is `doubtful`.
+    names as the first wrong one, and before words without effect. A run in a block whose tag is not Python's is
+    `doubtful`.
 
     Args:
         text: the answer.
@@ -61,9 +42,8 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
     """
     lines = whole_lines(text)
     starts = [0, *itertools.accumulate(map(len, lines))]
-    # Blocks in other languages are not read; blocks with unknown tags only count if needed.
-    foreign, doubtful = _tagged_lines(lines)
-    read: set[int] = set(foreign)
+    doubtful = _doubtful_lines(lines)
+    read: set[int] = set()
     runs: list[Excerpt] = []
     for number, beginning in _beginnings(lines):
         if number in read or not parser.affords(MAX_PROGRAM):
@@ -80,7 +60,10 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
         run_end = starts[end - 1] + lines[end - 1].index(last) + len(last)
         code = "".join(kept).rstrip() + "\n"
         runs.append(Excerpt(starts[number], run_end, code, tree, number in doubtful))
-    runs.sort(key=lambda excerpt: excerpt.start)
+    # A program within another one's string, such as in its help text, is no run.
+    runs.sort(key=lambda run: (run.start, -run.end))
+    ends = itertools.accumulate((run.end for run in runs), max, initial=0)
+    runs = [run for run, end in zip(runs, ends, strict=False) if run.end > end]
     used = read | doubtful
     outside = [re.sub(r"[^\n]", " ", line) if number in used else line for number, line in enumerate(lines)]
     return runs, "".join(outside)
@@ -109,43 +92,25 @@ def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _tagged_lines(lines: Sequence[str]) -> tuple[set[int], set[int]]:
-    """Return the numbers of the lines of blocks in other languages, and of blocks whose tag names no language.
-
-    A block ends at its next fence.
-    """
-    foreign: set[int] = set()
+def _doubtful_lines(lines: Sequence[str]) -> set[int]:
+    """Return the numbers of the lines of blocks whose tag is not Python's. A block ends at its next fence."""
     doubtful: set[int] = set()
-    inside: set[int] | None = None
+    # The fence of the block, if it is such a block.
     opened = ""
     for number, line in enumerate(lines):
         fence = _FENCE_LINE.match(line)
+        is_closing = bool(opened) and fence is not None and not fence["info"].strip()
         if fence and opened in ("", fence["fence"]):
-            # A closing fence belongs to its block.
-            if inside is not None and not fence["info"].strip():
-                inside.add(number)
-            is_python = _is_python(fence["info"])
-            inside = None if is_python else doubtful if is_python is None else foreign
-            opened = "" if is_python else fence["fence"]
-        if inside is not None:
-            inside.add(number)
-    return foreign, doubtful
+            opened = "" if _is_python(fence["info"].strip()) else fence["fence"]
+        if opened or is_closing:
+            doubtful.add(number)
+    return doubtful
 
 
-def _is_python(info: str) -> bool | None:
-    """Return whether a block is Python by the words after its fence; None if they name no language: `tool_code`."""
-    info = info.strip()
-    words = info.split()
-    if not words or STATEMENT.match(info) or _PYTHON_TAG.match(info):
-        return True
-    is_tag = len(words) == 1 or "=" in info or "{" in info
-    if not is_tag or words[0].lower() in _NO_LANGUAGE:
-        return True
-    try:
-        language: str = find_lexer_class_by_name(words[0]).name
-    except ClassNotFound:
-        return None
-    return language in ("Python", "Cython")
+def _is_python(info: str) -> bool:
+    """Return True unless the words after a fence are a tag, and not Python's: `java`, `tool_code`."""
+    is_tag = len(info.split()) == 1 or "=" in info or "{" in info
+    return not is_tag or STATEMENT.match(info) is not None or _PYTHON_TAG.match(info) is not None
 
 
 def _longest_run(

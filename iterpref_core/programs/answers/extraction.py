@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..source_code.names import bound_names, unbound_names
+from ..source_code.names import bound_names, unbound_names, undefined_names
 from .code_runs import read_code
 from .python_text import DEFINING, STATEMENT, Excerpt, Parser, Rank, acts, is_prose, rank, reads_input
 from .reasoning import without_reasoning
@@ -19,14 +19,16 @@ _WITHOUT_WIDTH = re.compile(r"""("[^"\n]*"|'[^'\n]*')|[\ufeff\u200b\u2060]""")
 """A byte order mark or a character without width, which Python allows only in a string."""
 _END_TOKEN = re.compile(
     r"""(?:^[ \t]+|(?<![ \t('"`])|(?<=```))(?:
-      <\|[\w ]{1,40}\|>
+      [<\[]\|[\w ]{1,40}\|[>\]]
     | <｜[^｜<>\n]{1,40}｜>
-    | </s> | <(?:end_of_turn|start_of_turn|turn\||eos|EOT|file_sep|repo_name|fim_\w{1,20}|end_of_text)>
+    | </s> | <(?:end_of_turn|start_of_turn|turn\||(?:seed:)?eos|EOT|file_sep|repo_name|fim_\w{1,20}|end_of_text)>
     | \[(?:EOS|EOT)\] | \[/?INST\] | \[DONE\] | \[e~\[ | \[END[ ]FINAL[ ](?:RESPONSE|ANSWER)\]
     )""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """End tokens, except in a sentence that names one after a blank: `the </s> marks`."""
+_END = re.compile(rf"{_END_TOKEN.pattern}|</(?:answer|response)>", _END_TOKEN.flags)
+"""An end token, or the end of a reasoning model's answer."""
 _FIRST_TOKEN = re.compile(
     r"(?:\s*(?:<s>|<bos>|\[BOS\]|<[|｜](?:begin|start)[_▁]?of[_▁]?(?:text|sentence|sequence)[|｜]>))+(?: (?=\S))?",
     re.IGNORECASE,
@@ -56,7 +58,7 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
     text = _WITHOUT_WIDTH.sub(lambda match: match[1] or "", answer)
     text = without_reasoning(re.sub(r"\r\n?", "\n", without_first_token(text)))
     parser = Parser()
-    text = before_end_token(text, entry_point)
+    text = before_end_token(text, entry_point, _END)
     # An answer without prose is the program as it is.
     if _is_program(text, entry_point, parser):
         return text
@@ -65,17 +67,17 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
         defined = (name for name in read if any(rank(run.tree, name) >= Rank.ALIAS for run in runs))
         entry_point = next(defined, None)
     least = Rank.ALIAS if entry_point else Rank.DEFINITION
-    # An unknown tag is better than no program.
+    # A block with another tag is better than no program.
     ranked = [(run, of_run) for run, of_run in _ranked(runs, entry_point) if of_run >= least or not run.doubtful]
     best, best_rank = max(
         ((run, of_run) for run, of_run in reversed(ranked) if of_run),
-        key=lambda pair: (pair[1] >= least, not pair[0].doubtful, pair[1]),
+        key=lambda pair: (pair[1] >= least, pair[0].whole, not pair[0].doubtful, pair[1]),
         default=(None, Rank.NOTHING),
     )
     # Of "def helper(x): return x\n\ndef f(x):\n    return hel" the helper is Python, but not the program.
     rest = "" if best is None or entry_point else _FENCE.split(outside[best.end :], maxsplit=1)[0]
     if best is not None and best_rank >= least and not _DEFINITION_LINE.search(rest):
-        return _completed(best, runs, read)
+        return _completed(best, runs, entry_point, read)
     # A program that was cut does not parse; return it, so that it fails as a syntax error.
     cut = _cut_program(text, outside)
     if best is None or (cut is not None and _DEFINITION_LINE.search(cut)):
@@ -88,7 +90,8 @@ def _ranked(runs: Sequence[Excerpt], entry_point: str | None) -> list[tuple[Exce
     ranked = [(run, rank(run.tree, entry_point)) for run in runs]
     if entry_point:
         return ranked
-    readers = [run for run in runs if reads_input(run.tree)]
+    # `x = input('')` and `disp(x)` are MATLAB's.
+    readers = [run for run in runs if reads_input(run.tree) and not (run.doubtful and undefined_names(run.code))]
     whole = [run for run in readers if acts(run.tree)]
     if not whole:
         # `def main(): n = int(input())` may be in one block, and `main()` in the next.
@@ -98,13 +101,20 @@ def _ranked(runs: Sequence[Excerpt], entry_point: str | None) -> list[tuple[Exce
     return [(run, Rank.ENTRY_POINT if run.start in starts else of_run) for run, of_run in ranked]
 
 
-def _completed(best: Excerpt, runs: Sequence[Excerpt], read: Iterable[str]) -> str:
+def _completed(best: Excerpt, runs: Sequence[Excerpt], entry_point: str | None, read: Iterable[str]) -> str:
     """Return a program after the imports, helpers and constants of other runs that it, or a test, reads and it lacks.
 
-    The nearest earlier run comes first, then later runs.
+    The nearest earlier run comes first, then later runs. A later run that defines anew what a test reads, but not the
+    entry point, follows the program.
     """
+    bound = bound_names(best.tree)
     code = best.code
-    lacking = {*unbound_names(best.tree), *read} - bound_names(best.tree)
+    for run in runs:
+        anew = any(rank(run.tree, name) == Rank.ENTRY_POINT for name in bound.intersection(read))
+        fits = run.whole and run.doubtful <= best.doubtful
+        if run.start >= best.end and anew and fits and rank(run.tree, entry_point) == Rank.DEFINITION:
+            code += f"\n\n{run.code}"
+    lacking = {*unbound_names(best.tree), *read} - bound
     # Nearest earlier run first, then the runs after the program.
     others = [run for run in reversed(runs) if run.end <= best.start] + [run for run in runs if run.start >= best.end]
     waiting = [(run, _definitions(run.tree)) for run in others] if lacking else []
@@ -138,7 +148,7 @@ def without_first_token(answer: str) -> str:
     return answer[first.end() :] if first else answer
 
 
-def before_end_token(text: str, entry_point: str | None = None) -> str:
+def before_end_token(text: str, entry_point: str | None = None, end: re.Pattern[str] = _END_TOKEN) -> str:
     r"""Return an answer up to the first end token after a program: then the model talks to itself, or writes a file.
 
     A token within a program, such as in a string, is part of the program; but not a token right after the last word of
@@ -147,13 +157,13 @@ def before_end_token(text: str, entry_point: str | None = None) -> str:
     >>> before_end_token("def f(x):\n    return x<|im_end|>def g(x): pass", "f")
     'def f(x):\n    return x'
     """
-    if _END_TOKEN.search(text) is None:
+    if end.search(text) is None:
         return text
     parser = Parser()
     runs, _ = read_code(text, parser)
     least = Rank.ALIAS if entry_point else Rank.SCRIPT
     first = next((run.end for run in runs if rank(run.tree, entry_point) >= least), len(text))
-    for token in _END_TOKEN.finditer(text):
+    for token in end.finditer(text):
         place = token.start()
         around = next((run for run in runs if run.start <= place < run.end), None)
         if around is None:

@@ -2,11 +2,12 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ..source_code.names import entry_name
+from ..source_code.names import unbound_names
 from ..source_code.syntax_tree import parse_source
 
 STATEMENT = re.compile(
@@ -19,6 +20,21 @@ STATEMENT = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 """A line's beginning that is Python and no prose."""
+
+_LEFT_OUT = re.compile(
+    r"""^[ \t]*\#[ \t(]*(?:\.{3}|…)
+    | ^(?P<margin>[ \t]+)\#.*\b(?:
+          as[ ](?:before|above) | unchanged | omitted
+        | (?:rest[ ]of[ ]the|remaining|existing|your)[ ](?:code|function|method|class|body|logic|implementation|program)
+      )\b.*\n(?:[ \t]*(?:\#.*)?\n)*+(?: (?!(?P=margin)\S) | [ \t]*(?:pass|\.{3}|return(?:[ ](?P<name>\w+))?)[ \t]*$ )
+    | [^:\s][ \t]*\n(?:[ \t]*\n)*+[ \t]+\.{3}[ \t]*$
+    | ^[ \t]+(?:\w+[ ]=|return\b.*)[ ]\.{3}[ \t]*$
+    """,
+    re.VERBOSE | re.MULTILINE | re.IGNORECASE,
+)
+"""A comment in the place of code, behind which nothing comes in its block but `pass` or a name; `...` behind another
+statement, and in `x = ...` and `return ...`."""
+_LONG_STRING = re.compile(r"(\"{3}|'{3}).*?\1", re.DOTALL)
 
 _MAX_PARSED = 4_000_000
 """Characters that are parsed of one answer. An answer of a hundred blocks needs a twentieth of them."""
@@ -58,7 +74,7 @@ class Excerpt:
     """A Python text at [start, end) of an answer.
 
     `code` is without the margin of a list item, so it may differ from the answer's text. `doubtful`: it is in a
-    block whose tag names no language.
+    block whose tag is not Python's.
     """
 
     start: int
@@ -66,6 +82,12 @@ class Excerpt:
     code: str
     tree: ast.Module
     doubtful: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """False if the text leaves out a part of itself, which mostly an earlier version has: `# same as before`."""
+        names = {"None", None, *unbound_names(self.tree)}
+        return all(left["name"] not in names for left in _LEFT_OUT.finditer(_LONG_STRING.sub("", self.code)))
 
 
 class Rank(IntEnum):
@@ -91,12 +113,13 @@ def rank(tree: ast.Module, entry_point: str | None) -> Rank:
 
     `NOTHING`: it only names or states a thing, such as a printed result, or it is a stub: the function asked for (or
     without an entry point each of its functions) has no body. `TESTS`: its definitions are tests or `main`.
-    `ENTRY_POINT`: it defines the name. `ALIAS`: the name is another function's, as in `f = solve`, or an
-    example's lambda, or a method's where a function is asked for; for `Adder.add` that is the entry point.
+    `ENTRY_POINT`: it defines the name. `ALIAS`: the name is another function's, as in `f = solve`, an example's
+    lambda, an import from the standard library, or a method's where a function is asked for; where `Adder.add` is
+    asked for, it is a function's or another class's method.
     """
     nodes = _outer_nodes(tree)
-    name = entry_name(entry_point or "")
-    if name and (found := list(_ranks_of_name(tree, nodes, name, of_class=name != entry_point))):
+    owner, name = ["", "", *re.findall(r"\w+", entry_point or "")][-2:]
+    if name and (found := list(_ranks_of_name(tree, nodes, name, owner))):
         return max(found)
     definitions = [node for node in nodes if isinstance(node, _Definition)]
     if not definitions:
@@ -123,12 +146,15 @@ def is_prose(statement: ast.stmt) -> bool:
 
 
 def reads_input(tree: ast.Module) -> bool:
-    """Return True if a text reads its standard input: `input()`, `sys.stdin`, `open(0)`."""
+    """Return True if a text reads its standard input: `input()`, `sys.stdin`, `open(0)`, `os.read(0, n)`."""
     for node in ast.walk(tree):
         match node:
-            case ast.Name("input" | "stdin") | ast.Attribute(attr="input" | "stdin"):
-                return True
-            case ast.Call(ast.Name("open"), [ast.Constant(0), *_]):
+            case (
+                ast.Name("input" | "stdin")
+                | ast.Attribute(attr="input" | "stdin" | "__stdin__")
+                | ast.Call(ast.Name("open") | ast.Attribute(attr="open" | "fdopen" | "read"), [ast.Constant(0), *_])
+                | ast.Constant("/dev/stdin")
+            ):
                 return True
     return False
 
@@ -162,21 +188,23 @@ def _outer_nodes(tree: ast.Module) -> list[ast.AST]:
     return found
 
 
-def _ranks_of_name(tree: ast.Module, nodes: Sequence[ast.AST], name: str, *, of_class: bool) -> Iterator[Rank]:
+def _ranks_of_name(tree: ast.Module, nodes: Sequence[ast.AST], name: str, owner: str) -> Iterator[Rank]:
     """Yield a rank for each place where a text gives a name a meaning.
 
     Args:
         tree: the text.
         nodes: its nodes outside of functions.
         name: the entry point's.
-        of_class: the entry point is a class's, such as `Adder.add`, so that a method is asked for.
+        owner: the class whose method is asked for, such as `Adder`; "" for a function or a class.
     """
-    # A method with the wanted name is only an alias.
-    methods = {method for node in nodes if isinstance(node, ast.ClassDef) for method in node.body}
+    class_of = {method: node.name for node in nodes if isinstance(node, ast.ClassDef) for method in node.body}
     for node in nodes:
         if isinstance(node, _Definition) and node.name == name:
-            full = Rank.ALIAS if node in methods and not of_class else Rank.ENTRY_POINT
+            full = Rank.ENTRY_POINT if class_of.get(node, "") == owner else Rank.ALIAS
             yield Rank.NOTHING if _is_stub(node) else full
+        elif isinstance(node, ast.ImportFrom) and node.module in sys.stdlib_module_names:
+            if name in {alias.asname or alias.name for alias in node.names}:
+                yield Rank.ALIAS
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if name not in {target.id for target in targets if isinstance(target, ast.Name)}:
@@ -197,7 +225,12 @@ def _is_test(definition: _Definition) -> bool:
 
 
 def _is_stub(definition: _Definition) -> bool:
-    """Return True if a definition only holds the place of one: `...`, `pass`, or `raise NotImplementedError`."""
+    """Return True if a definition only holds the place of one: `...`, `pass`, or `raise NotImplementedError`.
+
+    The empty function of `functools.singledispatch` is a program: others are registered for it.
+    """
+    if any("singledispatch" in ast.unparse(decorator) for decorator in definition.decorator_list):
+        return False
     if isinstance(definition, ast.ClassDef):
         methods = [node for node in definition.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         return bool(methods) and all(map(_is_stub, methods))

@@ -9,7 +9,7 @@ import re
 from .code_runs import read_code
 from .python_text import Parser
 
-_NAMES = r"(?:think|thinking|thought|thoughts|reason|reasoning|analysis|scratchpad|reflection|seed:think|longcat_think)"
+_NAMES = r"(?:\w{1,12}:|longcat_)?(?:think|thinking|thought|thoughts|reason|reasoning|analysis|scratchpad|reflection)"
 _TAG = re.compile(
     rf"""(?P<opening>
       <[ ]?{_NAMES}(?:[ ][^<>\n]{{0,60}})?>

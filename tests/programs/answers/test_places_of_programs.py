@@ -118,6 +118,21 @@ def test_other_languages_and_values_are_no_program(answer):
     assert extract_program(answer, "f") is None
 
 
+READS = (
+    "os.read(0, 99)",
+    "io.open(0).read()",
+    "sys.__stdin__.read()",
+    "sys.stdin.buffer.read()",
+    "open('/dev/stdin').read()",
+)
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_script_may_read_its_input_in_any_way(read):
+    script = f"import io, os, sys\nprint(2 * int({read}))\n"
+    assert extract_program(f"{fence(SNIPPET)}So:\n{fence(script)}Compare with\n{fence(BRUTE)}") == script
+
+
 MODULE = (
     fence("def encode(text):\n    return text[::-1]\n")
     + "and\n"
@@ -134,6 +149,24 @@ OF_TESTS = {
         "f(3) == 4",
     ),
     "a name of the tests' own library": (fence(ADDS), "", ("math", "f"), "f(3) == 4"),
+    "an import from the standard library": (
+        fence("from statistics import median\n"),
+        "median",
+        (),
+        "median([1, 2]) == 1.5",
+    ),
+    "a method, not that of another class": (
+        fence("class A:\n    def f(self): return 1\n") + fence("class B:\n    def f(self): return 2\n"),
+        "A().f",
+        (),
+        "A().f() == 1",
+    ),
+    "a function of a block that a later block mends": (
+        fence("def encode(a): return a\n\ndef decode(a): return 1\n") + "Fixed:\n" + fence("def decode(a): return a\n"),
+        "encode",
+        ("encode", "decode"),
+        "decode(encode(2)) == 2",
+    ),
     "the last one that defines it": (f"{fence(WRONG)}No:\n{fence(ADDS)}{fence(BRUTE)}", "", ("f",), "f(3) == 4"),
 }
 

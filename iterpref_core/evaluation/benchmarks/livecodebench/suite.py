@@ -29,6 +29,10 @@ LIMITS = {"cpu_s": 6.0, "wall_s": 30.0, "memory_mb": 4096, "output_kb": 8192, "f
 """Limits of each test. The benchmark has 6 seconds of real time; CPU time depends less on the machine's load."""
 _RUNNER = Path(__file__).with_name("runner.py").read_text(encoding="utf-8")
 """The source of the benchmark's own runner, for the sandbox."""
+PAPER_COMMIT = "15808c76fbd459a73ce6b60d111e56860ab45f6d"
+"""The benchmark's commit of January 2025, whose rules judge the releases up to v5, the paper's."""
+LATER_COMMIT = "28fef95ea8c9f7a547c8329f2cd3d32b92c1fa24"
+"""The one that judges release v6: since May 2025 programs find `sys.stdin.buffer`."""
 
 
 def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "LiveCodeBench":
@@ -44,13 +48,14 @@ class LiveCodeBench(Benchmark[LiveTask]):
         RecordError: the data are broken.
     """
 
-    harness = f"{ENGINE}+livecodebench"
     protocol = "lcb_runner"
     preload = ("numpy",)
 
     def __init__(self, name: BenchmarkName, params: LiveCodeBenchParams, execution: ExecutionParams) -> None:
         data, tasks = find_live_data(params)
         super().__init__(name, data, tasks, execution.model_copy(update=LIMITS))
+        self._commit = LATER_COMMIT if params.release == "release_v6" else PAPER_COMMIT
+        self.harness = f"{ENGINE}+livecodebench@{self._commit}"
         self.window = params.model_dump(mode="json")
         self._tests_of = lru_cache(maxsize=4)(read_tests)
 
@@ -78,7 +83,7 @@ class LiveCodeBench(Benchmark[LiveTask]):
         tests, function = self._tests_of(task)
         for number, test in enumerate(tests, 1):
             if not function:
-                yield reading_program(code, test.input, test.output)
+                yield reading_program(code, test.input, test.output, self._commit)
                 continue
             # A functional test has a JSON value a line, and its output is one value.
             try:
@@ -101,9 +106,9 @@ class LiveCodeBench(Benchmark[LiveTask]):
         return task.difficulty
 
 
-def reading_program(code: str, stdin: str, expected: str) -> Program:
-    """Return a program that reads a text and prints, as the runner runs it; see `runner.run`."""
-    test = ValueTest("run", (code, stdin, "", ()), shown=shown_input(stdin).removesuffix(","))
+def reading_program(code: str, stdin: str, expected: str, commit: str) -> Program:
+    """Return a program that reads a text and prints, as the runner of a commit runs it."""
+    test = ValueTest("run_on_text", (code, stdin, commit == LATER_COMMIT), shown=shown_input(stdin).removesuffix(","))
     return Program("", (test,), _RUNNER, comparator=right_output(expected))
 
 
@@ -113,8 +118,8 @@ def calling_program(
     arguments: Sequence[Any],
     expected: Any,
 ) -> Program:
-    """Return a program whose function is called with arguments, as the runner calls it; see `runner.run`."""
-    test = ValueTest("run", (code, None, function, tuple(arguments)), shown=shown_call(function, arguments))
+    """Return a program whose function is called with arguments, as the runner calls it."""
+    test = ValueTest("call", (code, function, tuple(arguments)), shown=shown_call(function, arguments))
     return Program("", (test,), _RUNNER, comparator=right_value(expected))
 
 
@@ -124,13 +129,7 @@ def _json_lines(text: str) -> list[Any]:
 
 def right_value(expected: Any) -> Comparator:
     """Return a comparator of returned values: by Python's `==`; a tuple counts as the list that JSON has for it."""
-
-    def is_right(_: int, returned: Any) -> bool:
-        if type(returned) is tuple:
-            return bool(list(returned) == expected)
-        return bool(returned == expected)
-
-    return is_right
+    return lambda _, returned: bool((list(returned) if type(returned) is tuple else returned) == expected)
 
 
 def right_output(expected: str) -> Comparator:

@@ -11,7 +11,7 @@ from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.harness import Harness
 from iterpref_core.evaluation.benchmarks.livecodebench.data import find_live_data
 from iterpref_core.evaluation.benchmarks.livecodebench.prompts import family_of, make_prompt
-from iterpref_core.evaluation.benchmarks.livecodebench.suite import LiveCodeBench
+from iterpref_core.evaluation.benchmarks.livecodebench.suite import LATER_COMMIT, PAPER_COMMIT, LiveCodeBench
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import DataUnavailableError, LiveCodeBenchParams, RecordError, Sample
@@ -106,6 +106,19 @@ PASSING = [
     ("largest", "def largest(values: List[int]) -> float:\n    return float(max(values))"),
     ("pair", "@lru_cache(None)\ndef pair(*both):\n    return list(both)"),
 ]
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize(
+    ("release", "commit", "verdict"),
+    [("release_v5", PAPER_COMMIT, "exception"), ("release_v6", LATER_COMMIT, "passed")],
+)
+def test_the_runner_of_the_release_judges_and_is_named(execution, release, commit, verdict):
+    bench = LiveCodeBench("livecodebench", WHOLE.model_copy(update={"release": release}), execution)
+    code = "import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))"
+    with bench.open_executor() as executor:
+        [found] = Harness(bench, executor).run([Sample(task_id="LiveCodeBench/sum", solution=code)])
+    assert (bench.harness.partition("@")[2], found.verdict) == (commit, verdict)
 
 
 @pytest.mark.usefixtures("data")
