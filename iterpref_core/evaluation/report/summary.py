@@ -54,6 +54,7 @@ class ReportFiles:
         dropped: `dropped.jsonl`, the trajectories without a pair and the reasons.
         contamination: the file of stage pairs on the overlap of pairs with benchmarks.
         lock: `dvc.lock`, for the hashes of all artifacts; may be absent.
+        times: a folder of files that each hold the seconds of a stage's last run on this machine; may be absent.
     """
 
     results: Path
@@ -65,6 +66,7 @@ class ReportFiles:
     dropped: Path
     contamination: Path
     lock: Path
+    times: Path
 
 
 def build_summary(
