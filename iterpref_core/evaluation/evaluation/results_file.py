@@ -144,9 +144,18 @@ def warn_of_absent_benchmarks(results: ModelResults) -> None:
 
     The experiment does not call this for each of its models: its report names them once.
     """
-    # One warning for each reason, with all benchmarks that it concerns.
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in results.unavailable.items():
-        by_reason.setdefault(reason, []).append(name)
-    for reason, names in by_reason.items():
+    for names, reason in by_reason(results.unavailable):
         logger.warning("no score on %s: %s", ", ".join(names), reason)
+
+
+def by_reason(*unavailable: Mapping[str, str]) -> list[tuple[list[str], str]]:
+    """Return the names of benchmarks without a score, and the reason; each reason once.
+
+    Args:
+        unavailable: of each model, benchmark → reason.
+    """
+    benchmarks: dict[str, dict[str, None]] = {}
+    for missing in unavailable:
+        for name, reason in missing.items():
+            benchmarks.setdefault(reason, {})[name] = None
+    return [(list(names), reason) for reason, names in benchmarks.items()]

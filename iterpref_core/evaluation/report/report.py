@@ -9,18 +9,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from iterpref_core.records import BENCHMARKS, Params, PreferencePair
+from iterpref_core.records import Params, PreferencePair
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
+from ..evaluation.results_file import by_reason
 from . import number_formats
-from .display_names import (
-    FOCAL,
-    PAPER_COVERAGE,
-    benchmark_name,
-    in_order,
-    in_words,
-    model_name,
-)
+from .display_names import FOCAL, PAPER_COVERAGE, benchmark_name, in_words, model_name
 from .explorer import text_hash, write_explorer
 from .findings import findings, headline
 from .pair_view import pair_context, template_text, templates
@@ -54,7 +48,8 @@ def write_page(
         main=main_benchmark(summary),
         name=model_name,
         focal=FOCAL,
-        reasons=_unmeasured(summary),
+        reasons=by_reason(*summary.unavailable.values()),
+        benchmark=benchmark_name,
         inside=inside_notes(rows),
         undecided_below=undecided_below,
         cost=summary.cost,
@@ -78,24 +73,12 @@ def write_page(
         file.write(html)
 
 
-def _unmeasured(summary: Summary) -> list[tuple[str, str]]:
-    """Return (benchmarks, the reason why they could not be measured)."""
-    by_reason: dict[str, set[str]] = {}
-    for missing in summary.unavailable.values():
-        for name, reason in missing.items():
-            by_reason.setdefault(reason, set()).add(name)
-    return [
-        (", ".join(map(benchmark_name, in_order(names, BENCHMARKS))), reason)
-        for reason, names in sorted(by_reason.items())
-    ]
-
-
 def _kinds(rows: Iterable[ScoreRow]) -> list[str]:
     """Return the kinds of failure in a table, the most frequent first."""
     totals = Counter[str]()
     for row in rows:
         totals.update(row.scores.failures)
-    return sorted(+totals, key=lambda kind: (-totals[kind], kind))
+    return [kind for kind, number in totals.most_common() if number]
 
 
 def _as_yaml(params: Mapping[str, Any]) -> str:

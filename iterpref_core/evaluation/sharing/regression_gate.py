@@ -24,7 +24,6 @@ class GatedBenchmark(Comparison, frozen=True):
         differs: the circumstances that were not the same.
         p_worse_holm: the one-sided p-value after Holm's correction.
         worse: True if the candidate is significantly worse.
-        keeps_less: True if the interval of `kept` lies below the share that is asked for.
     """
 
     baseline: float
@@ -32,7 +31,6 @@ class GatedBenchmark(Comparison, frozen=True):
     differs: list[str]
     p_worse_holm: float
     worse: bool
-    keeps_less: bool
 
 
 class RegressionGate(BaseModel, frozen=True):
@@ -110,10 +108,12 @@ def compare_with_baseline(
         comparison = compare_results(name, {"candidate": after, "baseline": before})
         # A task without a verdict on one side would change the test silently.
         if comparison is None or not before.n == after.n == comparison.n:
+            reason = "where programs could not be run (infra_error)"
+            if before.limit != after.limit:
+                reason = f"with one --limit: it is {after.limit}, and {before.limit} in {baseline}"
             raise InputError(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, {before.n} in {baseline}, and "
-                f"{comparison.n if comparison else 0} in both; evaluate again where programs could not be run "
-                "(infra_error)"
+                f"{comparison.n if comparison else 0} in both; evaluate again {reason}"
             )
         compared.append((before, after, comparison))
     # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
@@ -127,10 +127,9 @@ def compare_with_baseline(
             differs=measured_differently(before, after),
             p_worse_holm=p_value,
             worse=p_value <= alpha,
-            keeps_less=keep is not None and comparison.kept is not None and comparison.kept.ci95[1] < keep,
         )
-    worse = [name for name, benchmark in gated.items() if benchmark.worse]
-    keeps_less = [name for name, benchmark in gated.items() if benchmark.keeps_less]
+    worse = [name for name, found in gated.items() if found.worse]
+    keeps_less = [name for name, found in gated.items() if keep and found.kept and found.kept.ci95[1] < keep]
     return RegressionGate(alpha=alpha, worse=worse, keep=keep, keeps_less=keeps_less, benchmarks=gated)
 
 

@@ -47,15 +47,17 @@ def compare_rows(scores: Mapping[str, Sequence[Measured]]) -> list[ComparisonRow
     first = next(iter(scores.values()), ())
     for label, points in scores.items():
         values = tuple(score.pass_at_1 for score in points)
+        found = compare_seeds(points, first) if rows else None
         row = ComparisonRow(
             label=label,
             n=points[0].n,
             scores=values,
             pass_at_1=mean(values),
             spread=stdev(values) if len(values) > 1 else None,
+            difference=found and found.difference,
+            ci95=found and found.ci95,
+            p_value=found and found.p_value,
         )
-        if rows and (found := compare_seeds(points, first)):
-            row = row.model_copy(update=found.model_dump(include={"difference", "ci95", "p_value"}))
         rows.append(row)
     return rows
 
