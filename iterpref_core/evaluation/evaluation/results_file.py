@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from iterpref_core.records import (
     Unavailable,
     read_text,
 )
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, write_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, read_jsonl, write_jsonl
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +138,24 @@ def load_model_results(path: Path) -> ModelResults:
         return ModelResults.model_validate_json(text)
     except ValidationError as error:
         raise InputError(f"{path}: {describe_validation_error(error)}; move it away, and evaluate again") from None
+
+
+def judged_samples(folder: Path, benchmark: str, result: Measured) -> Iterator[tuple[Sample, str, str]]:
+    """Yield the programs of a benchmark, each with its verdict and feedback, which may be empty.
+
+    Verdicts are in results.json by task, and programs in the file of samples, in one order.
+
+    Args:
+        folder: of one model's results.
+        benchmark: the benchmark's name.
+        result: its result.
+    """
+    numbers = Counter[str]()
+    for sample in read_jsonl(folder / SAMPLES / f"{benchmark}.jsonl", Sample):
+        number = numbers[sample.task_id]
+        numbers[sample.task_id] += 1
+        said = (result.feedback or {}).get(sample.task_id)
+        yield sample, result.verdicts[sample.task_id][number], said[number] if said else ""
 
 
 def warn_of_absent_benchmarks(results: ModelResults) -> None:

@@ -22,7 +22,6 @@ from iterpref_core.records import (
     CodeflowParams,
     PreferencePair,
     Problem,
-    Sample,
     Span,
     Trajectory,
     labeled_text,
@@ -30,7 +29,7 @@ from iterpref_core.records import (
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.left_out import read_left_out
 
-from ..evaluation.results_file import SAMPLES, load_model_results
+from ..evaluation.results_file import judged_samples, load_model_results
 from .display_names import benchmark_name, in_words, model_name
 from .pair_view import cut_lines, region_of, template_text, templates
 from .score_rows import main_benchmark
@@ -297,21 +296,13 @@ def mended_entries(summary: Summary, files: ReportFiles, benchmark: str) -> tupl
 
 def _answers(folder: Path, benchmark: str, wanted: Collection[str]) -> dict[tuple[str, bool], Json]:
     """Return (task_id, passed) → lines, verdict and feedback of the first sample of a wanted task that did, or not."""
-    # Verdicts are in results.json, and programs in the file of samples, in one order.
     result = load_model_results(folder).measured[benchmark]
-    feedback = result.feedback or {}
-    numbers = Counter[str]()
     answers: dict[tuple[str, bool], Json] = {}
-    for sample in read_jsonl(folder / SAMPLES / f"{benchmark}.jsonl", Sample):
-        task = sample.task_id
-        number = numbers[task]
-        numbers[task] += 1
-        verdict = result.verdicts[task][number]
-        key = task, verdict == "passed"
-        if task in wanted and key not in answers:
-            answers[key] = {"lines": split_lines(cut(sample.solution or "", PROGRAM)), "verdict": verdict}
-            if task in feedback:
-                answers[key]["feedback"] = cut(feedback[task][number], FEEDBACK)
+    for sample, verdict, feedback in judged_samples(folder, benchmark, result):
+        key = sample.task_id, verdict == "passed"
+        if sample.task_id in wanted and key not in answers:
+            lines = split_lines(cut(sample.solution or "", PROGRAM))
+            answers[key] = {"lines": lines, "verdict": verdict, "feedback": cut(feedback, FEEDBACK)}
     return answers
 
 
