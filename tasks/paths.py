@@ -38,6 +38,8 @@ COMMIT_VARIABLE = "ITERPREF_COMMIT"
 STATE = state_folder.STATE
 WORK = state_folder.WORK
 ANSWERS = state_folder.ANSWERS
+TIMES = WORK / "times"
+"""A file for each stage, with the seconds of its last run on this machine, which the report adds up."""
 WORKTREES = STATE / "worktrees"
 
 

@@ -177,6 +177,15 @@ def gate(
         list[str] | None, typer.Option(help="Benchmark to compare on; repeatable; default: all of the baseline.")
     ] = None,
     alpha: Annotated[float, typer.Option(min=0, max=1, help="Significance level over all benchmarks.")] = 0.05,
+    kept: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of the baseline's solved tasks to keep: exit with 1 also where the 95% interval of what the "
+            "candidate keeps lies below.",
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected)."""
@@ -187,10 +196,11 @@ def gate(
         candidate,
         benchmarks=benchmark or (),
         alpha=alpha,
+        keep=kept,
     )
     if json_:
         typer.echo(comparison.model_dump_json(indent=2))
     else:
         print_text("\n".join(comparison.lines()))
-    if comparison.worse:
+    if comparison.worse or comparison.keeps_less:
         raise typer.Exit(1)

@@ -19,7 +19,7 @@ from tasks.git.source import observe_source
 from tasks.mlflow.entry import begin_entry, read_stage
 from tasks.mlflow.server import explain
 from tasks.mlflow.sync import logged_command
-from tasks.paths import metrics_path
+from tasks.paths import TIMES, metrics_path
 
 
 class StageRecord(Protocol):
@@ -46,12 +46,12 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecor
     stage = begun.name
     check_lock()
     if COMMAND_VARIABLE in os.environ:
-        write_metrics(stage, work())
+        _run_timed(stage, work)
         check_unchanged(begun)
         return
     entry = begin_entry("dvc repro", params, observe_source(), process=_process_of_dvc())
     with logged_command(entry, stage):
-        write_metrics(stage, work())
+        _run_timed(stage, work)
         locked = check_unchanged(begun, outs=True)
         entry.observe(observe_source())
         try:
@@ -59,6 +59,14 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecor
         except Exception as error:  # noqa: BLE001 - of any kind: an entry must not cost the work of hours
             print(f"warning: the entry of {stage} in MLflow will not be complete: {explain(error)}", file=sys.stderr)
     check_unchanged(begun)  # to write to MLflow takes seconds
+
+
+def _run_timed(stage: str, work: Callable[[], StageRecord]) -> None:
+    """Run a stage, and write its metrics and how long it took."""
+    began = time.monotonic()
+    write_metrics(stage, work())
+    with atomic_writer(TIMES / stage) as file:
+        file.write(f"{time.monotonic() - began:.1f}\n")
 
 
 def _process_of_dvc() -> Process:

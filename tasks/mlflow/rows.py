@@ -31,9 +31,11 @@ def send(server: Server, entry: Entry) -> None:
         group, _, model = stage.name.partition("@")
         data |= _data_of(stage)
         # MLflow draws the metrics of one prefix side by side: all models, in one section for each benchmark.
-        for name, _, value in stage.points if group == "evaluation" else ():
-            if name.endswith("/pass_at_1"):
+        for name, _, value in stage.points:
+            if group == "evaluation" and name.endswith("/pass_at_1"):
                 scores.append((f"{name}/{model}", 0, value))
+            elif group == "report" and "/kept/" in name:
+                scores.append((name, 0, value))
     tags = {**entry.tags, "mlflow.note.content": entry.error}
     server.log(parent, entry.ended, params=entry.params, points=scores, data=data, tags=tags)
     for stage in entry.stages.values():

@@ -127,6 +127,8 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
         set_beta(beta)
         reproduce()  # of one process, and each time is recorded
         made[str(beta)] = digests()["models/trained/dpo"]
+    times = {path.name: float(path.read_text()) for path in Path(".iterpref/work/times").iterdir()}
+    assert times.keys() == {"pairs", "training@dpo", "evaluation@dpo"}, "seconds"
     first = run("git", "rev-parse", "HEAD").strip()
     server = Server()
     assert len(stage_rows("training@dpo")) == len(stage_rows("evaluation@dpo")) == 2

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from iterpref_core.records import (
     Unavailable,
     read_text,
 )
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, write_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, read_jsonl, write_jsonl
 
 logger = logging.getLogger(__name__)
 
@@ -139,14 +140,41 @@ def load_model_results(path: Path) -> ModelResults:
         raise InputError(f"{path}: {describe_validation_error(error)}; move it away, and evaluate again") from None
 
 
+def judged_samples(folder: Path, benchmark: str, result: Measured) -> Iterator[tuple[Sample, str, str]]:
+    """Yield the programs of a benchmark, each with its verdict and feedback, which may be empty.
+
+    Verdicts are in results.json by task, and programs in the file of samples, in one order.
+
+    Args:
+        folder: of one model's results.
+        benchmark: the benchmark's name.
+        result: its result.
+    """
+    numbers = Counter[str]()
+    for sample in read_jsonl(folder / SAMPLES / f"{benchmark}.jsonl", Sample):
+        number = numbers[sample.task_id]
+        numbers[sample.task_id] += 1
+        said = (result.feedback or {}).get(sample.task_id)
+        yield sample, result.verdicts[sample.task_id][number], said[number] if said else ""
+
+
 def warn_of_absent_benchmarks(results: ModelResults) -> None:
     """Name the benchmarks that have no score, once for each reason.
 
     The experiment does not call this for each of its models: its report names them once.
     """
-    # One warning for each reason, with all benchmarks that it concerns.
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in results.unavailable.items():
-        by_reason.setdefault(reason, []).append(name)
-    for reason, names in by_reason.items():
+    for names, reason in by_reason(results.unavailable):
         logger.warning("no score on %s: %s", ", ".join(names), reason)
+
+
+def by_reason(*unavailable: Mapping[str, str]) -> list[tuple[list[str], str]]:
+    """Return the names of benchmarks without a score, and the reason; each reason once.
+
+    Args:
+        unavailable: of each model, benchmark → reason.
+    """
+    benchmarks: dict[str, dict[str, None]] = {}
+    for missing in unavailable:
+        for name, reason in missing.items():
+            benchmarks.setdefault(reason, {})[name] = None
+    return [(list(names), reason) for reason, names in benchmarks.items()]

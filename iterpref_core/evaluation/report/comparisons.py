@@ -10,25 +10,16 @@ from ..statistics.pass_at_k import shares_passed
 from .display_names import BASELINES, FOCAL
 from .summary_record import BenchmarkScores
 
-CIRCUMSTANCES = ("harness", "limits", "isolation", "sampling")
-"""The fields of two results that may differ and decide about a verdict."""
+CIRCUMSTANCES = {"harness", "limits", "isolation", "sampling", "extracted", "partial"}
+"""The fields of two results that may differ and decide about a score."""
 
 
 def scores_of(result: Measured) -> BenchmarkScores:
     """Return a benchmark's scores for summary.json; `parts` has a score for each difficulty."""
-    return BenchmarkScores(
-        n=result.n,
-        pass_at_1=result.pass_at_1,
-        ci95=result.ci95,
-        errors=result.errors,
-        exceptions=result.exceptions,
-        inside=result.inside,
-        samples=sum(len(verdicts) for verdicts in result.verdicts.values()),
-        parts=result.by_difficulty,
-        truncated=result.truncated,
-        tokens=result.tokens,
-        cost_usd=result.cost_usd,
-        **result.beyond,
+    shared = result.model_dump(include={*BenchmarkScores.model_fields})
+    samples = sum(map(len, result.verdicts.values()))
+    return BenchmarkScores.model_validate(
+        {**shared, **result.beyond, "samples": samples, "parts": result.by_difficulty}
     )
 
 
@@ -100,15 +91,16 @@ def check_same_data(benchmark: str, results: Mapping[str, Sequence[Measured]]) -
 
 def measured_differently(before: Measured, after: Measured) -> list[str]:
     """Return the circumstances of two measurements that differ, such as `sampling temperature: 0.0 -> 1.5`."""
-    differences = []
-    for field in CIRCUMSTANCES:
-        old = getattr(before, field)
-        new = getattr(after, field)
-        if isinstance(old, dict) and isinstance(new, dict):
-            # List only the settings that differ: `sampling temperature: 0.0 -> 1.5`.
-            for name in sorted(old.keys() | new.keys()):
-                if old.get(name) != new.get(name):
-                    differences.append(f"{field} {name}: {old.get(name)} -> {new.get(name)}")
-        elif old != new:
-            differences.append(f"{field}: {old} -> {new}")
-    return differences
+    old, new = map(_circumstances, (before, after))
+    names = sorted(old.keys() | new.keys())
+    return [f"{name}: {old.get(name)} -> {new.get(name)}" for name in names if old.get(name) != new.get(name)]
+
+
+def _circumstances(result: Measured) -> dict[str, object]:
+    """Return the circumstances of a measurement by name: `harness`, `sampling temperature`."""
+    found: dict[str, object] = {}
+    for field, value in result.model_dump(include=CIRCUMSTANCES).items():
+        found |= (
+            {f"{field} {name}": each for name, each in value.items()} if isinstance(value, dict) else {field: value}
+        )
+    return found

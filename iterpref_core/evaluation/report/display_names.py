@@ -7,7 +7,7 @@ from iterpref_core.records import BENCHMARKS, OBJECTIVES
 MODELS = {
     "base": "base",
     **{name: row.title for name, row in OBJECTIVES.items()},
-    "debugger": "debugger (ceiling)",
+    "debugger": "debugger",
 }
 """Every model there can be, in the order of the results table."""
 

@@ -1,6 +1,7 @@
 """Write `explorer.html`: every attempt at a problem, in one page without requests.
 
-Held-out problems are shown where training mended or broke them: the base model's program next to the trained model's.
+Tasks of the main benchmark are shown where training mended or broke them: the base model's program next to the trained
+model's.
 
 The page shows programs that models wrote. They are data; the one script puts them into the page as text. The page's
 policy names that script and the style sheet by their hashes, and forbids all others.
@@ -21,7 +22,6 @@ from iterpref_core.records import (
     CodeflowParams,
     PreferencePair,
     Problem,
-    Sample,
     Span,
     Trajectory,
     labeled_text,
@@ -29,9 +29,10 @@ from iterpref_core.records import (
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.left_out import read_left_out
 
-from ..evaluation.results_file import SAMPLES, load_model_results
-from .display_names import MAIN_BENCHMARK, in_words, model_name
+from ..evaluation.results_file import judged_samples, load_model_results
+from .display_names import benchmark_name, in_words, model_name
 from .pair_view import cut_lines, region_of, template_text, templates
+from .score_rows import main_benchmark
 from .summary import ReportFiles
 from .summary_record import Summary
 
@@ -48,16 +49,16 @@ TRAJECTORIES = 500
 MENDED = 20
 """The largest number of problems on the page for each trained model that it mended, and that it broke."""
 TRAJECTORY_BYTES = 2_900_000
-HELDOUT_BYTES = 500_000
-"""The largest size of all trajectories, and of all held-out problems: with style and script the page stays below 4 MB,
-however much models wrote."""
+ANSWER_BYTES = 500_000
+"""The largest size of all trajectories, and of all answers: with style and script the page stays below 4 MB, however
+much models wrote."""
 
 
 def write_explorer(
     files: ReportFiles,
     params: CodeflowParams,
     out: Path,
-    summary: Summary | None = None,
+    summary: Summary,
 ) -> None:
     """Write the page.
 
@@ -65,20 +66,21 @@ def write_explorer(
         files: the trajectories and pairs to show.
         params: the parameters that name the model of each attempt.
         out: the file of the page.
-        summary: the experiment's, to show held-out problems that training mended or broke.
+        summary: the experiment's, to show tasks of its main benchmark that training mended or broke.
 
     Raises:
         InputError: a file is unusable.
     """
     totals, chosen = choose_trajectories(files)
     entries = _first_bytes(trajectory_entries(files, chosen, params), TRAJECTORY_BYTES)
-    of_models, heldout = mended_entries(summary, files) if summary else (Counter[str](), [])
-    answers = _first_bytes(heldout, HELDOUT_BYTES)
+    benchmark = main_benchmark(summary)
+    of_models, answered = mended_entries(summary, files, benchmark)
+    answers = _first_bytes(answered, ANSWER_BYTES)
     words = {name: in_words(name) for name in totals} | {"pair": "became a pair"}
     data = {
         "trajectories": entries + answers,
         "totals": totals | of_models,
-        "outcomes": words | {name: f"held-out, {name}" for name in of_models},
+        "outcomes": words | {name: f"{benchmark_name(benchmark)}, {name}" for name in of_models},
         "sampling": params.source == "sampling",
     }
     script = template_text("explorer.js")
@@ -252,17 +254,18 @@ def _lines(program: str, spans: Sequence[Span]) -> list[list[Any]]:
     return lines
 
 
-def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], list[Json]]:
-    """Return the number of held-out problems by outcome, such as `mended by DPO`, and the shown ones as entries.
+def mended_entries(summary: Summary, files: ReportFiles, benchmark: str) -> tuple[Counter[str], list[Json]]:
+    """Return the number of a benchmark's tasks by outcome, such as `mended by DPO`, and the shown ones as entries.
 
     Args:
         summary: the experiment's, which compares each model with the base model.
         files: the results with their samples, and the problems for the prompts.
+        benchmark: the benchmark.
     """
     totals: Counter[str] = Counter()
     chosen = []
     for model, others in summary.comparisons.items():
-        compared = others.get("base", {}).get(MAIN_BENCHMARK)
+        compared = others.get("base", {}).get(benchmark)
         if compared is None or model == "debugger":
             continue
         for word, tasks in (("mended", compared.tasks_gained), ("broken", compared.tasks_lost)):
@@ -273,7 +276,8 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
     wanted = {task for _, _, task, _ in chosen}
     problems = read_chosen(files.problems, Problem, wanted)
     models = {model for _, model, _, _ in chosen}
-    answers = {model: _answers(files.results / model, wanted) for model in ({"base"} | models if models else ())}
+    names = {"base"} | models if models else ()
+    answers = {model: _answers(files.results / model, benchmark, wanted) for model in names}
     entries = []
     for outcome, model, task, mended in chosen:
         old, new = answers["base"][task, not mended], answers[model][task, mended]
@@ -290,23 +294,15 @@ def mended_entries(summary: Summary, files: ReportFiles) -> tuple[Counter[str], 
     return +totals, entries
 
 
-def _answers(folder: Path, wanted: Collection[str]) -> dict[tuple[str, bool], Json]:
+def _answers(folder: Path, benchmark: str, wanted: Collection[str]) -> dict[tuple[str, bool], Json]:
     """Return (task_id, passed) → lines, verdict and feedback of the first sample of a wanted task that did, or not."""
-    # Verdicts are in results.json, and programs in the file of samples, in one order.
-    result = load_model_results(folder).measured[MAIN_BENCHMARK]
-    feedback = result.feedback or {}
-    numbers = Counter[str]()
+    result = load_model_results(folder).measured[benchmark]
     answers: dict[tuple[str, bool], Json] = {}
-    for sample in read_jsonl(folder / SAMPLES / f"{MAIN_BENCHMARK}.jsonl", Sample):
-        task = sample.task_id
-        number = numbers[task]
-        numbers[task] += 1
-        verdict = result.verdicts[task][number]
-        key = task, verdict == "passed"
-        if task in wanted and key not in answers:
-            answers[key] = {"lines": split_lines(cut(sample.solution or "", PROGRAM)), "verdict": verdict}
-            if task in feedback:
-                answers[key]["feedback"] = cut(feedback[task][number], FEEDBACK)
+    for sample, verdict, feedback in judged_samples(folder, benchmark, result):
+        key = sample.task_id, verdict == "passed"
+        if sample.task_id in wanted and key not in answers:
+            lines = split_lines(cut(sample.solution or "", PROGRAM))
+            answers[key] = {"lines": lines, "verdict": verdict, "feedback": cut(feedback, FEEDBACK)}
     return answers
 
 
@@ -336,7 +332,7 @@ def _shown(count: int, total: int, answers: int) -> str:
     if count != total:
         shown = f"{count:,} of {total:,} trajectories, drawn by a hash of their task_id"
     if answers:
-        shown += f"; and {answers:,} answers to held-out problems that training mended or broke"
+        shown += f"; and {answers:,} answers to tasks that training mended or broke"
     return f"{shown}."
 
 

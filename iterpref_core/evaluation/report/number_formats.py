@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import floor, isfinite, log10
 
-from ..statistics.comparison import Comparison
+from ..statistics.comparison import Comparison, Kept
 
 
 def percent(share: float) -> str:
@@ -62,6 +62,16 @@ def interval(ends: Sequence[float]) -> str:
     """
     low, high = ends
     return f"[{points(low)}, {points(high)}]"
+
+
+def kept_percent(kept: Kept) -> str:
+    """Format what was kept in whole percents: of 50 tasks a decimal would say nothing.
+
+    >>> kept_percent(Kept(solved=50, share=0.94, ci95=(0.838, 0.979)))
+    '94 [84, 98]'
+    """
+    low, high = kept.ci95
+    return f"{100 * kept.share:.0f} [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def p_value(p: float) -> str:

@@ -1,32 +1,25 @@
 """Run stage `report`: write the results of the experiment for scripts, for DVC's plots and for people."""
 
-import csv
 import heapq
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from iterpref_core.records import BENCHMARKS, Params, PreferencePair
+from iterpref_core.records import Params, PreferencePair
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 
+from ..evaluation.results_file import by_reason
 from . import number_formats
-from .display_names import (
-    FOCAL,
-    PAPER_COVERAGE,
-    benchmark_name,
-    in_order,
-    in_words,
-    model_name,
-)
+from .display_names import FOCAL, PAPER_COVERAGE, benchmark_name, in_words, model_name
 from .explorer import text_hash, write_explorer
 from .findings import findings, headline
 from .pair_view import pair_context, template_text, templates
-from .score_rows import ScoreRow, main_benchmark, score_rows, tables_of, tests_inside
-from .standings import write_csv
+from .score_rows import ScoreRow, main_benchmark, score_rows, tables_of, undecided_below
+from .standings import inside_notes, write_csv
 from .summary import ReportFiles, build_summary, problem_outcomes
 from .summary_record import Summary, write_summary
 
@@ -35,6 +28,7 @@ def write_page(
     summary: Summary,
     pairs: Iterable[PreferencePair],
     out: Path,
+    hours: float,
 ) -> None:
     """Write the page.
 
@@ -42,6 +36,7 @@ def write_page(
         summary: the object of `summary.json`.
         pairs: the pairs to show, with their error regions.
         out: the file of the page.
+        hours: of the stages on this machine; 0 if unknown.
     """
     rows = score_rows(summary)
     template = templates().get_template("page.html")
@@ -53,10 +48,12 @@ def write_page(
         main=main_benchmark(summary),
         name=model_name,
         focal=FOCAL,
-        reasons=_unmeasured(summary),
-        tests_inside=tests_inside(rows),
+        reasons=by_reason(*summary.unavailable.values()),
         benchmark=benchmark_name,
+        inside=inside_notes(rows),
+        undecided_below=undecided_below,
         cost=summary.cost,
+        hours=hours,
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
         # Sampling has no iterations, and other headings.
@@ -76,24 +73,12 @@ def write_page(
         file.write(html)
 
 
-def _unmeasured(summary: Summary) -> list[tuple[str, str]]:
-    """Return (benchmarks, the reason why they could not be measured)."""
-    by_reason: dict[str, set[str]] = {}
-    for missing in summary.unavailable.values():
-        for name, reason in missing.items():
-            by_reason.setdefault(reason, set()).add(name)
-    return [
-        (", ".join(map(benchmark_name, in_order(names, BENCHMARKS))), reason)
-        for reason, names in sorted(by_reason.items())
-    ]
-
-
 def _kinds(rows: Iterable[ScoreRow]) -> list[str]:
     """Return the kinds of failure in a table, the most frequent first."""
     totals = Counter[str]()
     for row in rows:
         totals.update(row.scores.failures)
-    return sorted(+totals, key=lambda kind: (-totals[kind], kind))
+    return [kind for kind, number in totals.most_common() if number]
 
 
 def _as_yaml(params: Mapping[str, Any]) -> str:
@@ -112,7 +97,7 @@ def build_report(
     out: Path,
     names: Collection[str] | None = None,
 ) -> Summary:
-    """Write `summary.json`, `index.html`, `explorer.html` and figures as CSV files.
+    """Write `summary.json`, `index.html`, `explorer.html` and `results.csv`.
 
     Args:
         files: the stages' outputs.
@@ -130,8 +115,9 @@ def build_report(
     shown = choose_pairs(files, params.report.pairs_shown)
     write_explorer(files, params.codeflow, out / "explorer.html", summary)
     write_summary(summary, out / "summary.json")
-    write_page(summary, shown, out / "index.html")
-    write_tables(summary, out)
+    seconds = sum(float(path.read_text()) for path in files.times.glob("*"))
+    write_page(summary, shown, out / "index.html", seconds / 3600)
+    write_csv(score_rows(summary), out / "results.csv")
     return summary
 
 
@@ -144,27 +130,3 @@ def choose_pairs(files: ReportFiles, count: int) -> list[PreferencePair]:
         RecordError: a line is broken, or a span lies outside of its program.
     """
     return heapq.nsmallest(count, read_jsonl(files.focal, PreferencePair), key=lambda pair: text_hash(pair.task_id))
-
-
-def write_tables(summary: Summary, out: Path) -> None:
-    """Write the page's figures as CSV tables, for DVC's plots, MLflow and spreadsheets; shares are of 1.
-
-    A table without rows has its header: DVC's plots need the file.
-    """
-    rows = score_rows(summary)
-    write_csv(rows, out / "results.csv")
-    tables: dict[str, list[tuple[Any, ...]]] = {
-        "pass_rate": [("iteration", "pass_rate"), *enumerate(summary.codeflow.pass_rate_by_iteration)],
-        "outcomes": [("outcome", "problems", "share"), *problem_outcomes(summary)],
-        "failures": [("benchmark", "model", "kind", "samples", "share"), *_failures(rows)],
-    }
-    for name, table in tables.items():
-        with atomic_writer(out / f"{name}.csv") as file:
-            csv.writer(file, lineterminator="\n").writerows(table)
-
-
-def _failures(rows: Collection[ScoreRow]) -> Iterator[tuple[Any, ...]]:
-    for row in rows:
-        if not row.part:
-            for kind, number in sorted(row.scores.failures.items()):
-                yield row.benchmark, row.model, kind, number, number / row.scores.samples

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 
 from iterpref_core.records import BENCHMARKS
 
@@ -68,6 +69,16 @@ def tables_of(rows: Iterable[ScoreRow]) -> dict[str, list[ScoreRow]]:
     return titled
 
 
+def undecided_below(rows: Iterable[ScoreRow]) -> float | None:
+    """Return the difference that so many tasks can show; None without a comparison.
+
+    A difference is decided if its interval leaves 0 out: if it is larger than half of the interval's width. The rows'
+    intervals have different widths; this is of their median.
+    """
+    halves = [(row.comparison.ci95[1] - row.comparison.ci95[0]) / 2 for row in rows if row.comparison]
+    return median(halves) if halves else None
+
+
 def main_rows(summary: Summary) -> dict[str, ScoreRow]:
     """Return model → score on the main benchmark."""
     main = main_benchmark(summary)
@@ -78,11 +89,6 @@ def main_benchmark(summary: Summary) -> str:
     """Return the benchmark that the headline is about: the held-out problems, or else the first that was measured."""
     measured = [name for scores in summary.models.values() for name in scores]
     return MAIN_BENCHMARK if MAIN_BENCHMARK in measured or not measured else measured[0]
-
-
-def tests_inside(rows: Iterable[ScoreRow]) -> dict[str, tuple[int, int]]:
-    """Return the benchmarks with tests in the program's own process → the number of these tasks, and of all tasks."""
-    return {row.benchmark: (row.scores.inside, row.scores.n) for row in rows if row.scores.inside}
 
 
 def compared(

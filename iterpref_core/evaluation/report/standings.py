@@ -17,13 +17,14 @@ from iterpref_core.records import BENCHMARKS, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 from .display_names import FOCAL, benchmark_name, in_order, model_name
-from .number_formats import interval, p_value, points, readable, share
-from .score_rows import ScoreRow, score_rows, tables_of, tests_inside
+from .number_formats import interval, kept_percent, p_value, points, readable, share
+from .score_rows import ScoreRow, score_rows, tables_of, undecided_below
 from .summary_record import Summary
 
 NOTE = (
     "Scores are in percent, differences in points on the same tasks. p: exact McNemar test (several samples: "
-    "randomization test), not corrected for the number of rows."
+    "randomization test), not corrected for the number of rows. kept: of the tasks that the first model solved, the "
+    "percentage that this one solves, too."
 )
 _EMPTY = "–"
 
@@ -122,15 +123,24 @@ def summary_standings(summary: Summary) -> Standings:
     if summary.missing:
         notes.append(f"not measured: {', '.join(summary.missing)}")
     rows = [row for row in score_rows(summary) if not row.part]
-    return Standings("base", rows, [*notes, *inside_notes(rows)])
+    return Standings("base", rows, [*notes, *notes_of(rows)])
+
+
+def notes_of(rows: Iterable[ScoreRow]) -> list[str]:
+    """Return what rows with so many tasks can show, and the notes on tests inside."""
+    sizes = {title: undecided_below(of_table) for title, of_table in tables_of(rows).items()}
+    shown = [f"{100 * size:.1f} points ({title})" for title, size in sizes.items() if size is not None]
+    undecided = [f"Differences below about {', '.join(shown)} stay undecided."] if shown else []
+    return undecided + inside_notes(rows)
 
 
 def inside_notes(rows: Iterable[ScoreRow]) -> list[str]:
     """Return a sentence for each benchmark whose tests ran in the program's own process."""
+    inside = {row.benchmark: row.scores for row in rows if row.scores.inside}
     return [
-        f"{benchmark_name(name)}: tests of {inside:,} of {n:,} tasks ran in the program's own process, "
+        f"{benchmark_name(name)}: tests of {scores.inside:,} of {scores.n:,} tasks ran in the program's own process, "
         "where it can deceive them."
-        for name, (inside, n) in tests_inside(rows).items()
+        for name, scores in inside.items()
     ]
 
 
@@ -138,6 +148,7 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
     """Return a row for scripts and CSV files; an unknown value is None. A part is named as `livecodebench/easy`."""
     scores = row.scores
     paired = row.comparison
+    kept = paired and paired.kept
     return {
         "benchmark": f"{row.benchmark}/{row.part}" if row.part else row.benchmark,
         "model": row.model,
@@ -152,6 +163,9 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
         "difference_high": paired and paired.ci95[1],
         "p_value": paired and paired.p_value,
         "compared": paired and paired.n,
+        "kept": kept and kept.share,
+        "kept_low": kept and kept.ci95[0],
+        "kept_high": kept and kept.ci95[1],
         "tokens_per_answer": scores.tokens and scores.tokens.per_answer,
         "answers_cut": scores.truncated,
         "cost_usd": scores.cost_usd,
@@ -177,11 +191,11 @@ def csv_text(rows: Iterable[ScoreRow]) -> str:
 
 
 def _filled(table: Table, first: str, rows: Sequence[ScoreRow], told: set[str], replaced: dict[str, str]) -> Table:
-    """Return a table with rows for people, focal ones bold, without empty columns and the columns `told`."""
+    """Return a table with rows for people, focal ones bold, without columns of zeros or nothing, and those `told`."""
     cells = [_texts(first, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)
-    shown = [name for name in headings if name not in told and any(texts.get(name) for texts in cells)]
+    shown = [name for name in headings if name not in told and any((texts.get(name) or "0") != "0" for texts in cells)]
     for heading in shown:
         left = heading == "model" or table.box is MARKDOWN
         table.add_column(heading, justify="left" if left else "right", overflow="fold")
@@ -214,5 +228,6 @@ def _texts(first: str, row: ScoreRow) -> dict[str, str | None]:
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
         ),
         "p": p_value(paired.p_value) if paired else None,
+        "kept": kept_percent(paired.kept) if paired and paired.kept else None,
         **{name: None if number is None else readable(number) for name, number in numbers.items()},
     }

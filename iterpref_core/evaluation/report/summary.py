@@ -4,6 +4,7 @@ The same experiment gives the same object: it has no time, no duration and no gi
 """
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class ReportFiles:
         dropped: `dropped.jsonl`, the trajectories without a pair and the reasons.
         contamination: the file of stage pairs on the overlap of pairs with benchmarks.
         lock: `dvc.lock`, for the hashes of all artifacts; may be absent.
+        times: a folder of files that each hold the seconds of a stage's last run on this machine; may be absent.
     """
 
     results: Path
@@ -65,6 +67,7 @@ class ReportFiles:
     dropped: Path
     contamination: Path
     lock: Path
+    times: Path
 
 
 def build_summary(
@@ -116,12 +119,11 @@ def build_summary(
 
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
-    dropped = summary.codeflow.dropped
-    # Ties are broken by name, so that the order is always the same.
-    largest_first = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
-    counts = {"became a pair": summary.codeflow.problems_with_pair} | {name: dropped[name] for name in largest_first}
+    # The reasons are in order of their names, and so are ties.
+    dropped = Counter(summary.codeflow.dropped).most_common()
     total = max(summary.codeflow.problems, 1)
-    return [(outcome, count, count / total) for outcome, count in counts.items()]
+    counts = [("became a pair", summary.codeflow.problems_with_pair), *dropped]
+    return [(outcome, count, count / total) for outcome, count in counts]
 
 
 def _codeflow(metrics: Path) -> CodeflowSummary:

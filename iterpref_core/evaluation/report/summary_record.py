@@ -188,8 +188,9 @@ class Summary(SummaryRecord):
         """Return the numbers of stage `report`, under names that DVC and MLflow know, which have `_plus` for `+`.
 
         Returns:
-            `<benchmark>/<model>` → pass@1; `models_missing`; and the price of a pair, `calls_per_pair` and
-            `cost_usd_per_pair`, where there are pairs.
+            `<benchmark>/<model>` → pass@1; `<benchmark>/kept/<model>`, with `kept_low` and `kept_high`, of what base
+            solved; `models_missing`; and the price of a pair, `calls_per_pair` and `cost_usd_per_pair`, where there are
+            pairs.
         """
         numbers = {
             "models_missing": len(self.missing),
@@ -199,6 +200,10 @@ class Summary(SummaryRecord):
         for model, benchmarks in self.models.items():
             for benchmark, score in benchmarks.items():
                 numbers[f"{metric_name(benchmark)}/{model}"] = score.pass_at_1
+            for benchmark, compared in self.comparisons.get(model, {}).get("base", {}).items():
+                if kept := compared.kept:
+                    named = {"kept": kept.share, "kept_low": kept.ci95[0], "kept_high": kept.ci95[1]}
+                    numbers |= {f"{metric_name(benchmark)}/{name}/{model}": value for name, value in named.items()}
         return {name: number for name, number in numbers.items() if number is not None}
 
 

@@ -13,8 +13,8 @@ from ..evaluation.results_file import load_model_results
 from ..report.comparisons import check_same_data, measured_differently, scores_of
 from ..report.display_names import benchmark_name
 from ..report.score_rows import ScoreRow
-from ..report.standings import Standings, inside_notes
-from ..statistics.seed_comparison import compare_seeds, resample_means
+from ..report.standings import Standings, notes_of
+from ..statistics.seed_comparison import compare_seeds, resample_means, shared_shares
 
 
 def make_leaderboard(
@@ -125,7 +125,7 @@ def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequen
     texts = [f"{what} on {', '.join(names)}: {why}" for (what, why), names in notes.items()]
     if any(row.seeds > 1 for row in rows):
         texts.insert(0, "Scores of several seeds are means; their intervals and p: bootstrap over problems and seeds.")
-    return Standings(first, rows, [*texts, *inside_notes(rows)])
+    return Standings(first, rows, [*texts, *notes_of(rows)])
 
 
 def _row(name: str, benchmark: str, seeds: Sequence[Measured]) -> ScoreRow:
@@ -134,8 +134,7 @@ def _row(name: str, benchmark: str, seeds: Sequence[Measured]) -> ScoreRow:
     if len(seeds) == 1:
         return ScoreRow(name, benchmark, scores)
     passed = [result.pass_at_1 for result in seeds]
-    _, (means,) = resample_means(seeds)
-    low, high = map(float, np.quantile(means, [0.025, 0.975]))
+    low, high = map(float, np.quantile(resample_means(shared_shares(seeds)), [0.025, 0.975]))
     update = {"pass_at_1": mean(passed), "ci95": (low, high), "parts": None, "truncated": None, "tokens": None}
     scores = scores.model_copy(update=update | {"cost_usd": None} | dict.fromkeys(seeds[0].beyond))
     return ScoreRow(name, benchmark, scores, seeds=len(seeds), spread=stdev(passed))

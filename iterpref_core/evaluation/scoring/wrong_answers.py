@@ -1,17 +1,15 @@
 """Read the answers of an evaluation that did not pass."""
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from iterpref_core.records import BENCHMARKS, InputError, Sample, labeled_text, load_params
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.records import BENCHMARKS, InputError, labeled_text, load_params
 from iterpref_core.storage.state_folder import WORK
 
 from ..benchmarks.benchmark import EvaluationSetting, PromptMode
 from ..benchmarks.suites import open_benchmark
-from ..evaluation.results_file import SAMPLES, load_model_results
+from ..evaluation.results_file import judged_samples, load_model_results
 
 
 class WrongAnswer(NamedTuple):
@@ -43,13 +41,10 @@ def read_wrong_answers(results: Path, problems: Path, verdict: str | None = None
     """
     for name, result in load_model_results(results).measured.items():
         prompts = _prompts(name, problems)
-        samples = read_jsonl(results / SAMPLES / f"{name}.jsonl", Sample)
-        for task_id, answers in groupby(samples, key=lambda sample: sample.task_id):
-            feedback: Sequence[str | None] = (result.feedback or {}).get(task_id, [])
-            for number, (answer, found) in enumerate(zip(answers, result.verdicts.get(task_id, ()), strict=False)):
-                if found != "passed" and verdict in (None, found):
-                    said = feedback[number] if number < len(feedback) else ""
-                    yield WrongAnswer(name, task_id, found, prompts.get(task_id, ""), answer.solution or "", said or "")
+        for sample, found, said in judged_samples(results, name, result):
+            if found != "passed" and verdict in (None, found):
+                prompt = prompts.get(sample.task_id, "")
+                yield WrongAnswer(name, sample.task_id, found, prompt, sample.solution or "", said)
 
 
 def _prompts(name: str, problems: Path) -> dict[str, str]:

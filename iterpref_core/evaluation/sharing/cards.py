@@ -18,7 +18,7 @@ from iterpref_core.records import InputError, ModelLineage
 from ..evaluation.results_file import load_model_results
 from ..report.display_names import model_name
 from ..report.score_rows import score_rows
-from ..report.standings import Standings, inside_notes
+from ..report.standings import Standings, notes_of
 from ..report.summary_record import Summary
 from ..scoring.leaderboard import rank_models
 
@@ -128,7 +128,7 @@ def _scores(summary: Summary, lineage: ModelLineage | None, weights: str) -> str
         if row.model == name:
             # A difference from base means little for a model that did not start there.
             trained.append(replace(row, model="this model", comparison=row.comparison if from_base else None))
-    return Standings("base", [*base, *trained], inside_notes(trained)).markdown() if trained else ""
+    return Standings("base", [*base, *trained], notes_of(trained)).markdown() if trained else ""
 
 
 def _experiment(summary: Summary) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from iterpref_core.records import InputError, Measured, ModelResults
 from ..evaluation.results_file import load_model_results
 from ..report.comparisons import compare_results, measured_differently
 from ..report.display_names import benchmark_name
-from ..report.number_formats import difference, p_equation, percent
+from ..report.number_formats import difference, p_equation, percent, readable
 from ..statistics.comparison import Comparison
 from ..statistics.paired_tests import holm
 
@@ -39,11 +39,15 @@ class RegressionGate(BaseModel, frozen=True):
     Attributes:
         alpha: the rate of false alarms.
         worse: the benchmarks with a significantly worse candidate.
+        keep: the share of the baseline's solved tasks that the candidate must keep; None: any.
+        keeps_less: the benchmarks on which it keeps significantly less.
         benchmarks: benchmark → comparison.
     """
 
     alpha: float
     worse: list[str]
+    keep: float | None
+    keeps_less: list[str]
     benchmarks: dict[str, GatedBenchmark]
 
     def lines(self) -> list[str]:
@@ -57,13 +61,15 @@ class RegressionGate(BaseModel, frozen=True):
                 f"{compared.gained} of {compared.n} tasks won, {compared.lost} lost; "
                 f"worse: {p_equation(compared.p_worse_holm)}{significant}"
             )
+            if kept := compared.kept:
+                ends = " to ".join(map(percent, kept.ci95))
+                lines.append(f"  kept: {percent(kept.share)} ({ends}) of the {readable(kept.solved)} solved tasks")
             lines += [f"  measured differently: {differing}" for differing in compared.differs]
-        if self.worse:
-            names = ", ".join(benchmark_name(name) for name in self.worse)
-            lines.append(f"significantly worse on {names}")
-        else:
-            lines.append("not significantly worse")
-        return lines
+        failed = {"significantly worse": self.worse}
+        if self.keep is not None:
+            failed[f"keeps significantly less than {percent(self.keep)}"] = self.keeps_less
+        found = [f"{what} on {', '.join(map(benchmark_name, names))}" for what, names in failed.items() if names]
+        return lines + (found or [f"not {what}" for what in failed])
 
 
 def compare_with_baseline(
@@ -71,6 +77,7 @@ def compare_with_baseline(
     candidate: Path,
     benchmarks: Sequence[str],
     alpha: float,
+    keep: float | None = None,
 ) -> RegressionGate:
     """Test whether a candidate is worse than a baseline on the same tasks.
 
@@ -82,6 +89,8 @@ def compare_with_baseline(
         candidate: the same for the model in question.
         benchmarks: the benchmarks to compare on; by default all of the baseline's.
         alpha: the share of equally good candidates that may fail.
+        keep: the share of the baseline's solved tasks that the candidate must keep on each benchmark. It keeps less
+            if the interval of `Comparison.kept` lies below; that is not corrected for the number of benchmarks.
 
     Raises:
         InputError: a result cannot be read, lacks a benchmark, or was measured on other data or other tasks.
@@ -99,10 +108,12 @@ def compare_with_baseline(
         comparison = compare_results(name, {"candidate": after, "baseline": before})
         # A task without a verdict on one side would change the test silently.
         if comparison is None or not before.n == after.n == comparison.n:
+            reason = "where programs could not be run (infra_error)"
+            if before.limit != after.limit:
+                reason = f"with one --limit: it is {after.limit}, and {before.limit} in {baseline}"
             raise InputError(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, {before.n} in {baseline}, and "
-                f"{comparison.n if comparison else 0} in both; evaluate again where programs could not be run "
-                "(infra_error)"
+                f"{comparison.n if comparison else 0} in both; evaluate again {reason}"
             )
         compared.append((before, after, comparison))
     # With eight benchmarks at 0.05 each, one in three harmless candidates would fail somewhere.
@@ -117,8 +128,9 @@ def compare_with_baseline(
             p_worse_holm=p_value,
             worse=p_value <= alpha,
         )
-    worse = [name for name, benchmark in gated.items() if benchmark.worse]
-    return RegressionGate(alpha=alpha, worse=worse, benchmarks=gated)
+    worse = [name for name, found in gated.items() if found.worse]
+    keeps_less = [name for name, found in gated.items() if keep and found.kept and found.kept.ci95[1] < keep]
+    return RegressionGate(alpha=alpha, worse=worse, keep=keep, keeps_less=keeps_less, benchmarks=gated)
 
 
 def _measured(model: ModelResults, path: Path, name: str) -> Measured:

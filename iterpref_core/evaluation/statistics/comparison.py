@@ -6,6 +6,23 @@ SIGNIFICANT = 0.05
 """The p-value below which a model is called better or worse."""
 
 
+class Kept(BaseModel, frozen=True):
+    """What a model kept of the tasks that the other one solved.
+
+    With several samples a task counts by its share of passed samples: one that the other model solves in 8 of 10 and
+    this model in 6 of 10 is 0.8 of a solved task, of which 0.6 is kept.
+
+    Attributes:
+        solved: the number of tasks that the other model solved.
+        share: the share of them that this model solves, too.
+        ci95: its 95% interval.
+    """
+
+    solved: float
+    share: float
+    ci95: tuple[float, float]
+
+
 class Difference(BaseModel, frozen=True):
     """The difference of two models' pass@1 on the same tasks.
 
@@ -14,12 +31,14 @@ class Difference(BaseModel, frozen=True):
         difference: the difference, as a share of 1.
         ci95: its 95% interval, which leaves 0 out if and only if `p_value` is below 0.05.
         p_value: the two-sided p-value of "both are equally good".
+        kept: the share of the other model's solved tasks that this model solves; None if there are none.
     """
 
     n: int
     difference: float
     ci95: tuple[float, float]
     p_value: float
+    kept: Kept | None = None
 
     @property
     def effect(self) -> int:

@@ -5,8 +5,8 @@ from functools import partial
 
 import numpy as np
 
-from .comparison import SIGNIFICANT, Comparison
-from .pass_at_k import Z95
+from .comparison import SIGNIFICANT, Comparison, Kept
+from .pass_at_k import Z95, share_interval
 
 RESAMPLES = 2000
 """The number of random sign flips."""
@@ -42,8 +42,9 @@ def compare_shares(
     if not tasks:
         return None
     n = len(tasks)
+    passed, passed_before = (np.array([shares[task_id] for task_id in tasks]) for shares in (ours, theirs))
     # A task that both models solve has effect 0; solved by this one alone, 1.
-    effects = np.array([ours[task_id] - theirs[task_id] for task_id in tasks])
+    effects = passed - passed_before
     tasks_gained = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect > _ROUNDING]
     tasks_lost = [task_id for task_id, effect in zip(tasks, effects, strict=True) if effect < -_ROUNDING]
     gained, lost = len(tasks_gained), len(tasks_lost)
@@ -61,10 +62,28 @@ def compare_shares(
         difference=float(effects.sum() / n),
         ci95=difference_interval(effects, p_value),
         p_value=p_value,
+        kept=kept_of(passed, passed_before),
         p_worse=p_worse,
         tasks_gained=tuple(tasks_gained),
         tasks_lost=tuple(tasks_lost),
     )
+
+
+def kept_of(passed: np.ndarray, before: np.ndarray) -> Kept | None:
+    """Return the share of what was solved before that still is; None if nothing was.
+
+    Args:
+        passed: each task's share of passed samples.
+        before: the same of the model to compare with.
+
+    >>> kept_of(np.array([1, 1, 0, 1]), np.array([1, 1, 1, 0])).share.round(3)
+    0.667
+    """
+    solved = float(before.sum())
+    if not solved:
+        return None
+    still = np.minimum(passed, before)
+    return Kept(solved=solved, share=float(still.sum() / solved), ci95=share_interval(still, before))
 
 
 def difference_interval(effects: np.ndarray, p_value: float) -> tuple[float, float]:

@@ -28,7 +28,7 @@ Z95 = 1.959963984540054
 """The standard normal distribution's quantile of 0.975."""
 
 
-def share_interval(shares: Sequence[float]) -> tuple[float, float]:
+def share_interval(shares: Sequence[float] | np.ndarray, out_of: np.ndarray | None = None) -> tuple[float, float]:
     """Return Wilson's 95% interval (1927, equation 3) of a mean over tasks, with the effective number of tasks.
 
     Wilson's interval is for tasks that are solved or not: of a score p they spread by p (1 - p). Shares of several
@@ -38,16 +38,20 @@ def share_interval(shares: Sequence[float]) -> tuple[float, float]:
 
     Args:
         shares: a number from 0 to 1 for each task, such as the share of its samples that passed.
+        out_of: the part of 1 that each task counts, at least its share; by default 1. The interval is then of the
+            ratio of both sums, whose spread is that of `shares` around the same ratio of each task's part.
 
     >>> [round(end, 3) for end in share_interval([0.0] * 10)]
     [0.0, 0.278]
     """
     tasks = np.asarray(shares, dtype=float)
-    with_two = np.append(tasks, [0.0, 1.0])
-    score = with_two.mean()
+    parts = np.ones_like(tasks) if out_of is None else out_of
+    with_two, parts_with_two = np.append(tasks, [0.0, 1.0]), np.append(parts, [1.0, 1.0])
+    score = with_two.sum() / parts_with_two.sum()
+    spread = ((with_two - score * parts_with_two) ** 2).sum() / parts_with_two.sum()
     # Binary tasks of this score would spread by p (1 - p): their ratio scales n.
-    n = len(tasks) * score * (1 - score) / with_two.var()
-    p = tasks.mean()
+    n = parts.sum() * score * (1 - score) / spread
+    p = tasks.sum() / parts.sum()
     # Wilson's center is pulled towards 1/2.
     center = p + Z95**2 / (2 * n)
     half = Z95 * np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))

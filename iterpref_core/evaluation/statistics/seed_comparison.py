@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
-from typing import Any
 
 import numpy as np
 
 from iterpref_core.records import Measured, Record
 
 from .comparison import Difference
-from .paired_tests import RESAMPLES, SEED, compare_shares
+from .paired_tests import RESAMPLES, SEED, compare_shares, kept_of
 from .pass_at_k import shares_passed
 
 
@@ -48,15 +47,17 @@ def compare_rows(scores: Mapping[str, Sequence[Measured]]) -> list[ComparisonRow
     first = next(iter(scores.values()), ())
     for label, points in scores.items():
         values = tuple(score.pass_at_1 for score in points)
+        found = compare_seeds(points, first) if rows else None
         row = ComparisonRow(
             label=label,
             n=points[0].n,
             scores=values,
             pass_at_1=mean(values),
             spread=stdev(values) if len(values) > 1 else None,
+            difference=found and found.difference,
+            ci95=found and found.ci95,
+            p_value=found and found.p_value,
         )
-        if rows and (found := compare_seeds(points, first)):
-            row = row.model_copy(update=found.model_dump(include={"difference", "ci95", "p_value"}))
         rows.append(row)
     return rows
 
@@ -69,38 +70,49 @@ def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> Differ
     Several are resampled over problems and over seeds. Problems are drawn once for both sides (they are paired), and
     seeds for each side on its own. So the interval covers another draw of problems and of trainings. The p-value is
     twice the share of resamples on the rarer side of 0 (Efron and Tibshirani 1993, section 15.4), so that it is below
-    0.05 where the interval leaves 0 out. An exact test of the problems alone would not know of the seeds.
+    0.05 where the interval leaves 0 out. An exact test of the problems alone would not know of the seeds. What is kept
+    counts a problem by its mean share over the seeds, and its interval is over problems.
     """
     if len(left) == len(right) == 1:
         return compare_shares(shares_passed(left[0].verdicts), shares_passed(right[0].verdicts))
-    n, means = resample_means(left, right)
+    ours, theirs = passed = shared_shares(left, right)
+    n = ours.shape[1]
     if not n:
         return None
-    differences = means[0] - means[1]
+    means, means_before = resample_means(passed)
+    differences = means - means_before
     low, high = np.quantile(differences, [0.025, 0.975])
     rarer = min(np.mean(differences <= 0), np.mean(differences >= 0))
-    difference = mean(score.pass_at_1 for score in left) - mean(score.pass_at_1 for score in right)
-    return Difference(n=n, difference=difference, ci95=(low, high), p_value=min(1.0, 2 * float(rarer)))
+    return Difference(
+        n=n,
+        difference=float(ours.mean() - theirs.mean()),
+        ci95=(low, high),
+        p_value=min(1.0, 2 * float(rarer)),
+        kept=kept_of(ours.mean(axis=0), theirs.mean(axis=0)),
+    )
 
 
-def resample_means(*sides: Sequence[Measured]) -> tuple[int, list[Any]]:
-    """Return the number of shared problems, and of each side the mean pass@1 of each resample: (resamples,).
-
-    A resample draws problems and seeds. Without a shared problem there are none.
-    """
+def shared_shares(*sides: Sequence[Measured]) -> list[np.ndarray]:
+    """Return of each side the share of samples that passed, on the problems of all: (seeds, problems)."""
     trainings = [[shares_passed(score.verdicts) for score in side] for side in sides]
     tasks = sorted(set.intersection(*(set(shares) for side in trainings for shares in side)))
-    n = len(tasks)
-    if not n:
-        return 0, []
+    return [np.array([[shares[task] for task in tasks] for shares in side]) for side in trainings]
+
+
+def resample_means(sides: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return each side's mean pass@1 in each resample of problems and seeds: (resamples,).
+
+    Args:
+        sides: as `shared_shares` returns them; there is a problem.
+    """
     random = np.random.default_rng(SEED)
+    n = sides[0].shape[1]
     # [2, 0, 1, …]: how often a resample has each problem.
     drawn = random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
     means = []
-    for side in trainings:
-        passed = np.array([[shares[task] for task in tasks] for shares in side])
+    for passed in sides:
         of_seeds = drawn @ passed.T / n
         # Draw seeds anew for each resample and side.
-        seeds = random.integers(len(side), size=of_seeds.shape)
+        seeds = random.integers(len(passed), size=of_seeds.shape)
         means.append(np.take_along_axis(of_seeds, seeds, axis=1).mean(axis=1))
-    return n, means
+    return means

@@ -54,12 +54,12 @@ def test_what_was_measured_differently_is_named(board):
     """A score at temperature 1.5, with 16 tokens and 0.1 seconds of CPU is not one of greedy decoding."""
     one = heldout(1, sampling={"temperature": 0.0, "max_new_tokens": 512, "seed": 7})
     sampling = {"temperature": 1.5, "max_new_tokens": 16, "seed": 7}
-    other = heldout(1, sampling=sampling, limits={"cpu_s": 0.1}, isolation="none")
+    other = heldout(1, sampling=sampling, limits={"cpu_s": 0.1}, isolation="none", extracted=True)
     made, _ = board({"one": one, "same": one, "other": other})
-    (note,) = made.notes
+    note, _ = made.notes
     assert note == (
-        "other and one were measured differently on held-out: limits cpu_s: 2 -> 0.1; "
-        "isolation: bubblewrap+landlock+seccomp -> none; "
+        "other and one were measured differently on held-out: extracted: None -> True; "
+        "isolation: bubblewrap+landlock+seccomp -> none; limits cpu_s: 2 -> 0.1; "
         "sampling max_new_tokens: 512 -> 16; sampling temperature: 0.0 -> 1.5"
     )
 
@@ -70,6 +70,7 @@ def test_a_benchmark_that_one_model_lacks_is_named(board, tmp_path):
     assert made.notes == [
         "no score of three on held-out: it was not measured",
         "no score of one, two on validation split: it was not measured",
+        "Differences below about 65.8 points (held-out, 2 tasks) stay undecided.",
     ]
     with pytest.raises(InputError, match="no score of one on MBPP: it was not measured"):
         make_leaderboard([tmp_path / "one"], ["mbpp"], tmp_path / "board")

@@ -23,11 +23,12 @@ from tests.settings import PARAMS
 HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
 HOSTILE = "<script>document.title = 'owned'</script>"
+ABSENT = "MBPP+ data: set MBPP_OVERRIDE_PATH (no network, nothing cached)"
 _NONE = {"tasks": 164, "pairs": 0, "prompt": 0, "example": 0, "ngram": 0, "ast": 0, "examples": []}
 OVERLAP = {
     "pairs": 2,
     "dropped": 2,
-    "absent": {"mbpp": "no file"},
+    "absent": {"mbpp": ABSENT, "livecodebench": "no file"},
     "benchmarks": {"heldout": _NONE | {"pairs": 2, "ast": 2, "examples": ["held/7"]}, "humaneval": _NONE},
 }
 RAISED = ("AttributeError", "KeyError", "NameError", "FileNotFoundError", "TypeError", "ValueError", "IndexError")
@@ -103,7 +104,7 @@ class Experiment:
 
     def write_results(self, model, passed, data="heldout-1"):
         """One model's results.json: held-out and HumanEval measured, MBPP's data out of reach."""
-        missing = {"available": False, "reason": "MBPP+ data: set MBPP_OVERRIDE_PATH (no network, nothing cached)"}
+        missing = {"available": False, "reason": ABSENT}
         measured = {
             "heldout": benchmark(HELDOUT, passed, data),
             "humaneval": benchmark(164, 1, "humaneval-1"),

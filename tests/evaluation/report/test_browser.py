@@ -102,7 +102,7 @@ def explorer(tmp_path_factory):
     write_jsonl(files.problems, [Problem(task_id="codeflow/1", prompt="Add one.", entry_point="f", tests=())])
     reasons = {"codeflow/2": "fails_hidden_tests", "codeflow/10": "unsolved", hostile: "unsolved"}
     written(files.dropped, *({"reason": why, "where": "", "task_id": name} for name, why in reasons.items()))
-    write_explorer(files, PARAMS.codeflow, experiment.root / "explorer.html")
+    write_explorer(files, PARAMS.codeflow, experiment.root / "explorer.html", experiment.summarize(names=["base"]))
     return experiment.root / "explorer.html"
 
 
@@ -135,6 +135,14 @@ def test_the_explorer_fits_is_silent_asks_for_nothing_and_stands_out(explorer, b
         assert (found["scroll"], found["wide"]) == (width, [])
         low = [item for item in browser.evaluate(CONTRAST) if item["ratio"] < 4.5]
         assert [item for item in low if "disabled" not in item["where"]] == []
+    assert browser.complaints == []
+
+
+def test_a_number_of_mended_problems_leads_to_them(rich_page, browser):
+    browser.open(rich_page, 1280)
+    browser.click("link", "30 broken by DPO")
+    browser.wait(lambda: browser.shows("20 of "), "the filtered list")
+    assert {name.partition(", ")[2] for name in listed(browser)} == {"broken by DPO"}
     assert browser.complaints == []
 
 

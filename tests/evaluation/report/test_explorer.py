@@ -103,7 +103,7 @@ def test_held_out_problems_that_training_mended_or_broke_are_shown(experiment):
     assert (before["label"], before["model"], before["verdict"]) == ("Before training", "base", "wrong_answer")
     assert (after["label"], after["model"], after["verdict"]) == ("After training", "Target-RPO", "passed")
     assert after["lines"] == [["", "def f(x):"], ["−", "    return -1"], ["+", f"    return {number}"]]
-    assert "answers to held-out problems that training mended or broke." in page
+    assert "answers to tasks that training mended or broke." in page
 
 
 def test_of_several_samples_those_that_show_the_difference_are_shown(experiment):

@@ -5,6 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from urllib.parse import unquote
 
 import pytest
 from jinja2 import TemplateAssertionError, UndefinedError
@@ -82,7 +83,7 @@ def test_tasks_and_problems_that_were_inside_are_counted(experiment, tmp_path):
     experiment.mark_inside()
     experiment.build(tmp_path / "again")
     text = re.sub(r"<[^>]+>", "", (tmp_path / "again/index.html").read_text())
-    assert "Inside: 12 of 200 tasks of held-out." in text
+    assert "held-out: tests of 12 of 200 tasks ran in the program&#39;s own process" in text
     assert "run inside7 of 100" in text
 
 
@@ -104,12 +105,15 @@ def test_an_experiment_on_own_pairs_has_no_codeflow_and_is_about_the_first_bench
         assert absent not in text
 
 
-def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(page):
+def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(page, tmp_path):
     elements = _Elements(page).found
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    known = {"explorer.html", "explorer.html#answers", *(f"#{name}" for name in ids)}
-    assert {attributes["href"] for tag, attributes in elements if tag == "a"} <= known
+    links = [attributes["href"] for tag, attributes in elements if tag == "a"]
+    filters = {unquote(link.partition("#outcome=")[2]) for link in links if "#outcome=" in link}
+    assert {link for link in links if "#outcome=" not in link} <= {"explorer.html", *(f"#{name}" for name in ids)}
+    _, _, data = (tmp_path / "reports/explorer.html").read_text().partition('id="data">')
+    assert filters == json.loads(data.partition("</script>")[0])["totals"].keys(), "what training mended or broke"
     tags = [tag for tag, _ in elements]
     assert tags.count("table") == tags.count("caption")
     levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
@@ -130,13 +134,31 @@ def test_page_shows_every_part_of_the_experiment(page, experiment):
         "target-rpo",
     ):
         assert expected in text
+    assert page.count("set MBPP_OVERRIDE_PATH") == 1, "pairs were not checked against it for the same reason"
+    assert "Not checked: mbpp, livecodebench (no file)." in " ".join(text.split())
     assert page.count('<article class="pair">') == experiment.params.report.pairs_shown
     assert page.count("<script") == 0
 
 
-def test_the_page_has_the_length_of_answers_the_cut_ones_and_what_all_answers_cost(rich_page):
-    text = " ".join(rich_page.read_text().split())
+def test_the_page_has_the_length_of_answers_the_cut_ones_and_what_the_experiment_cost(rich, tmp_path):
+    rich.files.times.mkdir()
+    for stage, seconds in {"codeflow": "1800.0", "training@sft": "900.0"}.items():
+        (rich.files.times / stage).write_text(f"{seconds}\n")
+    rich.build(tmp_path)
+    text = " ".join((tmp_path / "index.html").read_text().split())
     assert '<td role="cell" class="number" data-label="tokens">160 <small>4 cut</small></td>' in text
     # CodeFlow's 15,000, and of each of seven models 9,000 of prompts and 200 for each passed task.
     tokens = 15_000 + 7 * 9_000 + 200 * sum(PASSED.values())
-    assert f"took {tokens:,} tokens and $1.75; MLflow has the hours of each stage." in text
+    hours = "and its stages 0.75 hours on this machine; MLflow has the hours of each stage."
+    assert f"took {tokens:,} tokens and $1.75, {hours}" in text
+
+
+def test_the_page_has_what_was_mended_broken_and_kept_and_what_so_many_tasks_can_show(page):
+    (row,) = re.findall(
+        r"<tr role=\"row\">\s*<th[^>]*>DPO</th>.*?</tr>", page.partition("Other benchmarks")[0], re.DOTALL
+    )
+    assert "0 / 30" in re.sub(r"<[^>]+>", "", row)
+    assert '<a href="explorer.html#outcome=broken%20by%20DPO" aria-label="30 broken by DPO">30</a>' in row
+    assert "57.1% 45.5% to 68.1%" in re.sub(r"<[^>]+>", "", row), "kept"
+    (size,) = re.findall(r"200 tasks: differences below about (.+) points stay undecided", page)
+    assert 4 < float(size) < 8, "half of the width of the intervals in the table"

@@ -27,6 +27,9 @@ def test_a_model_that_no_stage_trains_stands_beside_the_others(experiment, tmp_p
     summary = experiment.build(tmp_path / "reports")
     metrics = summary.metrics()
     assert (metrics["heldout/sft-rejected"], metrics["heldout/target-rpo"]) == (155 / 200, 0.8)
+    low, kept, high = (metrics[f"heldout/{name}/dpo"] for name in ("kept_low", "kept", "kept_high"))
+    assert kept == pytest.approx(40 / 70)
+    assert low < kept < high
     assert all(re.fullmatch(r"[\w./ -]+", name) for name in metrics), "a metric's name that MLflow refuses"
     assert summary.comparisons["target-rpo"]["sft-rejected"]["heldout"].difference == pytest.approx(5 / 200)
     assert "SFT-rejected" in (tmp_path / "reports/index.html").read_text()
@@ -36,8 +39,7 @@ def test_a_bad_input_leaves_the_report_before_as_it_was(experiment, tmp_path):
     out = tmp_path / "reports"
     experiment.build(out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    tables = {f"{name}.csv" for name in ("failures", "outcomes", "pass_rate", "results")}
-    assert before.keys() == {"index.html", "explorer.html", "summary.json", *tables}
+    assert before.keys() == {"index.html", "explorer.html", "summary.json", "results.csv"}
     with experiment.files.pairs.open("a", encoding="utf-8") as file:
         file.write('{"task_id": "half')
     with pytest.raises(InputError, match="pairs:13: Invalid JSON"):
@@ -45,7 +47,7 @@ def test_a_bad_input_leaves_the_report_before_as_it_was(experiment, tmp_path):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_every_figure_of_the_page_is_in_a_table(rich, tmp_path):
+def test_the_table_has_every_score_and_comparison(rich, tmp_path):
     rich.build(tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
     results = {(row["model"], row["benchmark"]): row for row in rows(tmp_path / "results.csv")}
@@ -57,10 +59,5 @@ def test_every_figure_of_the_page_is_in_a_table(rich, tmp_path):
     assert results["base", "heldout"]["pass_at_5"] == "", "a benchmark of one sample"
     heldout = results["dpo", "heldout"]
     assert (heldout["tokens_per_answer"], heldout["answers_cut"], heldout["cost_usd"]) == ("40.0", "1", "0.25")
-    assert rows(tmp_path / "pass_rate.csv")[1] == {"iteration": "1", "pass_rate": "0.8"}
-    failing = [row for row in rows(tmp_path / "failures.csv") if (row["model"], row["benchmark"]) == ("rpo", "mbpp")]
-    assert {row["kind"] for row in failing} >= {"AttributeError", "FileNotFoundError", "timeout", "wrong_answer"}
-    rest = 1 - float(results["rpo", "mbpp"]["pass_at_1"])
-    assert sum(float(row["share"]) for row in failing) == pytest.approx(rest)
-    outcomes = rows(tmp_path / "outcomes.csv")
-    assert sum(int(row["problems"]) for row in outcomes) == summary["codeflow"]["problems"]
+    kept = summary["comparisons"]["dpo"]["base"]["heldout"]["kept"]
+    assert [float(heldout[name]) for name in ("kept", "kept_low", "kept_high")] == [kept["share"], *kept["ci95"]]

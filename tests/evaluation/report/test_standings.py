@@ -1,5 +1,6 @@
 """The table of scores: what it shows in 80 columns, and what it cannot show."""
 
+import re
 import shutil
 
 from rich.console import Console
@@ -21,24 +22,28 @@ def test_every_number_is_whole_and_what_is_missing_is_named(experiment):
     row = next(line for line in lines if "Target-RPO" in line).split()
     assert lines[0].strip() == "held-out, 200 tasks"
     assert row[:4] == ["Target-RPO", "80.0", "[74.0,86.0]", "+45.0"]
-    assert row[-1] == "<0.001"
+    assert row[-3:] == ["<0.001", "100", "[95,100]"], "of the 70 that base solved all are kept"
     assert max(map(len, lines)) <= 80
-    names = ["base", "DPO", "RPO", "Target-DPO", "Target-RPO", "debugger (ceiling)"]
+    names = ["base", "DPO", "RPO", "Target-DPO", "Target-RPO", "debugger"]
     heldout = lines[: next(place for place, line in enumerate(lines) if line.startswith("HumanEval,"))]
     rows = [line for line in heldout if line.startswith(tuple(names))]
     assert [next(name for name in names if row.startswith(name)) for row in rows] == names
     assert "−15.0" in rows[1]
     text = " ".join(" ".join(lines).split())
     assert "held-out: 200 of 200 reference solutions pass." in text
+    assert re.search(r"Differences below about \d\.\d points \(held-out, 200 tasks\), ", text)
     assert "Not measured: MBPP, MBPP+; the report says why." in text
     assert "not measured: sft" in lines
 
 
-def test_tokens_and_cut_answers_are_columns_where_they_are_known(experiment):
-    tokens = {"prompt": 9, "completion": 8, "per_answer": 41.6}
-    change(experiment.files.results / "dpo/results.json", tokens=tokens, truncated=3)
+def test_tokens_and_cut_answers_are_columns_where_there_are_any(experiment):
+    dpo = experiment.files.results / "dpo/results.json"
+    change(dpo, tokens={"prompt": 9, "completion": 8, "per_answer": 41.6}, truncated=0, cost_usd=0.0)
     lines = printed(summary_standings(experiment.summarize()))
-    assert next(line for line in lines if line.startswith("DPO")).split()[-2:] == ["42", "3"]
+    assert next(line for line in lines if line.startswith("DPO")).split()[-2:] == ["[45,68]", "42"]
     # The widest row has all of its cells on one line of a terminal.
     ceiling = next(line for line in lines if line.startswith("debugger"))
-    assert ceiling.count("[") == ceiling.count("]") == 2
+    assert ceiling.count("[") == ceiling.count("]") == 3
+    change(dpo, truncated=3)
+    lines = printed(summary_standings(experiment.summarize()))
+    assert next(line for line in lines if line.startswith("DPO")).split()[-2:] == ["42", "3"]

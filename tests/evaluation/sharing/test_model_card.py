@@ -34,11 +34,11 @@ def test_scores_are_next_to_the_base_with_intervals_and_p(experiment):
     summary = experiment.summarize()
     text = card(summary)
     low, high = summary.comparisons["target-rpo"]["base"]["heldout"].ci95
-    difference = f"+45.0 [+{100 * low:.1f}, +{100 * high:.1f}] | <0.001 |"
+    difference = f"+45.0 [+{100 * low:.1f}, +{100 * high:.1f}] | <0.001 | 100 [95, 100] |"
     own = next(line for line in text.splitlines() if line.startswith("| held-out   | this model"))
     assert " ".join(own.split()) == f"| held-out | this model | 200 | 80.0 | [74.0, 86.0] | {difference}"
     assert "| held-out   | base       | 200   | 35.0   | [29.0, 41.0] | –" in text
-    assert "MBPP+" not in text
+    assert "| MBPP+" not in text
     assert '"commit": "0123abc"' in text
 
 

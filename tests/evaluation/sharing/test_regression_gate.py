@@ -21,8 +21,8 @@ def results(tmp_path):
     return write
 
 
-def gate(before, after, *names, alpha=0.05):
-    return compare_with_baseline(before, after, names, alpha)
+def gate(before, after, *names, alpha=0.05, keep=None):
+    return compare_with_baseline(before, after, names, alpha, keep)
 
 
 def test_five_lost_tasks_are_enough_and_four_are_not(results):
@@ -40,6 +40,21 @@ def test_five_lost_tasks_are_enough_and_four_are_not(results):
     assert gate(before, four, alpha=0.0625).worse == ["mbpp"]
 
 
+def test_a_candidate_must_keep_a_share_of_what_was_solved(results):
+    """It may be better all in all: 60 tasks are lost of 100 solved ones, and 80 others are gained."""
+    before = results("before", mbpp=benchmark(300, 100, "m-1"))
+    verdicts = ["timeout"] * 60 + ["passed"] * 120 + ["timeout"] * 120
+    after = results("after", mbpp=benchmark(300, 120, "m-1", verdicts))
+    found = gate(before, after)
+    assert (found.worse, found.keeps_less) == ([], [])
+    low, high = found.benchmarks["mbpp"].kept.ci95
+    assert f"kept: 40.0% ({100 * low:.1f}% to {100 * high:.1f}%) of the 100 solved tasks" in found.lines()[1]
+    assert gate(before, after, keep=high - 0.001).keeps_less == []
+    strict = gate(before, after, keep=0.6)
+    assert (strict.worse, strict.keeps_less) == ([], ["mbpp"])
+    assert strict.lines()[-1] == "keeps significantly less than 60.0% on MBPP"
+
+
 def test_several_benchmarks_are_corrected_for_their_number(results):
     before = results("before", mbpp=benchmark(100, 50, "m-1"), humaneval=benchmark(100, 50, "h-1"))
     after = results("after", mbpp=benchmark(100, 45, "m-1"), humaneval=benchmark(100, 50, "h-1"))
@@ -53,6 +68,7 @@ def test_several_benchmarks_are_corrected_for_their_number(results):
     ("change", "message"),
     [
         ({"data": {"name": "m", "sha256": "other"}}, "were measured on different data"),
+        ({"verdicts": {"task/0000": ["passed"]}, "n": 1, "limit": 1}, "again with one --limit: it is 1, and None in"),
         ({"verdicts": {"task/0000": ["passed"]}, "n": 1}, "mbpp has 1 tasks with a verdict, 100 in .*, and 1 in both"),
         ({"verdicts": {f"other/{number}": ["passed"] for number in range(100)}}, "100 in .*, and 0 in both"),
     ],

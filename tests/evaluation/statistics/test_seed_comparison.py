@@ -3,7 +3,7 @@
 import pytest
 
 from iterpref_core.evaluation.report.comparisons import compare_results
-from iterpref_core.evaluation.statistics.seed_comparison import compare_rows
+from iterpref_core.evaluation.statistics.seed_comparison import compare_rows, compare_seeds
 from iterpref_core.records import Measured
 
 
@@ -38,3 +38,9 @@ def test_seeds_that_scatter_widen_the_interval():
     assert (none.difference, none.ci95, none.p_value, none.spread) == (0, (0, 0), 1, 0)
     assert wide.ci95 == pytest.approx((-0.3, 0.3))
     assert wide.spread == pytest.approx(0.424, abs=0.001)
+
+
+def test_over_seeds_a_problem_is_kept_as_often_as_the_seeds_solve_it():
+    start = training([1.0] * 50 + [0.0] * 50)
+    seeds = [training([1.0] * kept + [0.0] * (50 - kept) + [1.0] * 50) for kept in (40, 30)]
+    assert compare_seeds(seeds, [start]).kept.share == pytest.approx(0.7)

@@ -438,7 +438,7 @@ def written_report():
     Path("reports").mkdir()
     Path("reports/index.html").touch()
     locked = LockedStage(outs=(Artifact(path="reports", md5=f"{MD5}.dir", size=1),))
-    return finished("report", locked, metrics={"gain": 0.1})
+    return finished("report", locked, metrics={"heldout/kept/sft": 0.9, "heldout/kept_low/sft": 0.8})
 
 
 @pytest.mark.parametrize("place", [None, "/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
@@ -448,7 +448,8 @@ def test_the_report_is_uploaded_and_a_place_that_takes_no_files_takes_nothing_el
     write(finished("training@sft", TRAINED, metrics={"loss": 2.5}), written_report())
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
-    assert found["report"].data.metrics["gain"] == 0.1
+    assert found["report"].data.metrics == {"heldout/kept/sft": 0.9, "heldout/kept_low/sft": 0.8}
+    assert found["beta=0.3"].data.metrics == {"heldout/kept/sft": 0.9}, "beside the scores"
     assert capsys.readouterr().err.count("--serve-artifacts") == bool(place)
     if place is None:
         listed = server.client.list_artifacts(found["beta=0.3"].info.run_id, "reports")
