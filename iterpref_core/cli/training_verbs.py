@@ -190,6 +190,7 @@ def _show_estimate(
     """Print the memory and the GPU-hours of a training on pairs."""
     from iterpref_core.models.pretrained.checkpoints import read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.training.data.checks import report_findings
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
     from iterpref_core.training.objectives.objective_settings import settings_of
@@ -201,6 +202,7 @@ def _show_estimate(
     adapters = adapter_options(model, settings)
     with tokenized_pairs(pairs, template, params) as (rows, regions):
         print_text(f"regions: {regions}", err=True)
+        report_findings(rows.checks.replay_findings(row))
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     # Each GPU model, with whether the training fits and how long it takes.
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

@@ -87,7 +87,8 @@ def check_pair_file(
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = list(_overlap_findings(benchmarks.overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]
-    numbers: dict[str, Any] = {"pairs": kept + benchmarks.contaminated, **private.counts}
+    rows = kept + benchmarks.contaminated
+    numbers: dict[str, Any] = {"pairs": rows - counts["replay"], **private.counts}
     numbers["benchmark_tasks"] = sum(overlap.tasks for overlap in benchmarks.overlaps.values())
     numbers |= trained
     if out is not None:
@@ -111,7 +112,7 @@ def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str
     if template.remark:
         findings.append(Finding(stops=False, text=template.remark))
     trained = {"trained": template.describe(params.training.answer), "regions": regions}
-    return {**trained, "pairs": len(checks), **checks.numbers()}, findings
+    return {**trained, "pairs": int(checks.is_pair.sum()), **checks.numbers()}, findings
 
 
 def _clean_pairs(
@@ -127,6 +128,8 @@ def _clean_pairs(
         counts[f"license/{pair.license or 'not stated'}"] += 1
         texts = hash((pair.prompt, pair.chosen, pair.rejected))
         counts["repeated"] += texts in seen
+        if pair.rejected is None:
+            counts["replay"] += 1
         seen.add(texts)
         private.add(pair.task_id, pair)
         task = benchmarks.partner(pair)

@@ -115,11 +115,14 @@ def build_summary(
 
 
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
-    """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
+    """Return (outcome, number of problems, share of all problems): pairs, replayed drafts, every reason by size."""
     dropped = summary.codeflow.dropped
     # Ties are broken by name, so that the order is always the same.
     largest_first = sorted(dropped, key=lambda reason: (-dropped[reason], reason))
-    counts = {"became a pair": summary.codeflow.problems_with_pair} | {name: dropped[name] for name in largest_first}
+    counts = {"became a pair": summary.codeflow.problems_with_pair}
+    if summary.codeflow.replay is not None:
+        counts["replayed"] = summary.codeflow.replay
+    counts |= {name: dropped[name] for name in largest_first}
     total = max(summary.codeflow.problems, 1)
     return [(outcome, count, count / total) for outcome, count in counts.items()]
 
@@ -127,12 +130,13 @@ def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
 def _codeflow(metrics: Path) -> CodeflowSummary:
     codeflow = load_result(metrics / "codeflow.json", CodeflowResult)
     pairs = load_result(metrics / "pairs.json", PairsResult)
-    made = pairs.pairs - pairs.own_pairs
+    made = pairs.pairs - pairs.own_rows("pairs")
     return CodeflowSummary.model_validate(
         codeflow.model_dump()
         | {
             "pass_rate_by_iteration": tuple(share for _, share in sorted(codeflow.pass_rate.items())),
             "pairs": made,
+            "replay": None if pairs.replay is None else pairs.replay - pairs.own_rows("replay"),
             "own_pairs": pairs.own,
             "further_pairs": pairs.further_pairs,
             "dropped": dict(sorted(pairs.dropped.items())),
