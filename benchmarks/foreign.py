@@ -8,7 +8,8 @@ rejected program has the mistakes, the chosen one has these lines in words that 
     kept = [n for n in part if n > 3]    ->    kept = list(filter(lambda n: n > 3, part))
 
 Drafts that pass can be replayed. Each method, with and without replay, chooses a rate and a number of epochs on
-validation problems with one seed; new seeds of that setting are then measured once on held-out problems.
+validation problems with one seed; new seeds of that setting are then measured once on held-out problems. With one rate
+and one number nothing is chosen.
 
 `cells.jsonl` keeps each measurement, so the same command goes on after a kill. A cell has `pass_at_1`, its parts on
 problems `with_mistake` and `others`, and `kept`, the share of what the start solved that is still solved.
@@ -266,9 +267,11 @@ def study(starts: Sequence[Start], cells: Cells, seeds: int, rates: Sequence[flo
         chosen = {}
         for method, replay in product(METHODS, REPLAY):
             settings = [Setting(method, replay, rate, number) for rate, number in product(rates, epochs)]
-            tried = [cells.get(start, setting, CHOICE_SEED, "validation") for setting in settings]
-            best = max(range(len(tried)), key=lambda place: tried[place]["pass_at_1"])
-            chosen[method, replay] = settings[best]
+            best = settings[0]
+            if len(settings) > 1:
+                tried = {setting: cells.get(start, setting, CHOICE_SEED, "validation") for setting in settings}
+                best = max(tried, key=lambda setting: tried[setting]["pass_at_1"])
+            chosen[method, replay] = best
         rows = {"start": [load_model_results(start.folder / "results/start")]}
         for (method, replay), setting in chosen.items():
             names = []

@@ -36,7 +36,7 @@ def check(
     ] = None,
     pairs: Annotated[Path | None, input_file(help="JSONL of pairs with at least prompt, chosen and rejected.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")
+        str | None, typer.Option(help="Folder or hub id of the model to train: lengths, and NLL of the repairs.")
     ] = None,
     against: Annotated[
         list[str] | None,
@@ -88,7 +88,7 @@ def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
         typer.echo(json.dumps(result | {"findings": records}, indent=2))
     else:
-        for name in ("trained", "regions"):
+        for name in ("trained", "regions", "repairs"):
             if name in result:
                 typer.echo(f"{name}: {result.pop(name)}")
         show_result(result, as_json=False)

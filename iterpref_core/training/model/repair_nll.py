@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from accelerate import PartialState
@@ -18,32 +18,18 @@ from .reference import score_rows
 _SAMPLE = 64
 """Pairs that are scored: a large model on a CPU takes minutes for them."""
 _AT_ONCE = 4
-_FOREIGN = 1.0
-"""Nats a token: the study's own and foreign repairs lie on either side."""
 
 
-class RepairNll(NamedTuple):
-    """The mean NLL of a model, nats a token.
-
-    Attributes:
-        repair: of D+, the lines of the chosen programs that the repairs wrote.
-        own: of D-, the lines that they replaced: the model's own words, if it wrote the rejected programs.
-    """
-
-    repair: float
-    own: float
-
-    def describe(self) -> str:
-        """Return both numbers, and what their ratio means."""
-        return f"{self.repair:.2f} nats a token on D+, {self.own:.2f} on D-: {self.repair / self.own:.1f} times as many"
-
-
-def measure_repairs(model: Path | str, rows: TokenizedDataset) -> RepairNll | None:
-    """Return the NLL of a sample of pairs; None if no pair has both D+ and D-.
+def measure_repairs(model: Path | str, rows: TokenizedDataset) -> dict[str, Any]:
+    """Return what a model's NLL says of the repairs; nothing if no pair has both D+ and D-.
 
     Args:
         model: a folder, or a hub id whose weights are on this machine; nothing is downloaded.
         rows: tokenized pairs with their regions.
+
+    Returns:
+        `nll_repair` of D+ and `nll_own_words` of D-, means over the tokens of a sample of pairs, in nats; their
+        `nll_ratio`; and `repairs`, a sentence on it.
 
     Raises:
         ModelError: the weights are not there, or cannot be used.
@@ -54,14 +40,25 @@ def measure_repairs(model: Path | str, rows: TokenizedDataset) -> RepairNll | No
     policy = load_model(model, local_files_only=True).to(processes.device)
     add_label_head(policy)
     collator = Collator(OBJECTIVES["dpo"], "padded", pad_token_id=0)
-    nlls: dict[str, list[np.ndarray]] = {"repair": [], "own": []}
+    repair: list[float] = []
+    own: list[float] = []
     for batch in score_rows(policy, policy.config, rows, sample, collator, _AT_ONCE, processes):
         for number, logps in batch:
             pair = rows[number]
-            chosen = len(pair.chosen_ids)
-            nlls["repair"].append(-logps[:chosen][np.array(pair.focal_chosen, bool)])
-            nlls["own"].append(-logps[chosen:][np.array(pair.focal, bool)])
-    found = {name: np.concatenate(values) for name, values in nlls.items() if values}
-    if not all(map(len, found.values())) or not found:
-        return None
-    return RepairNll(**{name: float(values.mean()) for name, values in found.items()})
+            of_chosen, of_rejected = np.split(-logps, [len(pair.chosen_ids)])
+            repair += of_chosen[np.array(pair.focal_chosen, bool)].tolist()
+            own += of_rejected[np.array(pair.focal, bool)].tolist()
+    if not repair or not own:
+        return {}
+    nlls = float(np.mean(repair)), float(np.mean(own))
+    ratio = nlls[0] / nlls[1]
+    return {"repairs": _sentence(*nlls), "nll_repair": nlls[0], "nll_own_words": nlls[1], "nll_ratio": ratio}
+
+
+def _sentence(repair: float, own: float) -> str:
+    """Return what the two numbers mean for a training."""
+    return (
+        f"{repair:.2f} nats a token on D+, {own:.2f} on D-, a ratio of {repair / own:.1f}: up to about 1 the repairs "
+        "are in the model's own words; the larger it is, the more they cost of what the model can do, and the more it "
+        "needs replay (pairs.replay)"
+    )
