@@ -174,8 +174,11 @@ def _print_results(folder: Path) -> None:
     flow = summary.codeflow
     if flow.problems:
         typer.echo(f"pairs          {flow.problems_with_pair} of {flow.problems} problems")
+    if flow.replay:
+        typer.echo(f"replay         {flow.replay} of {flow.problems} problems")
     for name, counts in (flow.own_pairs or {}).items():
-        typer.echo(f"own pairs      {counts['pairs']} of {sum(counts.values())} in {name}")
+        taken = counts["pairs"] + counts.get("replay", 0)
+        typer.echo(f"own pairs      {taken} of {sum(counts.values())} in {name}")
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 
 

@@ -36,7 +36,7 @@ def check(
     ] = None,
     pairs: Annotated[Path | None, input_file(help="JSONL of pairs with at least prompt, chosen and rejected.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Folder or hub id of the model to train: its tokenizer measures lengths.")
+        str | None, typer.Option(help="Folder or hub id of the model to train: lengths, and NLL of the repairs.")
     ] = None,
     against: Annotated[
         list[str] | None,
@@ -88,7 +88,7 @@ def _show_findings(result: dict[str, Any], findings: list[Any], *, as_json: bool
         records = [{"stops": finding.stops, "text": finding.text} for finding in findings]
         typer.echo(json.dumps(result | {"findings": records}, indent=2))
     else:
-        for name in ("trained", "regions"):
+        for name in ("trained", "regions", "repairs"):
             if name in result:
                 typer.echo(f"{name}: {result.pop(name)}")
         show_result(result, as_json=False)
@@ -190,6 +190,7 @@ def _show_estimate(
     """Print the memory and the GPU-hours of a training on pairs."""
     from iterpref_core.models.pretrained.checkpoints import read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
+    from iterpref_core.training.data.checks import report_findings
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
     from iterpref_core.training.objectives.objective_settings import settings_of
@@ -201,6 +202,7 @@ def _show_estimate(
     adapters = adapter_options(model, settings)
     with tokenized_pairs(pairs, template, params) as (rows, regions):
         print_text(f"regions: {regions}", err=True)
+        report_findings(rows.checks.replay_findings(row))
         estimated = estimate_training(read_config(model), rows, row, settings, gpus=gpus, adapters=adapters)
     # Each GPU model, with whether the training fits and how long it takes.
     cards = {card.name: {"fits": estimated.fits(card), "hours": estimated.hours(card)} for card in CARDS}

@@ -403,6 +403,7 @@ class PreferencePair(Record):
     Attributes:
         task_id: the pair's own name.
         prompt: the task, as the model reads it: a text, or messages.
+        rejected: None for a program alone, which is replayed: it takes part in the NLL and in no preference term.
         problem_id: the `task_id` of the pair's problem, which several pairs may share; None in files of other origin.
         license: an SPDX expression: the license of the problem or of the row that the pair is from.
         tested: True if tests of the pair's set have judged the two programs; False if only the set calls one right
@@ -420,7 +421,7 @@ class PreferencePair(Record):
     task_id: str
     prompt: Prompt
     chosen: Answer
-    rejected: Answer
+    rejected: Answer | None = None
     problem_id: str | None = None
     license: str | None = None
     tested: StrictBool | None = None
@@ -440,7 +441,7 @@ class PreferencePair(Record):
     @model_validator(mode="after")
     def _spans_inside(self) -> Self:
         for field in ("rejected", "chosen"):
-            program = getattr(self, field)
+            program = getattr(self, field) or ""
             for start, end in getattr(self, f"{field}_spans") or ():
                 if not 0 <= start <= end <= len(program):
                     raise ValueError(
@@ -486,6 +487,7 @@ class ModelLineage(Record):
         objective: name in the table of objectives; None: no preference training.
         settings: settings of the training, the objective's row among them.
         pairs: number of pairs trained on, without those kept for validation.
+        replay: number of programs alone trained on; None without any.
         steps: number of optimizer steps that training took.
         model_step: the step whose weights were kept.
         localization: methods that found the error regions.
@@ -503,6 +505,7 @@ class ModelLineage(Record):
     objective: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     pairs: int | None = None
+    replay: int | None = None
     steps: int
     model_step: int | None = None
     localization: tuple[str, ...] = ()

@@ -304,10 +304,15 @@ class CodeflowParams(Settings):
     sampling: SamplingParams
 
 
+# A share of some rows, or a number of them.
+Replay = Count | Annotated[float, Field(ge=0, le=1)]
+
+
 class PairsParams(Settings):
     """The choice of the rejected version, and the quality filters."""
 
     rejected: Literal["random", "first", "last", "all"]
+    replay: Replay
     pass_hidden: bool
     max_error_lines: PositiveInt
     max_tokens: PositiveInt

@@ -46,6 +46,11 @@ class Objective:
         return self.loss is not None
 
     @property
+    def replays(self) -> bool:
+        """Return True if the objective learns from a program alone, which has no rejected one: by its NLL."""
+        return self.nll_of == "chosen"
+
+    @property
     def regional(self) -> bool:
         """Return True if the objective reads error regions."""
         return self.preference and {self.chosen, self.rejected} != {"all"}

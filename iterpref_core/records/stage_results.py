@@ -141,24 +141,25 @@ class PairsResult(StageResult):
 
     Attributes:
         pairs: the number of pairs.
+        replay: the programs to replay, which are rows of the same file; None if none were wanted.
         further_pairs: with `rejected: all`, pairs after the first of a problem.
-        dropped: reason → the number of problems without a pair, with zeros; `pairs` and these are all trajectories.
+        dropped: reason → the number of problems without a row, with zeros; rows and these are all trajectories.
             With `rejected: all` overlaps are counted by pair; the other reasons by problem.
         contaminated: pairs that overlap with a benchmark, dropped or not.
-        own: file of the user's own pairs → `pairs` taken from it, and reason → pairs left out. They count in `pairs`
-            and not in `dropped`.
+        own: file of the user's own pairs → `pairs` taken from it, programs to `replay`, and reason → pairs left out.
+            They count in `pairs` and `replay`, and not in `dropped`.
     """
 
     pairs: int
+    replay: int | None = None
     further_pairs: int | None = None
     dropped: dict[str, int]
     contaminated: int
     own: dict[str, dict[str, int]] | None = None
 
-    @property
-    def own_pairs(self) -> int:
-        """Return the number of the user's own pairs."""
-        return sum(counts["pairs"] for counts in (self.own or {}).values())
+    def own_rows(self, kind: str) -> int:
+        """Return the number of the user's own `pairs`, or of the user's programs to `replay`."""
+        return sum(counts.get(kind, 0) for counts in (self.own or {}).values())
 
 
 class LocalizationResult(StageResult):
@@ -166,6 +167,7 @@ class LocalizationResult(StageResult):
 
     Attributes:
         pairs: the pairs that are written.
+        replay: the programs alone that are written, which have no region; None without any.
         given: pairs whose region was there before, and is kept.
         empty: pairs whose D- has no text.
         anchored: empty pairs that got an anchor.
@@ -175,6 +177,7 @@ class LocalizationResult(StageResult):
     """
 
     pairs: int
+    replay: int | None = None
     given: int
     empty: int
     anchored: int
@@ -187,6 +190,7 @@ class TrainingResult(StageResult):
 
     Attributes:
         pairs: the pairs that were trained on.
+        replay: the programs alone that were trained on; None without any.
         steps: the last step.
         model_step: the step of the weights that were written.
         loss: the mean over the run.
@@ -203,6 +207,7 @@ class TrainingResult(StageResult):
     """
 
     pairs: int
+    replay: int | None = None
     steps: int
     model_step: int
     loss: float

@@ -1,6 +1,6 @@
 """Name the command that reads a file of pairs in another layout than TRL's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,11 @@ _OTHER_NAMES = {
     "rejected": ("bad", "worse", "lose", "loser", "incorrect", "wrong", "buggy", "rejected_response"),
 }
 """The parts of a pair, each with names that other sets give it."""
+
+
+def other_rejected(columns: Iterable[str]) -> str:
+    """Return the column that seems to have the rejected program under another name; "" if none does."""
+    return next((name for name in columns if name in _OTHER_NAMES["rejected"]), "")
 
 
 def ingest_command(path: Path, row: Mapping[str, Any]) -> str:

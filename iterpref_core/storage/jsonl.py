@@ -20,7 +20,7 @@ from iterpref_core.records import (
     unique_keys,
 )
 
-from .foreign_pairs import ingest_command
+from .foreign_pairs import ingest_command, other_rejected
 from .items import read_items
 from .new_folder import new_path
 
@@ -130,7 +130,11 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
                 pair = parse_record(item.where, item.text, _AnyPair)
             except RecordError as error:
                 raise RecordError(f"{error}{_other_layout(path, item.text)}") from None
-            further.update(list(pair.model_extra or ()))
+            columns = list(pair.model_extra or ())
+            # Without this, a pair would count as a program alone.
+            if pair.rejected is None and (column := other_rejected(columns)):
+                raise RecordError(f"{item.where}: no 'rejected' but {column!r}{_other_layout(path, item.text)}")
+            further.update(columns)
             task_id = pair.task_id or f"pair-{item.number}"
             _check_unused(path, item.number, task_id, used)
             yield PreferencePair(**dict(pair) | {"task_id": task_id})

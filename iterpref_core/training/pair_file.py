@@ -13,7 +13,7 @@ from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination, Overlap
 from iterpref_core.problems.screening.private_records import PrivateDataCount
-from iterpref_core.records import Params, PreferencePair
+from iterpref_core.records import ModelError, Params, PreferencePair
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
@@ -87,7 +87,9 @@ def check_pair_file(
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = list(_overlap_findings(benchmarks.overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]
-    numbers: dict[str, Any] = {"pairs": kept + benchmarks.contaminated, **private.counts}
+    rows = kept + benchmarks.contaminated
+    replay = {"replay": counts.pop("replay")} if counts["replay"] else {}
+    numbers: dict[str, Any] = {"pairs": rows - replay.get("replay", 0), **replay, **private.counts}
     numbers["benchmark_tasks"] = sum(overlap.tasks for overlap in benchmarks.overlaps.values())
     numbers |= trained
     if out is not None:
@@ -101,17 +103,25 @@ def check_pair_file(
 def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str, Any], list[Finding]]:
     """Return the numbers of the pairs as a model is trained on them, and the faults that it shows.
 
-    The faults are of lengths, of error regions, and of the model's limits and template.
+    The faults are of lengths, of error regions, and of the model's limits and template. A model whose weights are on
+    this machine also tells how foreign the repairs are to it.
     """
+    # PEFT and accelerate take a second to import, and only a model needs them.
+    from .model.repair_nll import measure_repairs
+
     prompt = params.model.student_format
     template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
     with tokenized_pairs(pairs, template, params) as (rows, regions):
         checks = rows.checks
-    findings = [*checks.findings(params.training), *limit_findings(model, checks)]
+        trained: dict[str, Any] = {"trained": template.describe(params.training.answer), "regions": regions}
+        findings = [*checks.findings(params.training), *limit_findings(model, checks)]
+        try:
+            trained |= measure_repairs(model, rows)
+        except ModelError as error:
+            findings.append(Finding(stops=False, text=f"the NLL of D+ and D- is unknown: {error}"))
     if template.remark:
         findings.append(Finding(stops=False, text=template.remark))
-    trained = {"trained": template.describe(params.training.answer), "regions": regions}
-    return {**trained, "pairs": len(checks), **checks.numbers()}, findings
+    return {**trained, "pairs": int(checks.is_pair.sum()), **checks.numbers()}, findings
 
 
 def _clean_pairs(
@@ -127,6 +137,8 @@ def _clean_pairs(
         counts[f"license/{pair.license or 'not stated'}"] += 1
         texts = hash((pair.prompt, pair.chosen, pair.rejected))
         counts["repeated"] += texts in seen
+        if pair.rejected is None:
+            counts["replay"] += 1
         seen.add(texts)
         private.add(pair.task_id, pair)
         task = benchmarks.partner(pair)

@@ -40,10 +40,11 @@ LAYOUTS = {
     "csv with regions": ([row | {"rejected_spans": "[[20, 26]]"} for row in ROWS], ""),
     "messages": ([row | {"prompt": _turns(row)["chosen"][:1]} for row in ROWS], ""),
     "other names": ([{OTHER_NAMES[name]: text for name, text in row.items()} for row in ROWS], NAMED),
+    "one other name": ([{name.replace("rejected", "bad"): row[name] for name in row} for row in ROWS], "=bad "),
     "numbers as ids": ([{"task_id": number, **row} for number, row in enumerate(ROWS)], ""),
     "conversations": ([_turns(row) for row in ROWS], ""),
 }  # fmt: skip
-READ_BY_INGEST = ("other names", "numbers as ids", "conversations")
+READ_BY_INGEST = ("other names", "one other name", "numbers as ids", "conversations")
 
 
 def _write(layout):

@@ -43,7 +43,7 @@ PROBLEM = '{"task_id": "a", "prompt": "p", "entry_point": "f", "tests": [%s]%s}'
         ('{"task_id": "a"', "Invalid JSON"),
         ("PAR1\x15\x04", "Invalid JSON"),
         ("PK\x03\x04\x14", "Invalid JSON"),
-        ('{"task_id": "a", "prompt": "p", "chosen": "c"}', "field 'rejected': Field required"),
+        ('{"task_id": "a", "prompt": "p", "rejected": "c"}', "field 'chosen': Field required"),
         ('{"task_id": "a", "prompt": "p", "chosen": "c", "rejected": 3}', "field 'rejected'"),
         ('{"task_id": "t", "prompt": "p", "chosen": "c", "rejected": "r"}', "already used on line 1"),
         (

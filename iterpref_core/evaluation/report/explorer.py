@@ -160,11 +160,12 @@ def choose_trajectories(files: ReportFiles) -> tuple[Counter[str], list[tuple[st
     The file is streamed, and only the chosen ones are held: a run of CodeFlow may have gigabytes.
 
     Returns:
-        The number of all trajectories by outcome; and the chosen ones, each after its outcome: `pair`, or the reason
-        of stage pairs for a missing pair.
+        The number of all trajectories by outcome; and the chosen ones, each after its outcome: `pair`, `replayed`, or
+        the reason of stage pairs for a missing pair.
     """
     known = {row.task_id: row.reason for row in read_left_out(files.dropped)}
-    known |= {pair.task_id: "pair" for pair in read_jsonl(files.pairs, PreferencePair)}
+    for pair in read_jsonl(files.pairs, PreferencePair):
+        known[pair.task_id] = "replayed" if pair.rejected is None else "pair"
     totals: Counter[str] = Counter()
 
     def counted() -> Iterator[tuple[str, Trajectory]]:
@@ -204,7 +205,7 @@ def trajectory_entries(
         }
         if trajectory.missing:
             entry["missing"] = count_reasons(trajectory.missing)
-        if pair:
+        if pair and pair.rejected is not None:
             entry["pair"] = _pair(pair)
         yield entry
 
@@ -235,7 +236,7 @@ def _pair(pair: PreferencePair) -> Json:
     region = region_of(pair)
     return {
         "titles": region.titles,
-        "rejected": _lines(pair.rejected, region.rejected),
+        "rejected": _lines(pair.rejected or "", region.rejected),
         "chosen": _lines(pair.chosen, region.chosen),
     }
 

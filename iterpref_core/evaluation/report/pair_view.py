@@ -126,7 +126,12 @@ class Region(NamedTuple):
 
 
 def region_of(pair: PreferencePair) -> Region:
-    """Return the error region of a pair; of a pair without one the lines outside the LCS, and a title that says so."""
+    """Return the error region of a pair; of a pair without one the lines outside the LCS, and a title that says so.
+
+    A program alone has nothing to mark.
+    """
+    if pair.rejected is None:
+        return Region((), (), ("No rejected program", "A program to replay, y+"))
     rejected, chosen = pair.rejected_spans, pair.chosen_spans or ()
     marked = "the error region D−"
     if rejected is None:
@@ -141,9 +146,9 @@ def pair_context(pair: PreferencePair) -> dict[str, object]:
     return {
         "task_id": pair.task_id,
         "prompt": labeled_text(pair.prompt),
-        "empty": not region.rejected,
+        "empty": pair.rejected is not None and not region.rejected,
         "titles": region.titles,
-        "rejected": cut_lines(pair.rejected, region.rejected),
+        "rejected": cut_lines(pair.rejected or "", region.rejected),
         "chosen": cut_lines(pair.chosen, region.chosen),
     }
 
@@ -174,7 +179,7 @@ def render_terminal(pair: PreferencePair) -> RenderableType:
     return Group(
         Text(printable_text(pair.task_id), style="bold"),
         Text(printable_text(_without_lines_of_outline(labeled_text(pair.prompt))), style="italic"),
-        _panel(region.titles[0], cut_lines(pair.rejected, region.rejected), "−", "red"),
+        _panel(region.titles[0], cut_lines(pair.rejected or "", region.rejected), "−", "red"),
         _panel(region.titles[1], cut_lines(pair.chosen, region.chosen), "+", "green"),
     )
 

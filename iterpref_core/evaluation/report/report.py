@@ -129,4 +129,5 @@ def choose_pairs(files: ReportFiles, count: int) -> list[PreferencePair]:
     Raises:
         RecordError: a line is broken, or a span lies outside of its program.
     """
-    return heapq.nsmallest(count, read_jsonl(files.focal, PreferencePair), key=lambda pair: text_hash(pair.task_id))
+    pairs = (row for row in read_jsonl(files.focal, PreferencePair) if row.rejected is not None)
+    return heapq.nsmallest(count, pairs, key=lambda pair: text_hash(pair.task_id))

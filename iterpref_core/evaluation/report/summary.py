@@ -118,23 +118,25 @@ def build_summary(
 
 
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
-    """Return (outcome, number of problems, share of all problems), the pairs first, then every reason by size."""
+    """Return (outcome, problems, share of all problems): pairs, replayed drafts, then every reason by size."""
     # The reasons are in order of their names, and so are ties.
     dropped = Counter(summary.codeflow.dropped).most_common()
     total = max(summary.codeflow.problems, 1)
-    counts = [("became a pair", summary.codeflow.problems_with_pair), *dropped]
+    replayed = [("replayed", summary.codeflow.replay)] if summary.codeflow.replay is not None else []
+    counts = [("became a pair", summary.codeflow.problems_with_pair), *replayed, *dropped]
     return [(outcome, count, count / total) for outcome, count in counts]
 
 
 def _codeflow(metrics: Path) -> CodeflowSummary:
     codeflow = load_result(metrics / "codeflow.json", CodeflowResult)
     pairs = load_result(metrics / "pairs.json", PairsResult)
-    made = pairs.pairs - pairs.own_pairs
+    made = pairs.pairs - pairs.own_rows("pairs")
     return CodeflowSummary.model_validate(
         codeflow.model_dump()
         | {
             "pass_rate_by_iteration": tuple(share for _, share in sorted(codeflow.pass_rate.items())),
             "pairs": made,
+            "replay": None if pairs.replay is None else pairs.replay - pairs.own_rows("replay"),
             "own_pairs": pairs.own,
             "further_pairs": pairs.further_pairs,
             "dropped": dict(sorted(pairs.dropped.items())),

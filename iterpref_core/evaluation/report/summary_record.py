@@ -37,7 +37,8 @@ class CodeflowSummary(SummaryRecord):
         problems: the number of problems.
         pass_rate_by_iteration: the share of problems solved up to each iteration.
         pairs: the number of pairs.
-        own_pairs: file of the user's own pairs → `pairs` taken from it, and reason → pairs left out.
+        replay: the problems whose draft is replayed, if it was wanted.
+        own_pairs: file of the user's own pairs → `pairs` and `replay` taken from it, and reason → pairs left out.
         inside: problems of these whose tests run in the program's own process.
         further_pairs: the second and later pairs of a problem.
         dropped: reason → the number of problems without a pair.
@@ -54,6 +55,7 @@ class CodeflowSummary(SummaryRecord):
     problems: int
     pass_rate_by_iteration: tuple[float, ...]
     pairs: int
+    replay: int | None = None
     own_pairs: dict[str, dict[str, int]] | None = None
     inside: int | None = None
     further_pairs: int | None = None

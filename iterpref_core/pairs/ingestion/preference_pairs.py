@@ -166,7 +166,8 @@ def judge(
         ValueError: a column holds something else.
     """
     # A buggy program may have a syntax error, but not the syntax of another language.
-    if is_python_2(pair.rejected):
+    buggy = pair.rejected or ""
+    if is_python_2(buggy):
         raise LeftOutError("not_python")
     entry_point = columns.name(row, "entry_point")
     # The pairs' length in tokens depends on the model, which is not known here; training measures it.
@@ -184,7 +185,7 @@ def judge(
             problem = find_reference(PublishedProblem(plainest, readings, (pair.chosen,)), run)
         except LeftOutError as error:
             raise LeftOutError(drop or "fixed_fails", str(error)) from None
-        failed = find_failures(problem, (pair.rejected,), run, pairs=1)
+        failed = find_failures(problem, (buggy,), run, pairs=1)
         if failed is None:
             raise LeftOutError(drop or "buggy_passes")
         # The tests know better than a comparison of the two texts.

@@ -84,6 +84,8 @@ def localize_pairs(
 ) -> LocalizationResult:
     """Write every pair with its error region, in order; streaming. A region that a pair brings stays as it is.
 
+    A program alone, without a rejected one, is written as it is.
+
     If a fix only inserts lines, D- has no text, and `params.empty` decides: `anchor` marks the place of the insertion
     (`ErrorRegion.anchors`), `keep` writes an empty region, so that K- is 0, and `drop` leaves the pair out. With
     `params.widen_lines`, each region includes lines around it (`widen_spans`).
@@ -104,18 +106,23 @@ def localize_pairs(
 
         def located() -> Iterator[PreferencePair]:
             for number, pair in enumerate(read_pairs(pairs), start=1):
+                if pair.rejected is None:
+                    counts["replay"] += 1
+                    yield pair
+                    continue
                 counts["given"] += pair.rejected_spans is not None
                 marked = _mark(pair, params, counts) if pair.rejected_spans is None else pair
                 if marked is None:
                     left_out.add(Dropped(reason, f"{pairs}:{number}", pair.task_id, DROPPED[reason]))
                     continue
-                counts["focal_lines"] += count_lines(marked.rejected, marked.rejected_spans or ())
-                counts["lines"] += count_lines(marked.rejected, ((0, len(marked.rejected)),))
+                counts["focal_lines"] += count_lines(pair.rejected, marked.rejected_spans or ())
+                counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))
                 yield marked
 
         written = write_jsonl(out, located())
     return LocalizationResult(
-        pairs=written,
+        pairs=written - counts["replay"],
+        replay=counts["replay"] or None,
         given=counts["given"],
         empty=counts["empty"],
         anchored=counts["anchored"],
@@ -126,6 +133,7 @@ def localize_pairs(
 
 def _mark(pair: PreferencePair, params: LocalizationParams, counts: Counter[str]) -> PreferencePair | None:
     """Return a pair with its error region; None if the pair is left out. Count `empty` and `anchored` regions."""
+    assert pair.rejected is not None
     region = ON_TEXT[params.method](pair.rejected, pair.chosen)
     rejected = region.rejected
     counts["empty"] += not rejected

@@ -30,7 +30,7 @@ def drop_reason(
     *,
     raised: bool = False,
 ) -> DropReason | None:
-    """Return the first reason to drop a pair, or None to keep it.
+    """Return the first reason to drop a pair, or None to keep it; a program alone can only be too long.
 
     An empty D- is kept, since localization has a policy for fixes that only insert lines. A cosmetic difference
     (`normal_form`) cannot have made a program fail: its verdict came by chance, or its tests ask for a name.
@@ -43,21 +43,24 @@ def drop_reason(
         raised: True if the failing program raised an exception. Then no difference is cosmetic: an annotation
             `List[int]` without its import fails.
     """
-    lines = split_lines(pair.rejected)
-    error_lines = diff_lines(pair.rejected, pair.chosen).rejected
-    error_text = "\n".join(map(lines.__getitem__, error_lines))
-    if ONLY_COMMENTS.fullmatch(error_text) and not _in_text(pair.rejected, error_lines):
-        return "comments_only"
-    if len(error_lines) > params.max_error_lines:
-        return "long_error_region"
-    for code in (pair.chosen, pair.rejected):
+    programs = [pair.chosen]
+    if pair.rejected is not None:
+        programs.append(pair.rejected)
+        lines = split_lines(pair.rejected)
+        error_lines = diff_lines(pair.rejected, pair.chosen).rejected
+        error_text = "\n".join(map(lines.__getitem__, error_lines))
+        if ONLY_COMMENTS.fullmatch(error_text) and not _in_text(pair.rejected, error_lines):
+            return "comments_only"
+        if len(error_lines) > params.max_error_lines:
+            return "long_error_region"
+    for code in programs:
         # Counting is slow. A token has at least one ASCII character or one byte of another character, and normalization
         # makes up to 33 bytes of one (U+FDFA). A tokenizer may put one more token before a text.
         others = len(code) - len(code.encode("ascii", "ignore"))
         most_tokens = len(code) + 33 * others
         if most_tokens >= params.max_tokens and count_tokens(code) > params.max_tokens:
             return "too_long"
-    if not raised and same_form(pair.rejected, pair.chosen, entry_point):
+    if pair.rejected is not None and not raised and same_form(pair.rejected, pair.chosen, entry_point):
         return "cosmetic"
     return None
 

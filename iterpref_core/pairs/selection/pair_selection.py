@@ -111,7 +111,9 @@ def select_pairs(
 ) -> PairsResult:
     """Write the pairs of solved problems that had a failing version and pass the filters, in the trajectories' order.
 
-    Pairs of the user's own follow, after the same filters; one whose name is taken gets a number.
+    Programs to replay follow: with `pairs.replay`, the passing version of problems without a failing one becomes a row
+    without a rejected program. Pairs of the user's own come last, after the same filters; one whose name is taken gets
+    a number.
 
     A problem's first pair has the problem's `task_id`. With `rejected: all`, or with several files, `#2`, `#3` follow
     it in further pairs; a number that would give the name of another problem is skipped.
@@ -129,7 +131,7 @@ def select_pairs(
         own: folder with files of pairs, `*.jsonl`.
 
     Returns:
-        The number of pairs, and of problems without one by reason.
+        The number of pairs, of programs to replay, and of problems without either by reason.
 
     Raises:
         InputError: a trajectory's problem is missing or has other tests now, the tokenizer or a benchmark's file cannot
@@ -151,8 +153,10 @@ def select_pairs(
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
     if report is not None:
         benchmarks.write_report(report)
+    replay = counts["replay"] + sum(found["replay"] for found in selection.own.values())
     return PairsResult(
-        pairs=written,
+        pairs=written - replay,
+        replay=replay if params.replay or replay else None,
         further_pairs=counts["further"] if params.rejected == "all" or len(trajectories) > 1 else None,
         dropped={reason: counts[reason] for reason in DROPPED},
         contaminated=benchmarks.contaminated,
@@ -165,8 +169,8 @@ class _Selection:
 
     Attributes:
         benchmarks: the benchmarks that pairs are compared with.
-        counts: pairs that are left out by reason, and `further` pairs of a problem.
-        own: the same of each file of own pairs, by the file's name, and the `pairs` taken from it.
+        counts: pairs that are left out by reason, `further` pairs of a problem, and programs to `replay`.
+        own: the same of each file of own pairs, by the file's name, with the `pairs` and `replay` taken from it.
     """
 
     def __init__(self, problems: Path, tokenizer: Path | str, params: PairsParams) -> None:
@@ -192,7 +196,9 @@ class _Selection:
         return len(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def pairs(self, trajectories: Sequence[Path], left_out: LeftOut) -> Iterator[PreferencePair]:
-        """Yield the pairs of all files; `left_out` takes each trajectory without one, for the reason of its first pair.
+        """Yield the pairs of all files, and then the programs to replay.
+
+        `left_out` takes each trajectory without either, for the reason of its first pair.
 
         Raises:
             InputError: a trajectory's problem is not there or has other tests now.
@@ -202,6 +208,7 @@ class _Selection:
             for file in trajectories
             for number, trajectory in enumerate(read_jsonl(file, Trajectory, unique=True), start=1)
         )
+        solved: list[tuple[str, PreferencePair]] = []
         for where, trajectory in rows:
             pairs = self._filtered(trajectory)
             if isinstance(pairs, str):
@@ -214,9 +221,27 @@ class _Selection:
             for pair, partner in zip(pairs, partners, strict=True):
                 if partner:
                     self.counts["contaminated"] += 1
+                elif pair.rejected is None:
+                    solved.append((where, pair))
                 else:
                     self.counts["further"] += pair.task_id != pair.problem
                     yield pair
+        yield from self._drawn(solved, left_out)
+
+    def _drawn(self, solved: Sequence[tuple[str, PreferencePair]], left_out: LeftOut) -> Iterator[PreferencePair]:
+        """Yield the programs to replay that `pairs.replay` draws, in order; each has its place in the trajectories."""
+        wanted = self._params.replay
+        number = wanted if isinstance(wanted, int) else round(wanted * len(solved))
+        # Each problem has its own lot, so that a larger number adds programs to those of a smaller one.
+        lots = sorted(range(len(solved)), key=lambda place: derive_seed(_SEED, solved[place][1].task_id))
+        drawn = set(lots[:number])
+        for place, (where, pair) in enumerate(solved):
+            if place in drawn:
+                self.counts["replay"] += 1
+                yield pair
+            else:
+                self.counts["solved_by_draft"] += 1
+                left_out.add(Dropped("solved_by_draft", where, pair.task_id, DROPPED["solved_by_draft"]))
 
     def own_pairs(self, files: Sequence[Path], left_out: LeftOut) -> Iterator[PreferencePair]:
         """Yield the pairs of files that pass the filters; `left_out` takes each of the others."""
@@ -226,7 +251,7 @@ class _Selection:
                 fault = drop_reason(pair, self._params, self._count_tokens)
                 partner = None if fault else self.benchmarks.partner(pair)
                 reason = "contaminated" if partner else fault
-                counts[reason or "pairs"] += 1
+                counts[reason or ("replay" if pair.rejected is None else "pairs")] += 1
                 if reason is not None:
                     left_out.add(Dropped(reason, f"{path}:{number}", pair.task_id, DROPPED[reason], partner or ""))
                 else:
@@ -278,6 +303,8 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
     The chosen version passes: in debugging the final version, in sampling a random one. The rejected version is the
     first, the last or a random failing version; with `all`, every different failing version makes a pair of its own.
     Random choices depend on the problem alone, not on other trajectories.
+
+    With `params.replay`, a trajectory without a failing version has one row, without a rejected program.
     """
     passed = [attempt for attempt in trajectory.attempts if attempt.verdict == "passed"]
     if not passed:
@@ -285,25 +312,11 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
     passing = [attempt.code for attempt in passed if not (params.pass_hidden and attempt.fails_hidden)]
     if not passing:
         return "fails_hidden_tests"
-    # Collect the failing versions, and the reasons why others cannot be rejected programs.
-    failing = []
-    reasons = set()
-    for attempt in trajectory.attempts:
-        # A version without a verdict (`infra_error`) may be right. A version that was cut off at the length limit would
-        # teach a model to write less.
-        if attempt.verdict in UNDECIDED:
-            continue
-        if attempt.verdict == "truncated":
-            reasons.add("truncated")
-        elif lacks_program(attempt.code):
-            reasons.add("no_program")
-        else:
-            failing.append(attempt.code)
-    # No version is left: name the reason that a user can change.
-    if not failing:
-        if "truncated" in reasons:
-            return "truncated"
-        return "no_program" if reasons else "solved_by_draft"
+    failing = _failing_versions(trajectory)
+    if isinstance(failing, str):
+        if failing != "solved_by_draft" or not params.replay:
+            return failing
+        failing = [None]
     chance = random.Random(derive_seed(_SEED, trajectory.task_id))
     # Both draws are made under every setting: so the chosen version does not depend on `params.rejected`.
     drawn = chance.choice(failing)
@@ -319,16 +332,39 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
     authors = {attempt.code: attempt.model for attempt in reversed(trajectory.attempts)}
     pairs = []
     for rejected in choices[params.rejected]:
-        provenance = (rows.get(chosen, ()) + rows.get(rejected, ())) or problem.pair.provenance
+        programs = (chosen,) if rejected is None else (chosen, rejected)
+        provenance = tuple(chain.from_iterable(rows.get(code, ()) for code in programs)) or problem.pair.provenance
         update = {
             "chosen": chosen,
             "rejected": rejected,
             "provenance": provenance,
             "chosen_by": authors[chosen],
-            "rejected_by": authors[rejected],
+            "rejected_by": rejected and authors[rejected],
         }
         pairs.append(problem.pair.model_copy(update=update))
     return pairs
+
+
+def _failing_versions(trajectory: Trajectory) -> list[str | None] | str:
+    """Return the versions that can be rejected programs; or the reason, which a user can change, why there is none."""
+    failing: list[str | None] = []
+    reasons = set()
+    for attempt in trajectory.attempts:
+        # A version without a verdict (`infra_error`) may be right. A version that was cut off at the length limit would
+        # teach a model to write less.
+        if attempt.verdict in UNDECIDED:
+            continue
+        if attempt.verdict == "truncated":
+            reasons.add("truncated")
+        elif lacks_program(attempt.code):
+            reasons.add("no_program")
+        else:
+            failing.append(attempt.code)
+    if failing:
+        return failing
+    if "truncated" in reasons:
+        return "truncated"
+    return "no_program" if reasons else "solved_by_draft"
 
 
 def _no_pair(trajectories: Sequence[Path], counts: Counter[str], benchmarks: Decontamination) -> InputError:

@@ -53,7 +53,7 @@ def inject_bugs(problems: Path, out: Path, executor: Engine, mutations: int) -> 
                 continue
             counts["pairs"] += 1
             # One node of the tree differs, so the lines outside the LCS are exactly the change.
-            region = locate_error(pair.rejected, pair.chosen)
+            region = locate_error(pair.rejected or "", pair.chosen)
             true = {"rejected_spans": region.rejected, "chosen_spans": region.chosen, "localization": METHOD}
             file.write(pair.model_copy(update=true).to_json() + "\n")
         if not counts["pairs"]:

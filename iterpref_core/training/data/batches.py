@@ -37,16 +37,18 @@ For larger models it costs less, but rows are full enough at any width."""
 
 
 class Counts(NamedTuple):
-    """The four numbers of a pair, or their sums: `Counts(*batch["counts"].sum(dim=0))`.
+    """The numbers of a row, or their sums: `Counts(*batch["counts"].sum(dim=0))`.
 
     Attributes:
-        pairs: 1 for a pair.
+        pairs: 1 for a pair, 0 for a program alone.
+        rows: 1.
         nll_tokens: tokens in the NLL.
         rejected_counted: tokens of y- that count in K-.
         rejected_tokens: all tokens of y-.
     """
 
     pairs: torch.Tensor
+    rows: torch.Tensor
     nll_tokens: torch.Tensor
     rejected_counted: torch.Tensor
     rejected_tokens: torch.Tensor
@@ -93,7 +95,7 @@ class Collator:
     else `visible`, (R, N, 3); see `attention.mask_function`.
 
     `label_positions`, `labels`, `w_chosen` (w+), `w_rejected` (w-), `w_nll` (v), `ref` and `pair` are (M,), the labels
-    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (B, 4), see `Counts`.
+    of one pair together. `label_positions` count through all rows, and pairs from 0. `counts` is (B, 5), see `Counts`.
 
     >>> from iterpref_core.records.objective_table import OBJECTIVES
     >>> pair = TokenizedPair([5], chosen_ids=[6, 7], rejected_ids=[6, 8, 9], focal=[0, 1, 0], focal_chosen=[0, 1],
@@ -116,7 +118,7 @@ class Collator:
              [0, 0, 0],
              [0, 1, 2]]])
     >>> batch["counts"]
-    tensor([[1., 2., 1., 3.]])
+    tensor([[1., 1., 2., 1., 3.]])
 
     Attributes:
         objective: a row of the table.
@@ -146,7 +148,8 @@ class Collator:
         counts = Counts(*torch.zeros(len(Counts._fields), len(rows)))
         for number, row in enumerate(rows):
             chosen, rejected = self._pair_labels(number, row)
-            counts.pairs[number] = 1
+            counts.pairs[number] = row.is_pair
+            counts.rows[number] = 1
             if chosen is not None and rejected is not None:
                 counts.rejected_counted[number] = float(rejected["w_rejected"].sum())
                 counts.rejected_tokens[number] = len(rejected)
@@ -162,7 +165,10 @@ class Collator:
         return batch | {"counts": torch.stack(counts, dim=1)}
 
     def _pair_labels(self, number: int, row: TokenizedPair) -> tuple[Labels | None, Labels | None]:
-        """Return the labels of all tokens of y+ and of y-; None for a program that the objective does not read."""
+        """Return the labels of all tokens of y+ and of y-; None for a program that the objective does not read.
+
+        A program alone has no weight but in the NLL: here it is decided what a term of the loss sees.
+        """
         objective = self.objective
         scored = objective.preference and not self.unscored
         if scored and len(row.ref_rejected) != len(row.rejected_ids):
@@ -174,7 +180,7 @@ class Collator:
         if objective.preference or objective.nll_of == "chosen":
             chosen = _labels(number, row.prompt_ids, row.chosen_ids)
             chosen["w_nll"] = 1
-        if objective.preference or objective.nll_of == "rejected":
+        if row.is_pair and (objective.preference or objective.nll_of == "rejected"):
             rejected = _labels(number, row.prompt_ids, row.rejected_ids)
             rejected["w_nll"] = objective.nll_of == "rejected"
         if chosen is not None and rejected is not None:

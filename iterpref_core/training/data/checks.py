@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from iterpref_core.records import InputError, TrainingParams
+from iterpref_core.records import InputError, Objective, TrainingParams
 
 from .tokenized_pair import COUNTS, TokenizedPair
 
@@ -76,14 +76,18 @@ class Finding:
 
 
 class PairChecks:
-    """Checks of tokenized pairs.
+    """Checks of tokenized pairs, and of programs alone, which have no error region to check.
 
     Args:
         columns: `COLUMNS` and `DIGESTS` of all pairs, (pairs,) each, as `measure` gives them.
+
+    Attributes:
+        is_pair: (pairs,) False for a program alone.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
         self._columns = {name: np.array(columns[name], np.int64) for name in COLUMNS}
+        self.is_pair: np.ndarray = self["rejected_tokens"] > 0
         self._longer: np.ndarray = np.maximum(self["chosen_tokens"], self["rejected_tokens"])
         self._chosen = columns["chosen_digest"]
         self._pairs = columns["pair_digest"]
@@ -114,7 +118,7 @@ class PairChecks:
         has_focal = self["focal_tokens"] > 0
         loses_focal = self["focal_truncated"] > 0
         kinds = {
-            "focal_empty": ~has_focal & ~loses_focal,
+            "focal_empty": self.is_pair & ~has_focal & ~loses_focal,
             "focal_lost": ~has_focal & loses_focal,
             "focal_cut": has_focal & loses_focal,
             "prompts_cut": self["prompt_truncated"] > 0,
@@ -129,16 +133,21 @@ class PairChecks:
         counts["no_difference"] = int((self["shared_prefix"] == self._longer).sum())
         return counts
 
+    def read_by(self, objective: Objective) -> np.ndarray:
+        """Return the numbers of the rows that an objective learns from; programs alone need its NLL."""
+        return np.flatnonzero(self.is_pair | objective.replays)
+
     def lengths(self) -> dict[str, np.ndarray]:
         """Return the tokens before anything is cut, (pairs,) each; a `pair` is the prompt and the longer program."""
         names = ("prompt", "chosen", "rejected")
         whole = {name: self[f"{name}_tokens"] + self[f"{name}_truncated"] for name in names}
-        return whole | {"pair": whole["prompt"] + np.maximum(whole["chosen"], whole["rejected"])}
+        whole["pair"] = whole["prompt"] + np.maximum(whole["chosen"], whole["rejected"])
+        return whole | {"rejected": whole["rejected"][self.is_pair]}
 
     def numbers(self) -> dict[str, float]:
         """Return the key numbers: shares of the pairs, or of tokens (`…_token_share`); lengths in tokens."""
         numbers = {f"{name}_share": count / len(self) for name, count in self.counts().items()}
-        rejected = int(self["rejected_tokens"].sum())
+        rejected = max(int(self["rejected_tokens"].sum()), 1)
         after_focal = self["rejected_tokens"] - self["focal_end"]
         numbers["shared_prefix_token_share"] = float(self["shared_prefix"].sum() / rejected)
         numbers["after_focal_token_share"] = float(after_focal.sum() / rejected)
@@ -146,13 +155,24 @@ class PairChecks:
         # tokens, a row with a shared prefix 6 + 10 and the rejected suffix's 7 - 4.
         chosen = self["prompt_tokens"] + self["chosen_tokens"]
         suffix = np.maximum(self["focal_end"] - self["shared_prefix"], 0)
-        padded = chosen + self["prompt_tokens"] + self["rejected_tokens"]
+        padded = chosen + self.is_pair * self["prompt_tokens"] + self["rejected_tokens"]
         numbers["fork_token_share"] = float((chosen + suffix).sum() / padded.sum())
         for name, sizes in self.lengths().items():
             for percent in (50, 95, 100):
-                length = np.percentile(sizes, percent, method="inverted_cdf")
-                numbers[f"{name}_tokens_p{percent}"] = float(length)
+                if len(sizes):
+                    length = np.percentile(sizes, percent, method="inverted_cdf")
+                    numbers[f"{name}_tokens_p{percent}"] = float(length)
         return numbers
+
+    def replay_findings(self, objective: Objective) -> Iterator[Finding]:
+        """Yield what keeps an objective from learning of programs alone, or from learning at all without pairs."""
+        alone = len(self) - int(self.is_pair.sum())
+        if alone and not objective.replays:
+            text = f"{alone} programs to replay have no part in {objective.title}, which has no NLL of them"
+            yield Finding(False, f"{text}; choose an objective that has one, or set pairs.replay to 0")
+        if alone == len(self) and (objective.preference or not objective.replays):
+            text = f"no row has a rejected program, which {objective.title} needs"
+            yield Finding(True, f"{text}; add pairs, or train sft")
 
     def findings(self, form: TrainingParams, *, regional: bool = True) -> Iterator[Finding]:
         """Yield the faults of the data, each with its remedy.
@@ -161,21 +181,23 @@ class PairChecks:
             form: limits of length, and the size of a batch, which decide some of them.
             regional: the objective weighs D-; else D- has no faults.
         """
-        pairs = len(self)
+        pairs = int(self.is_pair.sum())
         # A program that is all error region still has an end token outside of D-.
         share = self["focal_tokens"].sum() / max(int(self["rejected_tokens"].sum()) - pairs, 1)
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
             yield Finding(False, f"{text}; pair each program with a closer fix, or choose another localization.method")
-        for count, text, remedy, limit in self._faults(form, regional=regional):
+        for count, total, text, remedy, limit in self._faults(form, regional=regional):
             if count:
-                stops = count > limit * pairs
+                stops = count > limit * total
                 too_many = f", more than {limit:.0%}" if stops and limit else ""
-                yield Finding(stops, f"{text}: {count} of {pairs} pairs ({count / pairs:.1%}){too_many}; {remedy}")
+                of = f"of {total} {'pairs' if total == pairs else 'rows'} ({count / total:.1%})"
+                yield Finding(stops, f"{text}: {count} {of}{too_many}; {remedy}")
 
-    def _faults(self, form: TrainingParams, *, regional: bool) -> Iterator[tuple[int, str, str, float]]:
-        """Yield how many pairs have a fault, the fault, its remedy, and the share of all above which no run starts."""
+    def _faults(self, form: TrainingParams, *, regional: bool) -> Iterator[tuple[int, int, str, str, float]]:
+        """Yield how many rows of how many have a fault, the fault, its remedy, and the share that stops a run."""
         counts = self.counts()
+        rows, pairs = len(self), int(self.is_pair.sum())
         longest = int(self.lengths()["pair"].max())
         enough = f" (the longest pair has {longest} tokens)" if longest > form.max_length else ""
         raised = f"raise max_length = {form.max_length}{enough} or drop long programs (pairs.max_tokens)"
@@ -183,18 +205,18 @@ class PairChecks:
         cut = counts["focal_lost"] + counts["focal_cut"]
         no_region = "set localization.empty to anchor or drop, or choose another method"
         if regional:
-            yield counts["focal_empty"], "D- is empty", no_region, MAX_EMPTY_SHARE
-            yield cut, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE
-        yield counts["chosen_cut"], "the chosen program loses its end, and never learns to stop", raised, 1
+            yield counts["focal_empty"], pairs, "D- is empty", no_region, MAX_EMPTY_SHARE
+            yield cut, pairs, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE
+        yield counts["chosen_cut"], rows, "the chosen program loses its end, and never learns to stop", raised, 1
         prompts = f"raise max_prompt_length = {form.max_prompt_length}"
-        yield counts["prompts_cut"], "the prompt loses its start", prompts, 1
+        yield counts["prompts_cut"], rows, "the prompt loses its start", prompts, 1
         batch = f"batch_size = {form.batch_size}, so each of {form.epochs} epochs is one step"
-        yield too_few, f"fewer pairs than one batch ({batch})", "lower it, or bring more", 1
+        yield too_few, rows, f"fewer pairs than one batch ({batch})", "lower it, or bring more", 1
         blank = "drop these pairs, which teach empty answers"
-        yield counts["blank"], "the chosen program is empty", blank, 0
-        yield counts["no_difference"], "chosen and rejected are the same tokens", "drop these pairs", 1
-        yield counts["same_pair"], "a repetition of an earlier pair", "drop them", 1
-        yield counts["same_chosen"], "an earlier prompt and chosen with another rejected", "fine if intended", 1
+        yield counts["blank"], rows, "the chosen program is empty", blank, 0
+        yield counts["no_difference"], rows, "chosen and rejected are the same tokens", "drop these pairs", 1
+        yield counts["same_pair"], rows, "a repetition of an earlier pair", "drop them", 1
+        yield counts["same_chosen"], rows, "an earlier prompt and chosen with another rejected", "fine if intended", 1
 
 
 def _as_bytes(ids: Sequence[int]) -> bytes:

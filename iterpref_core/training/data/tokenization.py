@@ -72,10 +72,13 @@ def tokenize_pairs(
                     "completion, which takes prompts as they are"
                 )
             answers.append((pair, pair.chosen, pair.chosen_spans or ()))
-            answers.append((pair, pair.rejected, pair.rejected_spans or ()))
+            # Of a program alone the second answer is the first once more, and is not kept.
+            program = pair.chosen if pair.rejected is None else pair.rejected
+            answers.append((pair, program, pair.rejected_spans or ()))
         # Two answers for each pair, the chosen program and the rejected one.
         tokens = _encode_answers(template, answers, form.answer)
-        for pair, chosen, rejected in zip(batch, tokens[::2], tokens[1::2], strict=True):
+        for pair, chosen, second in zip(batch, tokens[::2], tokens[1::2], strict=True):
+            rejected = _Tokens([], [], []) if pair.rejected is None else second
             # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
             whole = chosen.prompt_ids
             surplus = max(len(whole) - form.max_prompt_length, 0)

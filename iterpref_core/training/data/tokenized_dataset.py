@@ -66,7 +66,9 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         self.methods: tuple[str, ...] = tuple(read["methods"])
         self.problems = problems_of(columns["problem_id"], columns["statement"])
         # Pairs with programs of 3 and 4 tokens, and of 5 and 6, start at 0 and 7 of the reference, which ends at 18.
-        self.starts = np.cumsum([0, *(self.checks["chosen_tokens"] + self.checks["rejected_tokens"])])
+        # A program alone has no reference, and takes no room there.
+        scored = self.checks.is_pair * (self.checks["chosen_tokens"] + self.checks["rejected_tokens"])
+        self.starts = np.cumsum([0, *scored])
         self.reference: np.ndarray | None = None
 
     def __len__(self) -> int:

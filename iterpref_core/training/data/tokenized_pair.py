@@ -15,6 +15,7 @@ class TokenizedPair:
     """A row of training: token ids of prompt, y+ and y-, each program as it is to be answered, closed by the end token.
 
     Attributes:
+        rejected_ids: empty for a program alone, which is replayed.
         focal: marks the tokens of D- in y-.
         focal_chosen: marks the tokens of its counterpart D+ in y+.
         task_id: of the pair.
@@ -44,6 +45,11 @@ class TokenizedPair:
     focal_truncated: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
+
+    @property
+    def is_pair(self) -> bool:
+        """Return False for a program alone."""
+        return bool(self.rejected_ids)
 
     @property
     def shared_prefix(self) -> int:

@@ -124,6 +124,7 @@ def estimate_training(
         ConfigError: the batch cannot be split among the cards.
     """
     accumulation_steps(params, gpus)
+    rows = [row for row in rows if row.is_pair or objective.replays]
     pairs = len(rows)
     size = params.micro_batch_size
     # The micro-batch of the longest pairs decides the peak.
@@ -150,9 +151,11 @@ def estimate_training(
     sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
     positions_of_pair = _mean_positions(sample, collate, size)
     reference = 0.0
-    if objective.preference:
-        # A forward pass is a third of forward and backward.
-        reference = _mean_positions(sample, collate.of_every_token(), TIMES_IN_REFERENCE * size) / 3
+    scored = [row for row in sample if row.is_pair]
+    if objective.preference and scored:
+        # A forward pass is a third of forward and backward. Programs alone have no reference.
+        positions_of_scored = _mean_positions(scored, collate.of_every_token(), TIMES_IN_REFERENCE * size)
+        reference = positions_of_scored * len(scored) / len(sample) / 3
     steps = training_steps(params, pairs)
     epochs: float = params.epochs
     if "max_steps" in params.arguments:

@@ -126,7 +126,7 @@ def reference_logps(
     size: int,
     processes: PartialState,
 ) -> np.ndarray:
-    """Return the log-probabilities on disk, (tokens,) of both programs of each pair.
+    """Return the log-probabilities on disk, (tokens,) of both programs of each pair; a program alone has none.
 
     They are computed if they are not there.
 
@@ -149,7 +149,8 @@ def reference_logps(
         # The main process alone has memory for all scores; the others send theirs.
         if not path.exists():
             scores = np.empty(int(rows.starts[-1]) if processes.is_main_process else 0, np.float32)
-            longest_first = np.argsort(-rows.checks.row_tokens, kind="stable").tolist()
+            by_length = np.argsort(-rows.checks.row_tokens, kind="stable")
+            longest_first = by_length[rows.checks.is_pair[by_length]].tolist()
             for batch in score_rows(model, config, rows, longest_first, collator, size, processes):
                 for number, logps in gather_object(batch):
                     if processes.is_main_process:

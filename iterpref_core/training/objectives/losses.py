@@ -72,7 +72,7 @@ def sequence_logratio(
         ref_logps: (labels,) the same under the reference.
         weights: (labels,) w+ or w-.
         pair: (labels,) the pair that a label belongs to, from 0.
-        pairs: the number of pairs; one without labels has K = 0.
+        pairs: the number of pairs; one without weights has K = 0.
 
     Returns:
         (pairs,)

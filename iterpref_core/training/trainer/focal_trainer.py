@@ -191,6 +191,8 @@ class FocalTrainer(Trainer):
 
         L = mean over pairs of -log sigmoid(beta (K+ - K-)) + alpha NLL(y+)   (arXiv 2503.02783, section 3.3)
 
+        The NLL is of all rows, programs alone among them; these have no preference term, and the mean passes them over.
+
         Args:
             model: the policy, as the accelerator has wrapped it.
             inputs: a batch from the collator.
@@ -207,20 +209,22 @@ class FocalTrainer(Trainer):
         # `counts` are this micro-batch's numbers, `shares` its part of the whole batch.
         count = Counts(*counts)
         share = Counts(*shares)
-        # The paper's NLL is a mean over pairs, the authors' code's a mean over tokens.
-        share_of_nll, count_of_nll = share.pairs, count.pairs
+        # The paper's NLL is a mean over programs, the authors' code's a mean over tokens.
+        share_of_nll, count_of_nll = share.rows, count.rows
         if self.params.nll == "mean":
             share_of_nll, count_of_nll = share.nll_tokens, count.nll_tokens
 
         logps = batch_logps(model, inputs, self.model.config)
         # A shape is known without waiting for the card.
-        pairs = len(inputs["counts"])
-        nll = nll_loss(logps, inputs["w_nll"], self.params.nll, pairs)
+        rows = len(inputs["counts"])
+        nll = nll_loss(logps, inputs["w_nll"], self.params.nll, rows)
         self._count("nll", nll * count_of_nll, count_of_nll)
         alpha, beta, loss = self._objective.alpha, self._objective.beta, self._objective.row.loss
         if loss is None:
             return alpha * nll * share_of_nll
-        chosen, rejected, losses = preference_losses(logps, inputs, loss, beta, pairs)
+        chosen, rejected, losses = preference_losses(logps, inputs, loss, beta, rows)
+        # Of a program alone K+ and K- are 0, whose loss would be log 2.
+        losses = losses * Counts(*inputs["counts"].unbind(dim=1)).pairs
         # The rewards of a pair are beta K+ and beta K-.
         of_pairs = {
             "preference": losses,
@@ -232,10 +236,9 @@ class FocalTrainer(Trainer):
         for name, values in of_pairs.items():
             self._count(name, values.sum(), count.pairs)
         self._count("focal_fraction", count.rejected_counted, count.rejected_tokens)
+        preference = losses.sum() / count.pairs.clamp(min=1) * share.pairs
         # Without this test an alpha of 0 would turn an NLL of infinity into a loss that is not a number.
-        if alpha == 0:
-            return losses.mean() * share.pairs
-        return losses.mean() * share.pairs + alpha * nll * share_of_nll
+        return preference if alpha == 0 else preference + alpha * nll * share_of_nll
 
     def _count(self, name: str, total: torch.Tensor, count: torch.Tensor) -> None:
         """Add to the sum and the count of a number, whose mean is logged."""

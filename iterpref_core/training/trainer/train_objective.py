@@ -105,7 +105,10 @@ def train_objective(
     rows = open_tokenized_dataset(reader, template, fingerprint, params, scratch / "pairs")
     reference = params.reference and check_checkpoint(params.reference, prompt)
     scored_by = model_fingerprint(reference, prompt) if reference else fingerprint
-    is_held_out = np.array(held_out(rows.problems, params, processes.num_processes))
+    report_findings(rows.checks.replay_findings(resolved.row))
+    numbers = rows.checks.read_by(resolved.row)
+    problems = [rows.problems[number] for number in numbers]
+    is_held_out = np.array(held_out(problems, params, processes.num_processes))
     report_findings(limit_findings(model, rows.checks))
     report_findings(rows.checks.findings(params, regional=resolved.row.regional))
 
@@ -114,7 +117,8 @@ def train_objective(
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     _name_others(checkpoints, objective)
     arguments = training_arguments(params, resolved, accumulation, int((~is_held_out).sum()), checkpoints)
-    trainer = _make_trainer(model, template.tokenizer, rows, is_held_out, arguments, resolved, params)
+    parts = numbers[~is_held_out], numbers[is_held_out]
+    trainer = _make_trainer(model, template.tokenizer, rows, parts, arguments, resolved, params)
     resume = last_checkpoint(checkpoints)
     if resolved.row.preference:
         layout = trainer.data_collator.layout
@@ -128,7 +132,7 @@ def train_objective(
     diverged = _train(trainer, resume, f"train {objective}", curve, on_log)
     step = _choose_weights(trainer, diverged, last_checkpoint(checkpoints))
 
-    result = _result(rows, is_held_out, trainer, step, diverged)
+    result = _result(rows, parts, trainer, step, diverged)
     settings = prompt.parameters | {"layout": trainer.data_collator.layout}
     lineage = _lineage(model, resolved, params, settings, result, rows.methods, reader.digests, commit)
     share = write_model(trainer, model, out, lineage, params)
@@ -164,12 +168,12 @@ def _make_trainer(
     model: Path | str,
     tokenizer: PreTrainedTokenizerBase,
     rows: TokenizedDataset,
-    held: np.ndarray,
+    parts: tuple[np.ndarray, np.ndarray],
     arguments: TrainingArguments,
     own: ObjectiveSettings,
     params: TrainingParams,
 ) -> FocalTrainer:
-    """Return the trainer, with the pairs that are held out for validation.
+    """Return the trainer for two parts of the rows, which it trains on and which are held out for validation.
 
     Raises:
         ConfigError: the model cannot take the layout, or its adapters would change the objective.
@@ -180,7 +184,7 @@ def _make_trainer(
     policy = load_policy(model, params, arguments.device)
     # Rows stay in one file; training and validation are two lists of their numbers.
     sequence: Any = rows  # which Subset takes as it takes a Dataset
-    trained, validation = (Subset(sequence, np.flatnonzero(part).tolist()) for part in (~held, held))
+    trained, validation = (Subset(sequence, part.tolist()) for part in parts)
     longest = int(rows.checks.row_tokens.max())
     trainer = FocalTrainer(policy, arguments, trained, longest, tokenizer, own, params, validation)
     trainer.remove_callback(PrinterCallback)
@@ -275,6 +279,7 @@ def _lineage(
         objective=own.name,
         settings=decided | dict(settings),
         pairs=result.pairs,
+        replay=result.replay,
         steps=result.steps,
         model_step=result.model_step,
         localization=localization,
@@ -285,7 +290,11 @@ def _lineage(
 
 
 def _result(
-    rows: TokenizedDataset, held: np.ndarray, trainer: FocalTrainer, step: int, diverged: DivergedError | None
+    rows: TokenizedDataset,
+    parts: tuple[np.ndarray, np.ndarray],
+    trainer: FocalTrainer,
+    step: int,
+    diverged: DivergedError | None,
 ) -> TrainingResult:
     """Return the numbers of a training, without the numbers of the written weights."""
     # Why training ended early, with the step.
@@ -298,17 +307,20 @@ def _result(
     scored = [entry["eval_loss"] for entry in history if "eval_loss" in entry and entry["step"] == step]
     checks = rows.checks
     counts = checks.counts()
+    trained, held = parts
+    pairs = int(checks.is_pair[trained].sum())
     return TrainingResult(
-        pairs=int((~held).sum()),
+        pairs=pairs,
+        replay=len(trained) - pairs or None,
         steps=trainer.state.global_step,
         model_step=step,
         loss=mean_loss(history),
         rewards={name.removeprefix("rewards/"): last[name] for name in REWARDS if name in last},
-        focal_token_share=float(checks["focal_tokens"].sum() / checks["rejected_tokens"].sum()),
+        focal_token_share=float(checks["focal_tokens"].sum() / max(checks["rejected_tokens"].sum(), 1)),
         pairs_without_focal_tokens=counts["focal_empty"] + counts["focal_lost"],
         focal_tokens_cut=int(checks["focal_truncated"].sum()),
         data=checks.numbers(),
-        validation_pairs=int(held.sum()) if scored else None,
+        validation_pairs=len(held) if scored else None,
         validation={"loss": scored[-1]} if scored else None,
         stopped=stopped or None,
     )

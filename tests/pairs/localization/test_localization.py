@@ -51,8 +51,8 @@ def test_anybodys_pairs_will_do_and_a_broken_line_overwrites_nothing(tmp_path):
     before = out.read_text()
     assert "pair-1" in before
     with pairs.open("a") as file:
-        file.write('{"task_id": "t", "prompt": "p", "chosen": "c"}\n')
-    with pytest.raises(RecordError, match=r"pairs\.jsonl:2: field 'rejected'"):
+        file.write('{"task_id": "t", "prompt": "p", "rejected": "c"}\n')
+    with pytest.raises(RecordError, match=r"pairs\.jsonl:2: field 'chosen'"):
         localize_pairs(pairs, params, out)
     assert out.read_text() == before
 

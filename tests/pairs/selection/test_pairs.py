@@ -86,17 +86,41 @@ def test_own_pairs_join_those_of_codeflow_after_the_same_filters_and_counts_name
     own = tmp_path / "pairs"
     own.mkdir()
     pair = {"prompt": "Own", "chosen": "x = 3", "rejected": "y = x - 1", "rejected_spans": [[0, 9]]}
-    written(own / "a.jsonl", pair | {"task_id": "t8"}, pair, pair | {"rejected": "x   =  (3)"})
+    alone = {"prompt": "Own", "chosen": "x = 4"}
+    written(own / "a.jsonl", pair | {"task_id": "t8"}, pair, pair | {"rejected": "x   =  (3)"}, alone)
     written(own / "b.jsonl", pair)
     metrics, pairs = select(tmp_path, word_model, [trajectory("t8", THREE)], own=own)
-    assert [item.task_id for item in pairs] == ["t8", "t8#2", "pair-2", "pair-1"]
+    assert [item.task_id for item in pairs] == ["t8", "t8#2", "pair-2", "pair-4", "pair-1"]
     assert pairs[1].rejected_spans == ((0, 9),)
-    assert metrics.own == {"a": {"pairs": 2, "cosmetic": 1}, "b": {"pairs": 1}}
-    assert (metrics.pairs, metrics.own_pairs, metrics.dropped["cosmetic"]) == (4, 3, 0)
+    assert metrics.own == {"a": {"pairs": 2, "cosmetic": 1, "replay": 1}, "b": {"pairs": 1}}
+    assert (metrics.replay, metrics.own_rows("replay")) == (1, 1)
+    assert (metrics.pairs, metrics.own_rows("pairs"), metrics.dropped["cosmetic"]) == (4, 3, 0)
     assert type(metrics).of_metrics(metrics.metrics()) == metrics
     (row,) = read_left_out(tmp_path / "dropped.jsonl")
     assert (row.where, row.reason) == (f"{own}/a.jsonl:3", "cosmetic")
     assert select(tmp_path, word_model, [], own=own)[0].pairs == 3, "without a problem"
+
+
+SOLVED = [trajectory(f"t{i}", [(f"x = {i}", "passed")]) for i in range(6)]
+
+
+@pytest.mark.parametrize(("replay", "rows"), [(0, 0), (4, 4), (9, 5), (0.6, 3), (1.0, 5), (1, 1)])
+def test_solved_drafts_are_replayed_by_number_or_share_and_screened_as_pairs_are(tmp_path, word_model, replay, rows):
+    long = trajectory("t8", [("x = " + "1 + " * 40 + "1", "passed")])
+    settings = changed(params(), replay=replay, benchmarks=(str(tmp_path / "bench.jsonl"),))
+    written(tmp_path / "bench.jsonl", {"task_id": "MBPP/1", "prompt": "Task 5", "code": "x = 5", "test_list": []})
+    metrics, pairs = select(tmp_path, word_model, [SOLVED[0], trajectory("t7", THREE), *SOLVED[1:], long], settings)
+    alone = [pair for pair in pairs if pair.rejected is None]
+    assert (metrics.pairs, metrics.replay, len(alone)) == (1, rows if replay else None, rows)
+    assert [pair.chosen for pair in alone] == [f"x = {pair.task_id[1:]}" for pair in alone]
+    dropped = {reason: count for reason, count in metrics.dropped.items() if count}
+    screened = {"too_long": 1, "contaminated": 1} if replay else {}
+    left = len(SOLVED) + 1 - rows - sum(screened.values())
+    assert dropped == screened | ({"solved_by_draft": left} if left else {})
+    assert len(list(read_left_out(tmp_path / "dropped.jsonl"))) == sum(dropped.values())
+    if 0 < rows < 5:
+        more = select(tmp_path, word_model, SOLVED, changed(settings, replay=rows + 1))[1]
+        assert {pair.task_id for pair in alone} < {pair.task_id for pair in more}, "each problem has its own lot"
 
 
 def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path, word_model):

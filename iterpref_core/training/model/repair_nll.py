@@ -1,0 +1,64 @@
+"""Measure how foreign the repairs of pairs are to a model: its NLL of D+ beside its NLL of D-."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from accelerate import PartialState
+
+from iterpref_core.models.pretrained.weights import load_model
+from iterpref_core.records import OBJECTIVES
+
+from ..data.batches import Collator
+from ..data.tokenized_dataset import TokenizedDataset
+from .label_head import add_label_head
+from .reference import score_rows
+
+_SAMPLE = 64
+"""Pairs that are scored: a large model on a CPU takes minutes for them."""
+_AT_ONCE = 4
+
+
+def measure_repairs(model: Path | str, rows: TokenizedDataset) -> dict[str, Any]:
+    """Return what a model's NLL says of the repairs; nothing if no pair has both D+ and D-.
+
+    Args:
+        model: a folder, or a hub id whose weights are on this machine; nothing is downloaded.
+        rows: tokenized pairs with their regions.
+
+    Returns:
+        `nll_repair` of D+ and `nll_own_words` of D-, means over the tokens of a sample of pairs, in nats; their
+        `nll_ratio`; and `repairs`, a sentence on it.
+
+    Raises:
+        ModelError: the weights are not there, or cannot be used.
+    """
+    marked = np.flatnonzero(rows.checks["focal_tokens"] > 0).tolist()
+    sample = Random(0).sample(marked, min(_SAMPLE, len(marked)))
+    processes = PartialState()
+    policy = load_model(model, local_files_only=True).to(processes.device)
+    add_label_head(policy)
+    collator = Collator(OBJECTIVES["dpo"], "padded", pad_token_id=0)
+    repair: list[float] = []
+    own: list[float] = []
+    for batch in score_rows(policy, policy.config, rows, sample, collator, _AT_ONCE, processes):
+        for number, logps in batch:
+            pair = rows[number]
+            of_chosen, of_rejected = np.split(-logps, [len(pair.chosen_ids)])
+            repair += of_chosen[np.array(pair.focal_chosen, bool)].tolist()
+            own += of_rejected[np.array(pair.focal, bool)].tolist()
+    if not repair or not own:
+        return {}
+    nlls = float(np.mean(repair)), float(np.mean(own))
+    ratio = nlls[0] / nlls[1]
+    return {"repairs": _sentence(*nlls), "nll_repair": nlls[0], "nll_own_words": nlls[1], "nll_ratio": ratio}
+
+
+def _sentence(repair: float, own: float) -> str:
+    """Return what the two numbers mean for a training."""
+    return (
+        f"{repair:.2f} nats a token on D+, {own:.2f} on D-, a ratio of {repair / own:.1f}: up to about 1 the repairs "
+        "are in the model's own words; the larger it is, the more they cost of what the model can do, and the more it "
+        "needs replay (pairs.replay)"
+    )
