@@ -4,7 +4,6 @@ Prefect is imported inside functions, because its import takes a second and a ha
 """
 
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from iterpref_core.records import InputError
 from tasks.addresses import database_url, without_passwords
-from tasks.local_server import ServerError, belongs_to_user, served, write_private
+from tasks.local_server import BROKEN, ServerError, belongs_to_user, served, write_private
 from tasks.paths import STATE, home
 
 _PORT = 4200
@@ -76,7 +75,7 @@ def prefect_server(port: int | None = None) -> Iterator[str]:
             server = served("prefect", ["prefect", "server", "start"], port, settings, "/api/health", _PORT)
             address = stack.enter_context(server)
         except ServerError as error:
-            if not re.search("Can't locate revision|not a database|malformed", str(error)):
+            if not BROKEN.search(str(error)):
                 raise
             raise ServerError(
                 f"{folder / 'prefect.db'} is broken, or a newer Prefect has written it: install that version again, or "
