@@ -226,7 +226,8 @@ def make_database() -> None:
     unfinished = path.with_suffix(".db.new")
     with FileLock(home() / STATE / "locks" / "mlflow.lock"):
         if not path.is_file():
-            unfinished.unlink(missing_ok=True)
+            for left in path.parent.glob(f"{unfinished.name}*"):  # by a killed command, with SQLite's journal
+                left.unlink()
             MlflowClient(database_url(unfinished))
             unfinished.rename(path)
 
