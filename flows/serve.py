@@ -13,7 +13,7 @@ from tasks.local_server import ServerError
 from tasks.mlflow.pages import ADDRESS, charts_page, mlflow_server
 from tasks.mlflow.server import tracking_uri
 from tasks.paths import CHECKOUT, home
-from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_server
+from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_server, running_prefect
 
 END_OF_RUNS_S = 15.0
 """Seconds in which a run must end its stages after Ctrl-C; a stage has four of them (`tasks.child.GRACE_S`)."""
@@ -32,7 +32,7 @@ def serve_pages(port: int | None = None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        named = named_prefect()
+        named = named_prefect() and running_prefect()
         prefect = named or stack.enter_context(prefect_server(port))
         mlflow = tracking_uri()
         # A tracking server has its own pages; a database file needs a server that shows it.

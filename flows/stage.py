@@ -28,19 +28,18 @@ from tasks.paths import COMMIT_VARIABLE, PARAMS, STATE
 if TYPE_CHECKING:
     from tasks.mlflow.logged import StageRecord
 
-STAGES = {
-    "problems": "tasks.problems",
-    "nanolab": "tasks.nanolab",
-    "validity": "tasks.validity",
-    "codeflow": "tasks.codeflow",
-    "pairs": "tasks.pairs",
-    "localization": "tasks.localization",
-    "training": "tasks.training",
-    "evaluation": "tasks.evaluation",
-    "report": "tasks.report",
-}
-"""The module of each stage, by the stage's name in dvc.yaml. Its function `run` returns the stage's record."""
-
+STAGES = (
+    "problems",
+    "nanolab",
+    "validity",
+    "codeflow",
+    "pairs",
+    "localization",
+    "training",
+    "evaluation",
+    "report",
+)
+"""The stages of dvc.yaml. Each is a module of `tasks`, whose function `run` returns the record of the stage."""
 
 ACCELERATED = ("nanolab", "validity", "codeflow", "training", "evaluation")
 """The stages that use a GPU if the machine has one."""
@@ -107,7 +106,7 @@ def _run(name: str, *arguments: str) -> None:
 
 def _function_of(name: str) -> "Callable[..., StageRecord]":
     """Return the function of a stage."""
-    function: Callable[..., StageRecord] = import_module(STAGES[name]).run
+    function: Callable[..., StageRecord] = import_module(f"tasks.{name}").run
     return function
 
 

@@ -51,7 +51,7 @@ def run_steps(steps: list[Step]) -> list[str]:
     with TemporaryDirectory(prefix="iterpref-walk-") as folder:
         clone = Path(folder) / "iterpref"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-        script = "make .venv/.installed-tests && . .venv/bin/activate\n"
+        script = "make .venv/.installed-tests && . .venv/bin/activate || exit\n"
         for number, step in enumerate(steps):
             commands = step.commands.replace("/home/me/iterpref", str(clone))
             script += f'echo "{_MARK}{number}"\n{commands}\n'

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,6 +35,7 @@ from tasks.paths import CHECKOUT, GRAPH, INGESTED
 from tasks.prefect.server import running_prefect
 
 LOCK = CHECKOUT / "config/environments/requirements.lock"
+_REINSTALL = "rm -r .venv && make install"
 
 Status = Literal["ok", "absent", "missing"]
 
@@ -50,10 +52,10 @@ def _probe(name: str, look: Callable[[], object], otherwise: Status = "missing")
     """Return what a check found, or the message of the error that it raised."""
     try:
         return Diagnosis(name, str(look()))
-    except ModuleNotFoundError as error:
-        return Diagnosis(name, f"{error}; make .venv/.installed", "missing")
     except (IterPrefError, OSError) as error:  # such as a checkout that cannot be written
         return Diagnosis(name, str(error), otherwise)
+    except Exception as error:  # noqa: BLE001 - a package that is broken raises anything when it is imported
+        return Diagnosis(name, f"{type(error).__name__}: {error}; {_REINSTALL}", "missing")
 
 
 def examine(params: Params) -> list[Diagnosis]:
@@ -162,7 +164,7 @@ def _isolation(params: Params) -> Iterator[Diagnosis]:
 
 
 def _versions() -> Iterator[Diagnosis]:
-    """Compare the packages with the lock."""
+    """Compare the packages with the lock, and import those of trainings."""
     yield Diagnosis("python", sys.version.partition(" ")[0])
     others = []
     # The lock has the packages of all extras, not only those installed here.
@@ -170,10 +172,11 @@ def _versions() -> Iterator[Diagnosis]:
         if (here := installed_version(name)) not in (None, number):
             others.append(f"{name} {here} instead of {number}")
     if others:
-        remedy = "rm .venv/.installed && make .venv/.installed"
-        yield Diagnosis("packages", f"{'; '.join(others)}; {remedy}", "absent")
+        yield Diagnosis("packages", f"{'; '.join(others)}; {_REINSTALL}", "absent")
     else:
         yield Diagnosis("packages", f"as in {LOCK.name}")
+    # The stage comes hours after the first one, and needs the most packages.
+    yield _probe("training", lambda: import_module("iterpref_core.training.trainer.train_objective") and "can start")
 
 
 def examine_models(params: Params) -> Iterator[Diagnosis]:
@@ -227,7 +230,7 @@ def examine_services() -> Iterator[Diagnosis]:
     none = "no server; runs are recorded in MLflow only"
     yield _probe("Prefect", lambda: without_passwords(running_prefect() or none))
     if problem := check_server():
-        yield Diagnosis("MLflow", f"{problem}; runs continue, and send what is missing once it is back", "absent")
+        yield Diagnosis("MLflow", f"{problem}; runs continue, and later ones send what is missing", "absent")
     else:
         yield Diagnosis("MLflow", "answers" if os.environ.get("MLFLOW_TRACKING_URI") else "SQLite, mlflow.db")
     if waiting := [path for path in kept_entries() if not is_running(path)]:

@@ -27,7 +27,7 @@ def refusals(stages: Iterable[str], params: Params) -> Iterator[tuple[str, str]]
         try:
             if name in CHECKS:
                 CHECKS[name](params, *filter(None, [item]))  # type: ignore[operator]
-        except IterPrefError as error:
+        except (IterPrefError, ImportError) as error:  # a package that is broken
             if str(error) not in seen:
                 yield stage, str(error)
             seen.add(str(error))

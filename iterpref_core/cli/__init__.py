@@ -81,7 +81,7 @@ def _explain(error: Exception) -> tuple[int, str]:
         error = loop
     # A full disk and a missing package also are errors that the user can mend.
     full = storage_error(error)
-    missing = _missing_module(error)
+    missing = _import_problem(error)
     if isinstance(error, IterPrefError):
         return 2 if isinstance(error, InputError) else 1, str(error)
     # A mistake in the command line is an error of Click. Typer has its own copy of Click, so no class is compared.
@@ -91,7 +91,7 @@ def _explain(error: Exception) -> tuple[int, str]:
         rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         return 2, ""
     if missing:
-        return 2, f"the module {missing} is not installed; {_remedy(missing)}"
+        return 2, missing
     if full is not None:
         return 2, str(full)
     if isinstance(error, OSError) and error.filename is not None:
@@ -99,12 +99,16 @@ def _explain(error: Exception) -> tuple[int, str]:
     return 1, _DEFECT
 
 
-def _missing_module(error: Exception) -> str:
-    """Return the top-level module of another project that could not be imported; empty for any other error."""
-    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+def _import_problem(error: Exception) -> str:
+    """Return why another project's module could not be imported, and what to do; empty for any other error."""
+    if not isinstance(error, ImportError):
         return ""
-    module, _, _ = error.name.partition(".")
-    return "" if module in {"flows", "tasks", "iterpref_core"} else module
+    module = (error.name or "").partition(".")[0]
+    if module in {"flows", "tasks", "iterpref_core"}:
+        return ""
+    if module and isinstance(error, ModuleNotFoundError):
+        return f"the module {module} is not installed; {_remedy(module)}"
+    return f"{error}: a package is broken, or of a version that does not fit; install it again"
 
 
 def _remedy(module: str) -> str:

@@ -21,9 +21,12 @@ def check_root() -> None:
         InputError: it has no dvc.yaml; the message names a folder that has one.
     """
     here = Path.cwd()
-    roots = [folder for folder in (here, *here.parents, CHECKOUT) if (folder / GRAPH).is_file()]
-    if roots[0] != here:
-        raise InputError(f"no {GRAPH} in {here}: cd {roots[0]}; only the library's verbs work here")
+    if (here / GRAPH).is_file():
+        return
+    if not (CHECKOUT / GRAPH).is_file():
+        raise InputError(f"{CHECKOUT / GRAPH}: is not here; `git -C {CHECKOUT} restore {GRAPH}` brings it back")
+    root = next(folder for folder in (*here.parents, CHECKOUT) if (folder / GRAPH).is_file())
+    raise InputError(f"no {GRAPH} in {here}: cd {root}; only the library's verbs work here")
 
 
 def load_graph(root: Path = Path(), targets: Sequence[str] = ()) -> Graph:

@@ -2,14 +2,11 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
-from filelock import FileLock
+from contextlib import contextmanager
 
 from tasks.addresses import without_passwords
 from tasks.local_server import LOOPBACK, served
-from tasks.mlflow.entry import entries_folder
-from tasks.mlflow.server import Server, TrackingError, artifacts_uri, is_in_checkout, tracking_uri
+from tasks.mlflow.server import Server, TrackingError, artifacts_uri, is_in_checkout, make_database, tracking_uri
 from tasks.paths import STATE, home
 
 ADDRESS = STATE / "mlflow.url"
@@ -43,12 +40,8 @@ def mlflow_server(port: int | None = None) -> Iterator[str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     command = ["mlflow", "server", "--default-artifact-root", artifacts_uri(), "--workers", "1"]
-    lock = entries_folder() / ".lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        # A run that starts in a new checkout at this moment would create the same tables.
-        with FileLock(lock):
-            address = stack.enter_context(served("mlflow", command, port, settings, "/health", _PORT))
+    make_database()
+    with served("mlflow", command, port, settings, "/health", _PORT) as address:
         yield address.replace(LOOPBACK, host)
 
 

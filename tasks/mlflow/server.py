@@ -10,17 +10,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from iterpref_core.records import IterPrefError
 from tasks.addresses import database_url, without_passwords
 from tasks.dvc.observation import Artifact
+from tasks.local_server import BROKEN
 from tasks.mlflow.entry import Point
-from tasks.paths import home
+from tasks.paths import STATE, home
 
 DEFAULT_EXPERIMENT = "iterpref"
 KEY = "iterpref.key"
 """The tag that identifies a run when it is written again."""
 
 _ARTIFACTS = "mlartifacts"
+_DATABASE = "mlflow.db"
 _URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _SERVE = "start the server with --serve-artifacts, or create an experiment in a store that clients reach"
 _KEY_CHARS = 250
@@ -59,12 +63,14 @@ class Server:
                 from mlflow.store.db import utils
 
                 utils.MAX_RETRY_COUNT = 3  # of ten tries the last one waits for 51 s
+            make_database()
             self.client = MlflowClient(tracking_uri())
             experiment = self._find_experiment(create)
         except Exception as error:  # noqa: BLE001 - MLflow's, its database's, its client's
-            raise TrackingError(
-                f"MLflow at {without_passwords(tracking_uri())} cannot be used: {explain(error)}"
-            ) from None
+            reason = explain(error)
+            if is_in_checkout() and BROKEN.search(reason):
+                reason += f"; move {_DATABASE} away: it has the history of runs, and no results"
+            raise TrackingError(f"MLflow at {without_passwords(tracking_uri())} cannot be used: {reason}") from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
 
     def find_run(self, key: str) -> Any | None:
@@ -167,7 +173,13 @@ class Server:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
         number = os.environ.get("MLFLOW_EXPERIMENT_ID")
         if number and not name:
-            return self.client.get_experiment(number)
+            try:
+                return self.client.get_experiment(number)
+            except Exception as error:
+                if getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                advice = f"correct MLFLOW_EXPERIMENT_ID={number}, or let MLFLOW_EXPERIMENT_NAME name an experiment"
+                raise TrackingError(f"there is no such experiment; {advice}") from None
         name = name or DEFAULT_EXPERIMENT
         known = self.client.get_experiment_by_name(name)
         if known is None and create:
@@ -201,19 +213,39 @@ def artifacts_uri() -> str:
     return (home() / _ARTIFACTS).resolve().as_uri()
 
 
+def make_database() -> None:
+    """Make the checkout's database, if it is not there, with all of its tables or not at all.
+
+    MLflow needs seconds to make them, and refuses a database for ever in which a killed command has made some.
+    """
+    path = (home() / _DATABASE).resolve()
+    if path.is_file() or not is_in_checkout():
+        return
+    from mlflow import MlflowClient
+
+    unfinished = path.with_suffix(".db.new")
+    with FileLock(home() / STATE / "locks" / "mlflow.lock"):
+        if not path.is_file():
+            for left in path.parent.glob(f"{unfinished.name}*"):  # by a killed command, with SQLite's journal
+                left.unlink()
+            MlflowClient(database_url(unfinished))
+            unfinished.rename(path)
+
+
 def _follow_checkout(before: str) -> None:
     """Let MLflow find artifacts after a move of the checkout: its database has absolute addresses of the old place."""
     if before == artifacts_uri():
         return
     columns = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
-    with closing(sqlite3.connect((home() / "mlflow.db").resolve())) as database, database:
+    with closing(sqlite3.connect((home() / _DATABASE).resolve())) as database, database:
         for table, column in columns.items():
             database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (before, artifacts_uri()))
 
 
 def explain(error: Exception) -> str:
-    """Return the kind and the first line of an error."""
-    return without_passwords(f"{type(error).__name__}: {error}".splitlines()[0])
+    """Return the kind and the first line of an error; of our own the line alone, which says what to do."""
+    kind = "" if isinstance(error, IterPrefError) else f"{type(error).__name__}: "
+    return without_passwords(f"{kind}{error}".splitlines()[0])
 
 
 def check_server() -> str:
@@ -235,7 +267,7 @@ def safe_name(name: str) -> str:
 
 
 def _checkout_database() -> str:
-    return database_url((home() / "mlflow.db").resolve())
+    return database_url((home() / _DATABASE).resolve())
 
 
 def is_in_checkout() -> bool:

@@ -4,7 +4,6 @@ Prefect is imported inside functions, because its import takes a second and a ha
 """
 
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from iterpref_core.records import InputError
 from tasks.addresses import database_url, without_passwords
-from tasks.local_server import ServerError, belongs_to_user, served, write_private
+from tasks.local_server import BROKEN, ServerError, belongs_to_user, served, write_private
 from tasks.paths import STATE, home
 
 _PORT = 4200
@@ -76,7 +75,7 @@ def prefect_server(port: int | None = None) -> Iterator[str]:
             server = served("prefect", ["prefect", "server", "start"], port, settings, "/api/health", _PORT)
             address = stack.enter_context(server)
         except ServerError as error:
-            if not re.search("Can't locate revision|not a database|malformed", str(error)):
+            if not BROKEN.search(str(error)):
                 raise
             raise ServerError(
                 f"{folder / 'prefect.db'} is broken, or a newer Prefect has written it: install that version again, or "
@@ -123,18 +122,26 @@ def announced(url: str, path: Path = _ADDRESS) -> Iterator[None]:
 
 
 def running_prefect() -> str | None:
-    """Return the address of the Prefect server that is there: named by PREFECT_API_URL, or else of `iterpref ui`.
+    """Return the address of the Prefect server that is there: the one that is named, or else of `iterpref ui`.
 
     Raises:
         InputError: the server that is named does not answer, or refuses the key.
     """
-    if named := named_prefect():
-        return named
-    url = _own_server()
+    named, own = named_prefect(), _own_server()
+    url = named or own
     if url is None:
         return None
-    os.environ.setdefault("PREFECT_API_AUTH_STRING", _own_password())
-    return None if problem_of(url) else url
+    if url == own:
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", _own_password())
+    if not (problem := problem_of(url)):
+        return url
+    if not named:
+        return None
+    raise InputError(
+        f"the Prefect server at {without_passwords(named)}, which PREFECT_API_URL names, {problem}; or name none: "
+        "unset PREFECT_API_URL (`prefect config view` shows where it is set). The address of Prefect's interface "
+        "for programs ends in /api"
+    )
 
 
 def use_prefect(url: str) -> None:
@@ -147,23 +154,12 @@ def use_prefect(url: str) -> None:
 
 
 def named_prefect() -> str | None:
-    """Return the address of the server that PREFECT_API_URL names, in the environment or in Prefect's own settings.
+    """Return the address that PREFECT_API_URL names, in the environment or in Prefect's own settings.
 
     Raises:
-        InputError: the server does not answer, or refuses the key.
+        InputError: the settings are broken.
     """
-    named = os.environ.get("PREFECT_API_URL") or _named_in_settings()
-    if not named:
-        return None
-    if named == _own_server():
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", _own_password())
-    if problem := problem_of(named):
-        raise InputError(
-            f"the Prefect server at {without_passwords(named)}, which PREFECT_API_URL names, {problem}; or name none: "
-            "unset PREFECT_API_URL (`prefect config view` shows where it is set). The address of Prefect's interface "
-            "for programs ends in /api"
-        )
-    return named
+    return os.environ.get("PREFECT_API_URL") or _named_in_settings()
 
 
 def _named_in_settings() -> str | None:

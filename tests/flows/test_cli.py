@@ -4,6 +4,8 @@ import errno
 import json
 import logging
 import os
+import subprocess
+import sys
 from importlib.metadata import version
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -112,12 +114,23 @@ def test_a_mistake_is_one_message(iterpref, monkeypatch, words, message):
 
 
 @pytest.mark.parametrize("verb", ["run", "sweep", "ui"])
-def test_below_the_root_a_verb_says_where_to_stand(iterpref, monkeypatch, verb):
+def test_below_the_root_and_without_a_graph_a_verb_says_what_to_do(iterpref, monkeypatch, verb):
     """It said that all stages are up to date, whatever had been edited."""
     monkeypatch.chdir(ROOT / "docs")
     code, _, err = iterpref(verb)
     assert (code, err.count("\n"), f"cd {ROOT};" in err) == (2, 1, True), err
     assert not Path(".iterpref").exists()
+    monkeypatch.setattr("tasks.dvc.graph.CHECKOUT", Path.cwd())
+    assert "restore dvc.yaml" in iterpref(verb)[2]
+
+
+def test_a_checkout_without_a_graph_still_has_its_verbs(tmp_path):
+    """They were "No such command"."""
+    for name in ("iterpref_cli.py", "flows", "tasks", "iterpref_core"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    code = "from iterpref_cli import main; import sys; sys.argv[1:] = ['doctor', '--help']; main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "something needed is missing" in done.stdout) == (0, True), done.stderr
 
 
 def test_a_terminal_of_ascii_alone_shows_something_for_every_sign(monkeypatch):
@@ -196,6 +209,7 @@ def test_a_score_of_zero_is_printed_and_a_count_of_nothing_is_not(capsys):
     [
         (KeyboardInterrupt(), 130, "interrupted; what was finished is kept, and the same command continues"),
         (ModuleNotFoundError("no x", name="no_such_library"), 2, "no_such_library is not installed; pip install"),
+        (ImportError("no x in peft", name="peft"), 2, "no x in peft: a package is broken"),
         *[
             (OSError(number, os.strerror(number), "o.jsonl"), 2, os.strerror(number))
             for number in (errno.ENOSPC, errno.EROFS, errno.EACCES)

@@ -250,7 +250,8 @@ def test_pages_whose_server_has_ended_end_with_one_message(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     for name, does in (
-        ("named_prefect", lambda: "http://127.0.0.1:9/api"),
+        ("named_prefect", lambda: "named"),
+        ("running_prefect", lambda: "http://127.0.0.1:9/api"),
         ("create_automations", lambda: None),
         ("_serve", fail),
     ):

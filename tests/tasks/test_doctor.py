@@ -12,6 +12,7 @@ from iterpref_core.records import InputError, IterPrefError, load_params, with_v
 from tasks import doctor
 from tasks.doctor import examine_models
 from tasks.dvc.storage import check_storage
+from tasks.early_checks import refusals
 from tasks.git.command import git
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import iterpref
@@ -36,10 +37,17 @@ def test_a_model_that_is_here_is_found_and_another_is_missing_with_its_remedy(wo
     assert (absent.status, "/absent/model" in absent.detail) == ("missing", True)
 
 
-def test_a_package_that_is_not_installed_is_a_finding(monkeypatch):
+def test_a_package_that_cannot_be_imported_is_a_finding(monkeypatch):
+    """A broken `peft` was a traceback with training.lora, and without it nothing until the first training."""
     monkeypatch.setitem(sys.modules, "torch", None)
-    told = doctor._probe("accelerator", doctor._find_accelerator, "absent")
-    assert (told.status, "torch" in told.detail, "make .venv/.installed" in told.detail) == ("missing", True, True)
+    for name in [name for name in sys.modules if name.startswith("iterpref_core.training.")]:
+        monkeypatch.delitem(sys.modules, name)
+    absent = doctor._probe("accelerator", doctor._find_accelerator, "absent")
+    *_, training = doctor._versions()
+    for told in (absent, training):
+        assert (told.status, "torch" in told.detail, told.detail.endswith("&& make install")) == ("missing", True, True)
+    lora = {"training.lora": {"r": 4}}
+    assert any("torch" in message for _, message in refusals(["training@sft"], with_values(PARAMS, lora)))
 
 
 def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(tmp_path, monkeypatch, iterpref):
@@ -84,7 +92,7 @@ def test_an_endpoint_that_is_away_is_told():
 
 def test_versions_are_those_of_the_lock_or_named(monkeypatch):
     monkeypatch.setattr("tasks.outside.version", lambda _: "0.0.1+cpu")
-    (_, packages) = doctor._versions()
+    (_, packages, _) = doctor._versions()
     assert (packages.status, "torch 0.0.1 instead of " in packages.detail) == ("absent", True)
 
 
@@ -107,6 +115,22 @@ def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkey
     assert (written.training.epochs, written.training.lora, written.model.student) == (2, None, "some/model")
     code, out, _ = iterpref("init", "--set", "training.epochs=2")
     assert (code, "0 values changed" in out) == (0, True)
+
+
+def test_init_adds_the_environments_of_projects_and_a_change_of_the_profile_keeps_them(iterpref, tmp_path):
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    shutil.copy2(ROOT / "params.yaml", ".")
+    for name in ("shop", "depot"):
+        (tmp_path / name).mkdir()
+        code, _, told = iterpref("init", "--environment", f"{name}={sys.executable}:{tmp_path / name}")
+        assert code == 0, told
+    assert iterpref("init", "--profile", "own")[0] == 0
+    environments = load_params().execution.environments
+    assert {name: (each.python, each.paths[0]) for name, each in environments.items()} == {
+        name: (sys.executable, str(tmp_path / name)) for name in ("shop", "depot")
+    }
+    code, _, told = iterpref("init", "--environment", "shop")
+    assert (code, "not NAME=PYTHON:FOLDER" in told) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,13 @@ from iterpref_core.records import (
     Problem,
     Span,
     Trajectory,
-    labeled_text,
 )
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.left_out import read_left_out
 
 from ..evaluation.results_file import judged_samples, load_model_results
 from .display_names import benchmark_name, in_words, model_name
-from .pair_view import cut_lines, region_of, template_text, templates
+from .pair_view import cut_lines, region_of, shown_prompt, template_text, templates
 from .score_rows import main_benchmark
 from .summary import ReportFiles
 from .summary_record import Summary
@@ -199,7 +198,7 @@ def trajectory_entries(
         problem = problems.get(task_id) or pair
         entry: Json = {
             "id": task_id,
-            "prompt": cut(labeled_text(problem.prompt), PROMPT) if problem else "",
+            "prompt": cut(shown_prompt(problem.prompt), PROMPT) if problem else "",
             "outcome": outcome,
             "attempts": _attempts(trajectory, params),
         }
@@ -289,7 +288,7 @@ def mended_entries(summary: Summary, files: ReportFiles, benchmark: str) -> tupl
             old | before | {"lines": changed_lines([], old["lines"])},
             new | after | {"lines": changed_lines(old["lines"], new["lines"])},
         ]
-        prompt = cut(labeled_text(problems[task].prompt), PROMPT) if task in problems else ""
+        prompt = cut(shown_prompt(problems[task].prompt), PROMPT) if task in problems else ""
         # Several models may have mended one problem.
         entries.append({"id": f"{task}, {outcome}", "prompt": prompt, "outcome": outcome, "attempts": attempts})
     return +totals, entries

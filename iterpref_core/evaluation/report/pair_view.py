@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from iterpref_core.programs.source_code.line_diff import line_spans, locate_error
-from iterpref_core.records import PreferencePair, Span, labeled_text, printable_text, read_own_function
+from iterpref_core.records import PreferencePair, Prompt, Span, labeled_text, printable_text, read_own_function
 from iterpref_core.storage.jsonl import atomic_writer
 
 _CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -140,12 +140,22 @@ def region_of(pair: PreferencePair) -> Region:
     return Region(rejected, chosen, (f"Rejected y−, marked: {marked}", "Chosen y+"))
 
 
+def shown_prompt(prompt: Prompt) -> str:
+    """Return a prompt for a reader: a line replaces the outline of a module, which may have hundreds."""
+    text = labeled_text(prompt)
+    own = read_own_function(text)
+    if own is None or not own["outline"]:
+        return text
+    lines = own["module"].count("\n") + 1
+    return text.replace(own["outline"], f"(The outline of the module has {lines} lines.)\n\n")
+
+
 def pair_context(pair: PreferencePair) -> dict[str, object]:
     """Return the arguments of the templates' macro `pair`."""
     region = region_of(pair)
     return {
         "task_id": pair.task_id,
-        "prompt": labeled_text(pair.prompt),
+        "prompt": shown_prompt(pair.prompt),
         "empty": pair.rejected is not None and not region.rejected,
         "titles": region.titles,
         "rejected": cut_lines(pair.rejected or "", region.rejected),
@@ -164,21 +174,12 @@ def write_html(pairs: Iterable[PreferencePair], out: Path) -> None:
         file.write(page)
 
 
-def _without_lines_of_outline(prompt: str) -> str:
-    """Return a prompt in which a line replaces the outline of a module, which may have hundreds."""
-    own = read_own_function(prompt)
-    if own is None or not own["outline"]:
-        return prompt
-    lines = own["module"].count("\n") + 1
-    return prompt.replace(own["outline"], f"(The outline of the module has {lines} lines.)\n\n")
-
-
 def render_terminal(pair: PreferencePair) -> RenderableType:
     """Return the pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen."""
     region = region_of(pair)
     return Group(
         Text(printable_text(pair.task_id), style="bold"),
-        Text(printable_text(_without_lines_of_outline(labeled_text(pair.prompt))), style="italic"),
+        Text(printable_text(shown_prompt(pair.prompt)), style="italic"),
         _panel(region.titles[0], cut_lines(pair.rejected or "", region.rejected), "−", "red"),
         _panel(region.titles[1], cut_lines(pair.chosen, region.chosen), "+", "green"),
     )

@@ -92,7 +92,9 @@ def _is_test(stem: str) -> bool:
 
 
 def _holds_others_code(folder: Path) -> bool:
-    """Return True for a hidden folder, a cache or a virtual environment."""
+    """Return True for a hidden folder, a cache, a virtual environment, or the copy that `pip install .` leaves."""
+    if folder.name == "build" and any(folder.glob("lib*")):
+        return True
     return folder.name.startswith(".") or folder.name == "__pycache__" or (folder / "pyvenv.cfg").exists()
 
 

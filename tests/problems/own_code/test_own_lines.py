@@ -35,7 +35,7 @@ def test_a_function_is_whole_whatever_stands_before_it(tmp_path, before, ends):
 
 def test_all_files_are_read_but_tests_and_what_is_not_the_projects(tmp_path):
     names = ("a.py", "t_test.py", "test_a.py", "setup.py", "build/b.py", "docs/c.txt", ".venv/d.py", "tests/t.py")
-    write_files(tmp_path, dict.fromkeys(names, ""))
+    write_files(tmp_path, dict.fromkeys((*names, "p/build/lib/a.py"), ""))
     (tmp_path / ".#a.py").symlink_to("user@host.3021")  # an editor's lock
     assert [name for name, _ in source_files(tmp_path)] == ["a", "setup", "build.b"]
 

@@ -92,9 +92,10 @@ def test_own_functions_become_pairs_with_what_each_command_prints(depot):
     assert len(pairs) == 10
     assert {(each.chosen_by, each.rejected_by) for each in pairs} == {("good", "weak")}
 
-    shown = run("show", "--pairs", "pairs.jsonl")
-    assert "The outline of the module has 2" in shown
-    assert "class Item" not in shown
+    run("show", "--pairs", "pairs.jsonl", "--html", "pairs.html")
+    for shown in (run("show", "--pairs", "pairs.jsonl"), Path("pairs.html").read_text()):
+        assert "The outline of the module has 2" in shown
+        assert "class Item" not in shown
 
 
 @pytest.mark.parametrize(

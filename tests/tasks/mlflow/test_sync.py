@@ -4,10 +4,11 @@ import math
 import os
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import chdir, suppress
+from contextlib import chdir, closing, suppress
 from pathlib import Path
 
 import psutil
@@ -403,6 +404,26 @@ def test_the_environment_names_the_experiment_which_opens_as_one_of_trainings(na
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
     assert Server().experiment_id == "0"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "999")
+    assert "cannot be used: there is no such experiment; correct MLFLOW_EXPERIMENT_ID=999" in check_server()
+
+
+def test_a_killed_command_leaves_no_database_with_some_of_its_tables(monkeypatch):
+    """MLflow refused it for ever."""
+    Path("mlflow.db").unlink()
+
+    def killed(uri):
+        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
+            database.execute("create table experiments (x)")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mlflow.MlflowClient", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Server()
+    assert check_server() == ""
+    Path("mlflow.db").write_text("no database")
+    assert "move mlflow.db away" in check_server()
 
 
 def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing():
