@@ -22,7 +22,7 @@ STATEMENT = re.compile(
 """A line's beginning that is Python and no prose."""
 
 _LEFT_OUT = re.compile(
-    r"""^[ \t]*\#[ \t(]*(?:\.{3}|…)
+    r"""^[ \t]*\#[ \t(]*(?:\.{3}(?!\.)|…)
     | ^(?P<margin>[ \t]+)\#.*\b(?:
           as[ ](?:before|above) | unchanged | omitted
         | (?:rest[ ]of[ ]the|remaining|existing|your)[ ](?:code|function|method|class|body|logic|implementation|program)
@@ -86,8 +86,8 @@ class Excerpt:
     @property
     def whole(self) -> bool:
         """False if the text leaves out a part of itself, which mostly an earlier version has: `# same as before`."""
-        names = {"None", None, *unbound_names(self.tree)}
-        return all(left["name"] not in names for left in _LEFT_OUT.finditer(_LONG_STRING.sub("", self.code)))
+        found = {left["name"] for left in _LEFT_OUT.finditer(_LONG_STRING.sub("", self.code))}
+        return not found or found.isdisjoint({"None", None, *unbound_names(self.tree)})
 
 
 class Rank(IntEnum):
