@@ -186,5 +186,5 @@ def _first_wrong(tree: ast.Module, following: str, margin: str) -> int:
     goes_on = following.startswith((f"{margin} ", f"{margin}\t")) and not _FENCE_LINE.match(following)
     if not goes_on or not hasattr(last, "body"):
         return 0
-    decorators: list[ast.expr] = getattr(last, "decorator_list", [])
-    return min([last.lineno, *(decorator.lineno for decorator in decorators)])
+    decorated: list[ast.stmt | ast.expr] = [last, *getattr(last, "decorator_list", [])]
+    return min(node.lineno for node in decorated)

@@ -30,7 +30,7 @@ _END_TOKEN = re.compile(
 _END = re.compile(rf"{_END_TOKEN.pattern}|</(?:answer|response)>", _END_TOKEN.flags)
 """An end token, or the end of a reasoning model's answer."""
 _FIRST_TOKEN = re.compile(
-    r"(?:\s*(?:<s>|<bos>|\[BOS\]|<[|｜](?:begin|start)[_▁]?of[_▁]?(?:text|sentence|sequence)[|｜]>))+(?: (?=\S))?",
+    r"\A(?:\s*(?:<s>|<bos>|\[BOS\]|<[|｜](?:begin|start)[_▁]?of[_▁]?(?:text|sentence|sequence)[|｜]>))+(?: (?=\S))?",
     re.IGNORECASE,
 )
 """First tokens of a text, which a server has left before an answer; Llama's tokenizer adds a blank."""
@@ -59,8 +59,9 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
     text = without_reasoning(re.sub(r"\r\n?", "\n", without_first_token(text)))
     parser = Parser()
     text = before_end_token(text, entry_point, _END)
-    # An answer without prose is the program as it is.
-    if _is_program(text, entry_point, parser):
+    tree = parser.tree(text)
+    # An answer without prose, such as `Done`, is the program as it is.
+    if tree is not None and not any(map(is_prose, tree.body)) and rank(tree, entry_point):
         return text
     runs, outside = read_code(text, parser)
     if not entry_point:
@@ -145,8 +146,7 @@ def without_first_token(answer: str) -> str:
     >>> without_first_token("<s> def f(x): pass"), without_first_token("<s>    return x")
     ('def f(x): pass', '    return x')
     """
-    first = _FIRST_TOKEN.match(answer)
-    return answer[first.end() :] if first else answer
+    return _FIRST_TOKEN.sub("", answer)
 
 
 def before_end_token(text: str, entry_point: str | None = None, end: re.Pattern[str] = _END_TOKEN) -> str:
@@ -199,12 +199,6 @@ def _may_end(text: str, run: Excerpt, token: re.Match[str]) -> bool:
     return re.search(r"#.*[\w.!?)]$", text[line_start : token.start()]) is not None
 
 
-def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
-    """Return True if an answer is Python as a whole, without words that happen to be Python, such as `Done`."""
-    tree = parser.tree(text)
-    return tree is not None and not any(map(is_prose, tree.body)) and rank(tree, entry_point) > Rank.NOTHING
-
-
 def defines(program: str, entry_point: str) -> bool:
     """Return True if a program defines the function or class that a task asks for.
 
@@ -221,8 +215,6 @@ def lacks_program(code: str) -> bool:
     >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
     (True, False, False)
     """
-    if not code.strip():
-        return True
     return not _STATEMENT_LINE.search(code) and Parser().tree(code) is None
 
 
