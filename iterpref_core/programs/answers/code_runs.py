@@ -60,7 +60,7 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
         run_end = starts[end - 1] + lines[end - 1].index(last) + len(last)
         code = "".join(kept).rstrip() + "\n"
         runs.append(Excerpt(starts[number], run_end, code, tree, number in doubtful))
-    # A program within another one's string, such as in its help text, is no run.
+    # A program may have another one in a string, such as its help text.
     runs.sort(key=lambda run: (run.start, -run.end))
     ends = itertools.accumulate((run.end for run in runs), max, initial=0)
     runs = [run for run, end in zip(runs, ends, strict=False) if run.end > end]
@@ -93,7 +93,7 @@ def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
 def _doubtful_lines(lines: Sequence[str]) -> set[int]:
     """Return the numbers of the lines of blocks whose tag is not Python's. A block ends at its next fence."""
     doubtful: set[int] = set()
-    # The fence of the block, if it is such a block.
+    # The fence of a block with such a tag.
     opened = ""
     for number, line in enumerate(lines):
         fence = _FENCE_LINE.match(line)

@@ -33,8 +33,8 @@ _LEFT_OUT = re.compile(
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE,
 )
-"""A comment in the place of code, behind which nothing comes in its block but `pass` or a name; `...` behind another
-statement, and in `x = ...` and `return ...`."""
+"""A comment that replaces code: only `pass`, or a name, follows it in its block. And `...` after another statement, or
+in `x = ...` and `return ...`."""
 _LONG_STRING = re.compile(r"(\"{3}|'{3}).*?\1", re.DOTALL)
 
 _MAX_PARSED = 4_000_000
