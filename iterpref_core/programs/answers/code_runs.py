@@ -11,7 +11,7 @@ from .python_text import MAX_PROGRAM, STATEMENT, Excerpt, Parser, is_prose
 _BEGINNING = re.compile(rf"[ \t]*+(?:{STATEMENT.pattern}|[\w.\[\], \t*]+=[^=])", re.VERBOSE | re.MULTILINE)
 """The first line of code: also an assignment, if Python can parse it."""
 _OPENING_MARK = re.compile(
-    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<[a-z|][^<>\n]{0,100}>)+[ \t]*", re.IGNORECASE
+    r"(?:(?:`{3,}+|~{3,}+)[ \t]*(?:python|py)?3?|\[PYTHON\]|<[a-z|｜][^<>\n]{0,100}>)+[ \t]*", re.IGNORECASE
 )
 """A fence or any tag, such as `<parameter=content>`: code begins after it or in the next line."""
 _CLOSING_MARK = re.compile(r"```|</|\[/|<[|｜]|\[(?:DONE\]|EOS\]|EOT\]|e~\[|\|)|<(?:fim_|[\w:]+\|?>)")
@@ -60,7 +60,7 @@ def read_code(text: str, parser: Parser) -> tuple[list[Excerpt], str]:
         run_end = starts[end - 1] + lines[end - 1].index(last) + len(last)
         code = "".join(kept).rstrip() + "\n"
         runs.append(Excerpt(starts[number], run_end, code, tree, number in doubtful))
-    # A program within another one's string, such as in its help text, is no run.
+    # A program may have another one in a string, such as its help text.
     runs.sort(key=lambda run: (run.start, -run.end))
     ends = itertools.accumulate((run.end for run in runs), max, initial=0)
     runs = [run for run, end in zip(runs, ends, strict=False) if run.end > end]
@@ -75,18 +75,16 @@ def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     Marked code comes first, and the last of it before all else, since the last program counts: in an answer that costs
     more than the parser affords, such as one with 5,000 drafts, the rest is not read.
     """
+    following = None
     for number in reversed(range(len(lines))):
         line = lines[number]
         mark = _OPENING_MARK.search(line)
-        if mark is None:
-            continue
-        rest = line[mark.end() :]
-        if STATEMENT.match(rest) and not line[: mark.start()].strip():
-            yield number, rest
-            continue
-        following = next((place for place in range(number + 1, len(lines)) if lines[place].strip()), None)
-        if following is not None:
+        if mark and STATEMENT.match(line, mark.end()) and not line[: mark.start()].strip():
+            yield number, line[mark.end() :]
+        elif mark and following is not None:
             yield following, lines[following]
+        if line.strip():
+            following = number
     for number, line in enumerate(lines):
         if _BEGINNING.match(line):
             yield number, line
@@ -95,14 +93,13 @@ def _beginnings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
 def _doubtful_lines(lines: Sequence[str]) -> set[int]:
     """Return the numbers of the lines of blocks whose tag is not Python's. A block ends at its next fence."""
     doubtful: set[int] = set()
-    # The fence of the block, if it is such a block.
+    # The fence of a block with such a tag.
     opened = ""
     for number, line in enumerate(lines):
         fence = _FENCE_LINE.match(line)
-        is_closing = bool(opened) and fence is not None and not fence["info"].strip()
         if fence and opened in ("", fence["fence"]):
             opened = "" if _is_python(fence["info"].strip()) else fence["fence"]
-        if opened or is_closing:
+        if opened:
             doubtful.add(number)
     return doubtful
 
@@ -189,5 +186,5 @@ def _first_wrong(tree: ast.Module, following: str, margin: str) -> int:
     goes_on = following.startswith((f"{margin} ", f"{margin}\t")) and not _FENCE_LINE.match(following)
     if not goes_on or not hasattr(last, "body"):
         return 0
-    decorators: list[ast.expr] = getattr(last, "decorator_list", [])
-    return min([last.lineno, *(decorator.lineno for decorator in decorators)])
+    decorated: list[ast.stmt | ast.expr] = [last, *getattr(last, "decorator_list", [])]
+    return min(node.lineno for node in decorated)

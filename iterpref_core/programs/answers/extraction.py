@@ -8,15 +8,15 @@ runs of lines that are Python are ranked, and other runs complete the best one.
 import ast
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from ..source_code.names import bound_names, unbound_names, undefined_names
 from .code_runs import read_code
 from .python_text import DEFINING, STATEMENT, Excerpt, Parser, Rank, acts, is_prose, rank, reads_input
 from .reasoning import without_reasoning
 
-_WITHOUT_WIDTH = re.compile(r"""("[^"\n]*"|'[^'\n]*')|[\ufeff\u200b\u2060]""")
-"""A byte order mark or a character without width, which Python allows only in a string."""
+_ODD_BLANK = re.compile(r"""("[^"\n]*"|'[^'\n]*')|([\u00a0\u3000])|[\u00ad\ufeff\u200b-\u200d\u2060]""")
+"""A blank of another width, or a character without width, which Python allows only in a string."""
 _END_TOKEN = re.compile(
     r"""(?:^[ \t]+|(?<![ \t('"`])|(?<=```))(?:
       [<\[]\|[\w ]{1,40}\|[>\]]
@@ -30,7 +30,7 @@ _END_TOKEN = re.compile(
 _END = re.compile(rf"{_END_TOKEN.pattern}|</(?:answer|response)>", _END_TOKEN.flags)
 """An end token, or the end of a reasoning model's answer."""
 _FIRST_TOKEN = re.compile(
-    r"(?:\s*(?:<s>|<bos>|\[BOS\]|<[|｜](?:begin|start)[_▁]?of[_▁]?(?:text|sentence|sequence)[|｜]>))+(?: (?=\S))?",
+    r"\A(?:\s*(?:<s>|<bos>|\[BOS\]|<[|｜](?:begin|start)[_▁]?of[_▁]?(?:text|sentence|sequence)[|｜]>))+(?: (?=\S))?",
     re.IGNORECASE,
 )
 """First tokens of a text, which a server has left before an answer; Llama's tokenizer adds a blank."""
@@ -55,28 +55,30 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
         >>> extract_program("```python\ndef f(x): return -x\n```\nNo:\n```python\ndef f(x): return x\n```")
         'def f(x): return x\n'
     """
-    text = _WITHOUT_WIDTH.sub(lambda match: match[1] or "", answer)
+    text = _ODD_BLANK.sub(lambda match: match[1] or (" " if match[2] else ""), answer)
     text = without_reasoning(re.sub(r"\r\n?", "\n", without_first_token(text)))
     parser = Parser()
     text = before_end_token(text, entry_point, _END)
-    # An answer without prose is the program as it is.
-    if _is_program(text, entry_point, parser):
+    tree = parser.tree(text)
+    # An answer without prose, such as `Done`, is the program as it is.
+    if tree is not None and not any(map(is_prose, tree.body)) and rank(tree, entry_point):
         return text
     runs, outside = read_code(text, parser)
     if not entry_point:
         defined = (name for name in read if any(rank(run.tree, name) >= Rank.ALIAS for run in runs))
         entry_point = next(defined, None)
     least = Rank.ALIAS if entry_point else Rank.DEFINITION
+    ranks = _ranked(runs, entry_point)
     # A block with another tag is better than no program.
-    ranked = [(run, of_run) for run, of_run in _ranked(runs, entry_point) if of_run >= least or not run.doubtful]
-    best, best_rank = max(
-        ((run, of_run) for run, of_run in reversed(ranked) if of_run),
-        key=lambda pair: (pair[1] >= least, pair[0].whole, not pair[0].doubtful, pair[1]),
-        default=(None, Rank.NOTHING),
+    candidates = [run for run in reversed(runs) if ranks[run] >= (least if run.doubtful else Rank.SCRIPT)]
+    best = max(
+        candidates,
+        key=lambda run: (ranks[run] >= least, run.whole, not run.doubtful, ranks[run]),
+        default=None,
     )
     # Of "def helper(x): return x\n\ndef f(x):\n    return hel" the helper is Python, but not the program.
     rest = "" if best is None or entry_point else _FENCE.split(outside[best.end :], maxsplit=1)[0]
-    if best is not None and best_rank >= least and not _DEFINITION_LINE.search(rest):
+    if best is not None and ranks[best] >= least and not _DEFINITION_LINE.search(rest):
         return _completed(best, runs, entry_point, read)
     # A program that was cut does not parse; return it, so that it fails as a syntax error.
     cut = _cut_program(text, outside)
@@ -85,11 +87,11 @@ def extract_program(answer: str, entry_point: str | None = None, read: Iterable[
     return best.code
 
 
-def _ranked(runs: Sequence[Excerpt], entry_point: str | None) -> list[tuple[Excerpt, Rank]]:
-    """Return each run with its rank. Where no name is asked for, what reads input and acts is the program."""
-    ranked = [(run, rank(run.tree, entry_point)) for run in runs]
+def _ranked(runs: Sequence[Excerpt], entry_point: str | None) -> dict[Excerpt, Rank]:
+    """Return the rank of each run. Where no name is asked for, what reads input and acts is the program."""
+    ranks = {run: rank(run.tree, entry_point) for run in runs}
     if entry_point:
-        return ranked
+        return ranks
     # `x = input('')` and `disp(x)` are MATLAB's.
     readers = [run for run in runs if reads_input(run.tree) and not (run.doubtful and undefined_names(run.code))]
     whole = [run for run in readers if acts(run.tree)]
@@ -97,8 +99,7 @@ def _ranked(runs: Sequence[Excerpt], entry_point: str | None) -> list[tuple[Exce
         # `def main(): n = int(input())` may be in one block, and `main()` in the next.
         names = {name for run in readers for name in bound_names(run.tree)}
         whole = [run for run in runs if acts(run.tree) and names & {*unbound_names(run.tree)}]
-    starts = {run.start for run in whole}
-    return [(run, Rank.ENTRY_POINT if run.start in starts else of_run) for run, of_run in ranked]
+    return ranks | dict.fromkeys(whole, Rank.ENTRY_POINT)
 
 
 def _completed(best: Excerpt, runs: Sequence[Excerpt], entry_point: str | None, read: Iterable[str]) -> str:
@@ -109,14 +110,15 @@ def _completed(best: Excerpt, runs: Sequence[Excerpt], entry_point: str | None, 
     """
     bound = bound_names(best.tree)
     code = best.code
-    for run in runs:
+    later = [run for run in runs if run.start >= best.end]
+    for run in later:
         anew = any(rank(run.tree, name) == Rank.ENTRY_POINT for name in bound.intersection(read))
-        fits = run.whole and run.doubtful <= best.doubtful
-        if run.start >= best.end and anew and fits and rank(run.tree, entry_point) == Rank.DEFINITION:
+        is_helper = rank(run.tree, entry_point) == Rank.DEFINITION
+        if anew and is_helper and run.whole and run.doubtful <= best.doubtful:
             code += f"\n\n{run.code}"
     lacking = {*unbound_names(best.tree), *read} - bound
     # Nearest earlier run first, then the runs after the program.
-    others = [run for run in reversed(runs) if run.end <= best.start] + [run for run in runs if run.start >= best.end]
+    others = [run for run in reversed(runs) if run.end <= best.start] + later
     waiting = [(run, _definitions(run.tree)) for run in others] if lacking else []
     # What was added may lack something of a run that was passed over.
     while found := next((pair for pair in waiting if lacking & bound_names(pair[1])), None):
@@ -144,8 +146,7 @@ def without_first_token(answer: str) -> str:
     >>> without_first_token("<s> def f(x): pass"), without_first_token("<s>    return x")
     ('def f(x): pass', '    return x')
     """
-    first = _FIRST_TOKEN.match(answer)
-    return answer[first.end() :] if first else answer
+    return _FIRST_TOKEN.sub("", answer)
 
 
 def before_end_token(text: str, entry_point: str | None = None, end: re.Pattern[str] = _END_TOKEN) -> str:
@@ -198,14 +199,6 @@ def _may_end(text: str, run: Excerpt, token: re.Match[str]) -> bool:
     return re.search(r"#.*[\w.!?)]$", text[line_start : token.start()]) is not None
 
 
-def _is_program(text: str, entry_point: str | None, parser: Parser) -> bool:
-    """Return True if an answer is Python as a whole, without words that happen to be Python, such as `Done`."""
-    tree = parser.tree(text)
-    if tree is None or any(is_prose(statement) for statement in tree.body):
-        return False
-    return rank(tree, entry_point) > Rank.NOTHING
-
-
 def defines(program: str, entry_point: str) -> bool:
     """Return True if a program defines the function or class that a task asks for.
 
@@ -222,8 +215,6 @@ def lacks_program(code: str) -> bool:
     >>> lacks_program("I cannot do that."), lacks_program("def f(x:\n"), lacks_program("print(1)")
     (True, False, False)
     """
-    if not code.strip():
-        return True
     return not _STATEMENT_LINE.search(code) and Parser().tree(code) is None
 
 
@@ -232,26 +223,17 @@ def _cut_program(text: str, outside: str) -> str | None:
 
     A block that begins a definition is preferred.
     """
-    last = None
-    last_defines = False
-    for start, end in _blocks(text):
+    cut: dict[bool, str] = {}
+    # Blocks and the lines with fences between them.
+    parts = re.split(rf"^(.*(?:{_FENCE.pattern}).*\n?)", text, flags=re.MULTILINE)
+    end = 0
+    for fence, block in zip(["", *parts[1::2]], parts[::2], strict=True):
+        start = end + len(fence)
+        end = start + len(block)
         left = outside[start:end]
-        opening = text.rfind("\n", 0, max(start - 1, 0)) + 1
-        is_tagged = _PYTHON_FENCE.search(text, opening, start) is not None
-        if not left.strip() or not (is_tagged or _STATEMENT_LINE.search(left)):
-            continue
-        defines = _DEFINITION_LINE.search(left) is not None
-        if defines or not last_defines:
-            beginning = None if is_tagged else _STATEMENT_LINE.search(text, start, end)
-            last = textwrap.dedent(text[beginning.start() if beginning else start : end])
-            last_defines = defines
-    return last
-
-
-def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of text between lines with fences."""
-    start = 0
-    for mark in re.finditer(rf"^.*(?:{_FENCE.pattern}).*\n?", text, re.MULTILINE):
-        yield start, mark.start()
-        start = mark.end()
-    yield start, len(text)
+        is_tagged = _PYTHON_FENCE.search(fence) is not None
+        if left.strip() and (is_tagged or _STATEMENT_LINE.search(left)):
+            beginning = None if is_tagged else _STATEMENT_LINE.search(block)
+            is_definition = _DEFINITION_LINE.search(left) is not None
+            cut[is_definition] = textwrap.dedent(block[beginning.start() if beginning else 0 :])
+    return cut.get(True, cut.get(False))

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ..source_code.names import unbound_names
+from ..source_code.names import bound_by, name_in, unbound_names
+from ..source_code.normal_form import does_nothing
 from ..source_code.syntax_tree import parse_source
 
 STATEMENT = re.compile(
@@ -22,7 +23,7 @@ STATEMENT = re.compile(
 """A line's beginning that is Python and no prose."""
 
 _LEFT_OUT = re.compile(
-    r"""^[ \t]*\#[ \t(]*(?:\.{3}|…)
+    r"""^[ \t]*\#[ \t(]*(?:\.{3}(?!\.)|…)
     | ^(?P<margin>[ \t]+)\#.*\b(?:
           as[ ](?:before|above) | unchanged | omitted
         | (?:rest[ ]of[ ]the|remaining|existing|your)[ ](?:code|function|method|class|body|logic|implementation|program)
@@ -32,8 +33,8 @@ _LEFT_OUT = re.compile(
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE,
 )
-"""A comment in the place of code, behind which nothing comes in its block but `pass` or a name; `...` behind another
-statement, and in `x = ...` and `return ...`."""
+"""A comment that replaces code: only `pass`, or a name, follows it in its block. And `...` after another statement, or
+in `x = ...` and `return ...`."""
 _LONG_STRING = re.compile(r"(\"{3}|'{3}).*?\1", re.DOTALL)
 
 _MAX_PARSED = 4_000_000
@@ -86,8 +87,8 @@ class Excerpt:
     @property
     def whole(self) -> bool:
         """False if the text leaves out a part of itself, which mostly an earlier version has: `# same as before`."""
-        names = {"None", None, *unbound_names(self.tree)}
-        return all(left["name"] not in names for left in _LEFT_OUT.finditer(_LONG_STRING.sub("", self.code)))
+        found = {left["name"] for left in _LEFT_OUT.finditer(_LONG_STRING.sub("", self.code))}
+        return not found or found.isdisjoint({"None", None, *unbound_names(self.tree)})
 
 
 class Rank(IntEnum):
@@ -207,17 +208,16 @@ def _ranks_of_name(tree: ast.Module, nodes: Sequence[ast.AST], name: str, owner:
                 yield Rank.ALIAS
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if name not in {target.id for target in targets if isinstance(target, ast.Name)}:
-                continue
             # A lambda that its own text calls, or that ignores its arguments, is an example.
-            is_example = not isinstance(node.value, ast.Lambda) or not _reads_arguments(node.value) or acts(tree)
-            yield Rank.ALIAS if is_example else Rank.ENTRY_POINT
+            is_program = isinstance(node.value, ast.Lambda) and _reads_arguments(node.value) and not acts(tree)
+            if name in bound_by(targets):
+                yield Rank.ENTRY_POINT if is_program else Rank.ALIAS
 
 
 def _reads_arguments(function: ast.Lambda) -> bool:
     """Return False for a lambda such as `lambda a, b: 0`."""
-    arguments = {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
-    return not arguments or any(isinstance(node, ast.Name) and node.id in arguments for node in ast.walk(function.body))
+    arguments = bound_by(ast.walk(function.args))
+    return not arguments or any(name_in(node) in arguments for node in ast.walk(function.body))
 
 
 def _is_test(definition: _Definition) -> bool:
@@ -234,12 +234,5 @@ def _is_stub(definition: _Definition) -> bool:
     if isinstance(definition, ast.ClassDef):
         methods = [node for node in definition.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         return bool(methods) and all(map(_is_stub, methods))
-    return all(_holds_place(statement) for statement in definition.body)
-
-
-def _holds_place(statement: ast.stmt) -> bool:
-    """Return True for a text, such as a docstring, `...`, `pass`, and `raise NotImplementedError`."""
-    if isinstance(statement, ast.Raise):
-        return statement.exc is not None and "NotImplemented" in ast.unparse(statement.exc)
-    is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return is_text or isinstance(statement, ast.Pass)
+    written = [statement for statement in definition.body if not does_nothing(statement)]
+    return all(isinstance(one, ast.Raise) and "NotImplemented" in ast.unparse(one) for one in written)

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator
 from .syntax_tree import shared_tree
 
 _GIVEN = {*dir(builtins), "__file__"}
-_PATTERNS = ast.MatchAs | ast.MatchStar
+NAME_FIELDS = {
+    "Name": "id",
+    "arg": "arg",
+    "alias": "asname",
+    "MatchMapping": "rest",
+    **dict.fromkeys(("FunctionDef", "AsyncFunctionDef", "ClassDef", "ExceptHandler", "MatchAs", "MatchStar"), "name"),
+    **dict.fromkeys(("TypeVar", "ParamSpec", "TypeVarTuple"), "name"),
+}
+"""Kind of a node → its field that holds a name: of variables, definitions, `import … as`, patterns and parameters."""
 
 
 def undefined_names(code: str) -> list[str]:
@@ -109,18 +117,24 @@ def imported_modules(block: ast.AST) -> Iterator[str]:
 
 def bound_names(tree: ast.Module) -> set[str]:
     """Return the names that code or Python defines; also `*` after `import *`."""
-    defined = set(_GIVEN)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.alias):
-            # `import os.path` defines `os`.
-            defined.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.arg):
-            defined.add(node.arg)
-        # `case [first, *rest] as every` and `case {"a": 1, **rest}` bind names as well.
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler | _PATTERNS):
-            defined.add(node.name or "")
-        elif isinstance(node, ast.MatchMapping):
-            defined.add(node.rest or "")
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            defined.add(node.id)
-    return defined
+    nodes = list(ast.walk(tree))
+    # `import os.path` defines `os`.
+    imported = {node.name.partition(".")[0] for node in nodes if isinstance(node, ast.alias) and not node.asname}
+    return {*_GIVEN, *imported, *bound_by(nodes)}
+
+
+def bound_by(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the names that any of these nodes binds, but for imported modules."""
+    bound = set()
+    for node in nodes:
+        name = name_in(node)
+        only_reads = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        if name is not None and not only_reads:
+            bound.add(name)
+    return bound
+
+
+def name_in(node: ast.AST) -> str | None:
+    """Return the name in a node, if there is one; keywords of calls and imported modules do not count."""
+    name: str | None = getattr(node, NAME_FIELDS.get(type(node).__name__, ""), None)
+    return name

@@ -9,20 +9,12 @@ form differ by a renaming. A renaming in one scope alone may be missed.
 
 import ast
 import builtins
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 
+from .names import NAME_FIELDS, bound_by, name_in
 from .syntax_tree import shared_tree
 
 _BUILTINS = frozenset(dir(builtins))
-_NAME_FIELDS = {
-    "Name": "id",
-    "arg": "arg",
-    "alias": "asname",
-    "MatchMapping": "rest",
-    **dict.fromkeys(("FunctionDef", "AsyncFunctionDef", "ClassDef", "ExceptHandler", "MatchAs", "MatchStar"), "name"),
-    **dict.fromkeys(("TypeVar", "ParamSpec", "TypeVarTuple"), "name"),
-}
-"""Kind of a node → its field that holds a name: of variables, definitions, `import … as`, patterns and parameters."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 """Nodes that only hold others, and do not count for a program's size."""
@@ -64,7 +56,7 @@ def solution_forms(code: str) -> list[tuple[object, int]]:
     except SyntaxError:
         return []
     # A program may call its own function `sum`, which is then numbered like its other names.
-    return [_form(part, _BUILTINS - _bound_by(ast.walk(part))) for part in [*_functions(tree.body)] or [tree]]
+    return [_form(part, _BUILTINS - bound_by(ast.walk(part))) for part in [*_functions(tree.body)] or [tree]]
 
 
 def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]:
@@ -95,9 +87,9 @@ def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]
             # Of 1, 1.0 and True each equals the others.
             parts.append((type(part.value), part.value, part.kind))
             continue
-        name_field = _NAME_FIELDS.get(type(part).__name__)
+        name_field = NAME_FIELDS.get(type(part).__name__)
         if name_field:
-            name = _name(part)
+            name = name_in(part)
             parts.append(name if name is None or name in kept else numbers.setdefault(name, len(numbers)))
         if isinstance(part, ast.Global | ast.Nonlocal):
             # `global n` binds the name n, which counts as a use of it.
@@ -117,27 +109,10 @@ def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:
             yield from _functions(node.body)
 
 
-def _name(node: ast.AST) -> str | None:
-    """Return the name in a node, if there is one; keywords of calls and imported modules do not count."""
-    name: str | None = getattr(node, _NAME_FIELDS.get(type(node).__name__, ""), None)
-    return name
-
-
-def _bound_by(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return the names that any of these nodes binds."""
-    bound = set()
-    for node in nodes:
-        name = _name(node)
-        only_reads = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-        if name is not None and not only_reads:
-            bound.add(name)
-    return bound
-
-
 def _kept(tree: ast.Module, entry_point: str) -> set[str]:
     """Return the names that are not the program's own, or that other code may ask for, from outside or by keyword."""
     nodes = list(ast.walk(tree))
-    public = _bound_by(_in_scope(tree))
+    public = bound_by(_in_scope(tree))
     if entry_point:
         kept = public & {entry_point}
     else:
@@ -145,12 +120,12 @@ def _kept(tree: ast.Module, entry_point: str) -> set[str]:
     for node in nodes:
         if isinstance(node, ast.ClassDef):
             # Methods and attributes of a class can be used from outside.
-            kept |= _bound_by(_in_scope(node))
+            kept |= bound_by(_in_scope(node))
         elif isinstance(node, ast.arg):
             # A caller may pass an argument by its name.
             kept.add(node.arg)
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return kept | (used - _bound_by(nodes))
+    return kept | (used - bound_by(nodes))
 
 
 def _in_scope(node: ast.AST) -> Iterator[ast.AST]:

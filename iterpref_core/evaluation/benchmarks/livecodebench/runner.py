@@ -1,6 +1,6 @@
-"""Run a program by the rules of LiveCodeBench's own runner, as of one of two commits.
+"""Run a program by the rules of LiveCodeBench's own runner at two commits.
 
-The sandbox runs this file before a test calls one of its functions, so it imports the standard library alone. The rules
+The sandbox runs this file before a test calls a function here, so it imports the standard library alone. The rules
 come from github.com/LiveCodeBench/LiveCodeBench, file `lcb_runner/evaluation/testing_util.py`; `suite` names the
 commits. It puts objects of Python's in the place of the console, and makes a function of a program that reads standard
 input. Some programs fail there that would not on a real console, and so they do here:
@@ -122,7 +122,7 @@ def run_on_text(source: str, stdin: str, has_buffer: bool) -> str:
     Args:
         source: the program.
         stdin: the text.
-        has_buffer: the rules are those of the later commit.
+        has_buffer: judge by the later commit.
     """
     _take_away()
     named: Any = open(os.devnull)  # noqa: PTH123, SIM115 - the object of a program that imports the name `stdin`

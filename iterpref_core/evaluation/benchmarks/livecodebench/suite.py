@@ -32,7 +32,7 @@ _RUNNER = Path(__file__).with_name("runner.py").read_text(encoding="utf-8")
 PAPER_COMMIT = "15808c76fbd459a73ce6b60d111e56860ab45f6d"
 """The benchmark's commit of January 2025, whose rules judge the releases up to v5, the paper's."""
 LATER_COMMIT = "28fef95ea8c9f7a547c8329f2cd3d32b92c1fa24"
-"""The one that judges release v6: since May 2025 programs find `sys.stdin.buffer`."""
+"""The commit for release v6: since May 2025 programs find `sys.stdin.buffer`."""
 
 
 def open_suite(name: BenchmarkName, setting: EvaluationSetting) -> "LiveCodeBench":
