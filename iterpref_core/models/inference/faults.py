@@ -31,12 +31,14 @@ class Rule(NamedTuple):
         statuses: the statuses of the row; empty for all.
         code: a pattern that is found in the error's code or type; "" for any.
         words: a pattern that is found in the body; "" for any.
+        form: the server may refuse a part of the call, and answer the prompt in another form.
     """
 
     then: Then
     statuses: tuple[int, ...] = ()
     code: str = ""
     words: str = ""
+    form: bool = False
 
 
 RULES = (
@@ -65,19 +67,22 @@ RULES = (
         "pause",
         words=r"slow down|rate.?limit|too many requests|throttl|concurrent requests|peak load|(?:per|of a) minute",
     ),
-    Rule("give up the prompt", words=r"exceeds? the (?:model's )?(?:maximum|available)"),
-    Rule("repeat", (408, 409, 425, *range(500, 600))),
-    Rule("repeat", words=r"overloaded|try again|temporar|at capacity|is loading|server is busy"),
+    Rule("give up the prompt", words=r"exceeds? the (?:model's )?(?:maximum|available)", form=True),
+    Rule("repeat", (408, 409, 425, *range(501, 600))),
+    # A server whose chat template fails answers with 500, and "extraneous key [seed], … try again" is a refused part.
+    Rule("repeat", (500,), form=True),
+    Rule("repeat", words=r"overloaded|try again|temporar|at capacity|is loading|server is busy", form=True),
     Rule(
         "give up the prompt",
         words=(
             r"flagged|moderation|content.?(?:policy|filter|management)|safety|violat|prohibited|inappropriate"
             r"|must be|invalid|not support|unsupported|unrecognized"
         ),
+        form=True,
     ),
-    Rule("give up the prompt", (422,)),
+    Rule("give up the prompt", (422,), form=True),
     # Gateways pass on their providers' errors with any status: 499, 424, "Provider returned error".
-    Rule("repeat once"),
+    Rule("repeat once", form=True),
 )
 """The table of faults: the first row that fits decides."""
 
@@ -91,6 +96,7 @@ class Fault:
         said: the reason, on one line.
         text: the raw body of a refusal, or "".
         retry_after_s: the seconds that the server asks to wait; 0 if it asks for none.
+        form: the server may refuse a part of the call.
         tokens: the tokens of prompt and answer that the call has cost all the same.
     """
 
@@ -98,6 +104,7 @@ class Fault:
     said: str
     text: str = ""
     retry_after_s: float = 0.0
+    form: bool = False
     tokens: tuple[int, int] = (0, 0)
 
 
@@ -117,7 +124,7 @@ def fault_of(status: int, said: str, text: str, retry_after_s: float = 0.0) -> F
         if rule.statuses and status not in rule.statuses:
             continue
         if _found(rule.code, codes) and _found(rule.words, text):
-            return Fault(rule.then, f"{status} {said}", text, retry_after_s)
+            return Fault(rule.then, f"{status} {said}", text, retry_after_s, rule.form)
     raise AssertionError("the last row fits all")
 
 
