@@ -141,8 +141,8 @@ def seconds_to_wait(retry_after_s: float | None, response: httpx2.Response) -> f
 def _seconds(text: str) -> float:
     """Return the seconds of a duration.
 
-    >>> _seconds("1.7s"), _seconds("6m0s"), _seconds("820 ms"), _seconds("7"), _seconds("soon")
-    (1.7, 360.0, 0.82, 7.0, 0)
+    >>> _seconds("1.7s"), _seconds("6m0s"), _seconds("500 ms"), _seconds("7"), _seconds("soon")
+    (1.7, 360.0, 0.5, 7.0, 0)
     """
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
