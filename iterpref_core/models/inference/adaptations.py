@@ -1,9 +1,10 @@
 """Change calls for a server that refuses the usual one.
 
-A refusal only suggests an adaptation. It is kept, for all further calls, if the server answers a call that was made so.
+No words decide what a server refuses, since each server has its own: a refused call is made again with one part after
+the other changed, and the change of the call that is answered is kept for all further calls. The words of a refusal
+only order the changes.
 """
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,6 @@ MAX_STOPS = 4
 _END_MOST = ("\ndef ", "\nprint(", "\nclass ", "\nif __name__", "\nassert ", "\nassert")
 """The end strings that follow most functions. An end token needs no end string."""
 
-_STOP = r"\bstop\b|stop.?(?:string|sequence|word)"
-
 Body = dict[str, Any]
 
 
@@ -28,18 +27,22 @@ class Adaptation:
 
     Attributes:
         note: the change in words, for a message and the results; "" if users need not know.
-        said: a pattern that matches the refusals.
+        words: words of refusals that probably mean this part of a call.
         change: returns the body of a call, changed; the same body if there is nothing to change.
     """
 
     note: str
-    said: str
+    words: tuple[str, ...]
     change: Callable[[Body], Body]
 
+    def is_named(self, said: str) -> bool:
+        """Return True if a refusal has one of the words."""
+        return any(word in said.lower() for word in self.words)
 
-def _leave_out(field: str, note: str, said: str) -> Adaptation:
+
+def _leave_out(field: str, note: str) -> Adaptation:
     """Return the adaptation that leaves a field out."""
-    return Adaptation(note, said, lambda body: {name: value for name, value in body.items() if name != field})
+    return Adaptation(note, (field,), lambda body: {name: value for name, value in body.items() if name != field})
 
 
 def _rename_limit(body: Body) -> Body:
@@ -63,57 +66,36 @@ def _keep_four_stops(body: Body) -> Body:
 
 
 ADAPTATIONS = {
-    "max_tokens": Adaptation("", "max_completion_tokens", _rename_limit),
-    # Servers answer: "`temperature` must be strictly positive", or "temperature must be in (0.0, 1.0]".
+    "seed": _leave_out("seed", "without a seed"),
     "temperature 0": Adaptation(
         f"temperature {LEAST_TEMPERATURE} for 0",
-        r"temperature\W.{0,80}(?:positive|(?:greater|larger) than 0|> ?0(?![.\d]*[1-9])|\(0(?:\.0+)?,)",
+        ("temperature",),
         lambda body: body | {"temperature": LEAST_TEMPERATURE} if body.get("temperature") == 0 else body,
     ),
-    # OpenAI's reasoning models: "'temperature' does not support 0.0 with this model. Only the default (1) value is …"
-    "temperature": _leave_out(
-        "temperature",
-        OWN_TEMPERATURE,
-        (
-            r"temperature\W[^.]{0,80}(?:support|permitted|allowed|deprecated|only|unknown|unrecognized|must be 1\b)"
-            r"|(?:unsupported|unknown|unrecognized|unexpected|extra|only)[^.]{0,80}temperature"
-            r"|extra_forbidden.*temperature"
-        ),
-    ),
-    "seed": _leave_out("seed", "without a seed", r"\bseed\b"),
+    "temperature": _leave_out("temperature", OWN_TEMPERATURE),
     # "Conversation roles must alternate user/assistant/…": the templates of Gemma and Mistral
-    "system": Adaptation(
-        "system message in the user's",
-        (
-            r"system\W{0,3}(?:role|message|prompt|instruction)|roles?\W.{0,40}(?:system|alternate)"
-            r"|only user and assistant|developer instruction"
-        ),
-        _put_system_before_user,
-    ),
-    "fifth stop": Adaptation(f"{MAX_STOPS} end strings", _STOP, _keep_four_stops),
-    "stop": _leave_out("stop", "without end strings", _STOP),
-    "whole reply": Adaptation("streamed", r"\bstream", lambda body: body | {"stream": True}),
+    "system": Adaptation("system message in the user's", ("system", "role"), _put_system_before_user),
+    "fifth stop": Adaptation(f"{MAX_STOPS} end strings", ("stop",), _keep_four_stops),
+    "stop": _leave_out("stop", "without end strings"),
+    "max_tokens": Adaptation("", ("max_tokens", "max_completion_tokens"), _rename_limit),
+    "whole reply": Adaptation("streamed", ("stream",), lambda body: body | {"stream": True}),
 }
-"""Name → adaptation, in the order of the trials."""
+"""Name → adaptation, in the order of the trials: what changes answers least comes first."""
 
 
-def suggest(said: str, body: Body) -> str | None:
-    """Return the name of the adaptation that a refusal suggests for a call; None if it suggests none.
+def applicable(body: Body) -> set[str]:
+    """Return the names of the adaptations that change a call."""
+    return {name for name, adaptation in ADAPTATIONS.items() if adaptation.change(body) != body}
 
-    Args:
-        said: the raw body of the refusal.
-        body: the call's.
+
+def next_trial(said: str, left: Collection[str]) -> str:
+    """Return the adaptation to try next of those that are left: one that the refusal names, else the first.
+
+    >>> next_trial("no end strings: stop", {"seed", "stop"}), next_trial("E1007", {"stop", "seed"})
+    ('stop', 'seed')
     """
-    text = said.replace("\\", "")
-    for name, adaptation in ADAPTATIONS.items():
-        if adaptation.change(body) != body and re.search(adaptation.said, text, re.IGNORECASE | re.DOTALL):
-            return name
-    return None
-
-
-def set_parameter(said: str, fields: Collection[str]) -> str | None:
-    """Return the name of a field that the user has set, and a refusal names; None if it names none."""
-    return next((name for name in fields if re.search(rf"\b{re.escape(name)}\b", said)), None)
+    in_order = [name for name in ADAPTATIONS if name in left]
+    return next((name for name in in_order if ADAPTATIONS[name].is_named(said)), in_order[0])
 
 
 def adapt(body: Body, names: Collection[str]) -> Body:

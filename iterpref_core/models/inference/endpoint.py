@@ -17,13 +17,20 @@ def endpoint_url(inference: InferenceParams) -> str:
     Raises:
         ConfigError: the parameter is absent, or no URL.
     """
-    parts = urlsplit(inference.base_url or "")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(inference.base_url or "")
+        # Reading the port raises an error for one that is none, such as 99999.
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
         raise ConfigError(
             f"inference.base_url: backend {inference.backend} needs the URL of an endpoint, such as "
             f"https://api.openai.com/v1 (got {inference.base_url!r})"
         )
-    return str(inference.base_url).rstrip("/")
+    # Pages of servers show the address of a call, which the client makes of the base URL.
+    path = parts.path.rstrip("/").removesuffix("/completions").removesuffix("/chat")
+    return parts._replace(path=path).geturl()
 
 
 def address_and_query(base_url: str) -> tuple[str, dict[str, str]]:

@@ -1,14 +1,14 @@
 """Decide what follows from a call without an answer.
 
-The status decides before the words do, and a code or type before the text: a limit of a minute that names the page of
-its bill (429, Groq, OpenAI and Gemini) is not a used-up credit, and "exceeds the maximum number of concurrent requests"
-is not a prompt that is too long. Where a status leaves it open, as 400, 403 and 500 do, the words decide.
+The status decides before the words do: a limit of a minute that names the page of its bill (429, Groq, OpenAI and
+Gemini) is not a used-up credit, and "exceeds the maximum number of concurrent requests" is not a prompt that is too
+long. Where a status leaves it open, as 400, 403 and 500 do, the words decide. Whether a part of the call is at fault is
+not read in words: it is tried (`adaptations`).
 """
 
-import json
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 Then = Literal["repeat", "repeat once", "wait", "pause", "reconnect", "give up the prompt", "end the run", "no credit"]
 """The consequence of a fault.
@@ -29,14 +29,14 @@ class Rule(NamedTuple):
     Attributes:
         then: the consequence.
         statuses: the statuses of the row; empty for all.
-        code: a pattern that is found in the error's code or type; "" for any.
         words: a pattern that is found in the body; "" for any.
+        form: the server may refuse a part of the call, and answer the prompt in another form.
     """
 
     then: Then
     statuses: tuple[int, ...] = ()
-    code: str = ""
     words: str = ""
+    form: bool = False
 
 
 RULES = (
@@ -46,10 +46,9 @@ RULES = (
     # One prompt is too large, also where the words are about a limit of tokens in a minute.
     Rule("give up the prompt", (413, 414, 431, 451)),
     Rule("give up the prompt", (429,), words=r"(?:request|prompt|input) (?:is )?too large|must be reduced"),
-    Rule("no credit", (429,), code=_CREDIT),
+    Rule("no credit", (429,), words=_CREDIT),
     Rule("pause", (429,)),
     Rule("wait", (503, 529)),
-    Rule("no credit", code=_CREDIT),
     Rule(
         "no credit",
         words=rf"{_CREDIT}|exceeded your current quota|credit balance|out of credits|billing to be enabled",
@@ -65,19 +64,22 @@ RULES = (
         "pause",
         words=r"slow down|rate.?limit|too many requests|throttl|concurrent requests|peak load|(?:per|of a) minute",
     ),
-    Rule("give up the prompt", words=r"exceeds? the (?:model's )?(?:maximum|available)"),
-    Rule("repeat", (408, 409, 425, *range(500, 600))),
-    Rule("repeat", words=r"overloaded|try again|temporar|at capacity|is loading|server is busy"),
+    Rule("give up the prompt", words=r"exceeds? the (?:model's )?(?:maximum|available)", form=True),
+    Rule("repeat", (408, 409, 425, *range(501, 600))),
+    # A server whose chat template fails answers with 500, and "extraneous key [seed], … try again" is a refused part.
+    Rule("repeat", (500,), form=True),
+    Rule("repeat", words=r"overloaded|try again|temporar|at capacity|is loading|server is busy", form=True),
     Rule(
         "give up the prompt",
         words=(
             r"flagged|moderation|content.?(?:policy|filter|management)|safety|violat|prohibited|inappropriate"
             r"|must be|invalid|not support|unsupported|unrecognized"
         ),
+        form=True,
     ),
-    Rule("give up the prompt", (422,)),
+    Rule("give up the prompt", (422,), form=True),
     # Gateways pass on their providers' errors with any status: 499, 424, "Provider returned error".
-    Rule("repeat once"),
+    Rule("repeat once", form=True),
 )
 """The table of faults: the first row that fits decides."""
 
@@ -91,6 +93,7 @@ class Fault:
         said: the reason, on one line.
         text: the raw body of a refusal, or "".
         retry_after_s: the seconds that the server asks to wait; 0 if it asks for none.
+        form: the server may refuse a part of the call.
         tokens: the tokens of prompt and answer that the call has cost all the same.
     """
 
@@ -98,6 +101,7 @@ class Fault:
     said: str
     text: str = ""
     retry_after_s: float = 0.0
+    form: bool = False
     tokens: tuple[int, int] = (0, 0)
 
 
@@ -111,30 +115,8 @@ def fault_of(status: int, said: str, text: str, retry_after_s: float = 0.0) -> F
     >>> fault_of(500, "", "oops").then, fault_of(403, "", "flagged").then, fault_of(401, "", "no key").then
     ('repeat', 'give up the prompt', 'end the run')
     """
-    codes = _codes(text)
     # The first row that fits decides.
     for rule in RULES:
-        if rule.statuses and status not in rule.statuses:
-            continue
-        if _found(rule.code, codes) and _found(rule.words, text):
-            return Fault(rule.then, f"{status} {said}", text, retry_after_s)
+        if (not rule.statuses or status in rule.statuses) and re.search(rule.words, text, re.IGNORECASE):
+            return Fault(rule.then, f"{status} {said}", text, retry_after_s, rule.form)
     raise AssertionError("the last row fits all")
-
-
-def _found(pattern: str, text: str) -> bool:
-    return re.search(pattern, text, re.IGNORECASE) is not None
-
-
-def _codes(text: str) -> str:
-    """Return the codes and types of the errors in a body, or "" if the body is not such JSON."""
-    try:
-        body: Any = json.loads(text)
-    except ValueError:
-        return ""
-    codes = []
-    # Some servers send a list of errors.
-    for entry in body if isinstance(body, list) else [body]:
-        error = entry.get("error", entry) if isinstance(entry, dict) else None
-        if isinstance(error, dict):
-            codes += [str(error.get(field, "")) for field in ("code", "type", "status")]
-    return " ".join(codes)

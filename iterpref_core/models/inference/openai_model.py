@@ -6,14 +6,15 @@ import os
 import re
 from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import httpx2
 import openai
 
 from iterpref_core.records import (
     KEY_VARIABLE,
+    ConfigError,
     EndpointError,
     InferenceParams,
     InputError,
@@ -24,7 +25,7 @@ from iterpref_core.records import (
 )
 
 from ..pretrained.checkpoints import served_name
-from .adaptations import adapt, notes_of, set_parameter, suggest
+from .adaptations import ADAPTATIONS, Body, adapt, applicable, next_trial, notes_of
 from .backend import BackendSettings, Completion, Model, Request, Sampling, before_stop
 from .endpoint import address_and_query, connection_options, endpoint_url, read_key
 from .ends import FINISHED
@@ -47,6 +48,12 @@ ATTEMPTS = 10
 """Attempts for one call, with growing pauses; of a busy server, refusals without a success of any call."""
 REFUSALS = 100
 """Refusals of one call by a server that is busy for this call alone."""
+_VERSIONS = re.compile(r"(?:[-@](?:v\d[\d.:]*|\d{3,8}|\d{2,4}(?:-\d{2,4})+))*")
+"""Versions and dates at the end of a model's name: "-v2", "-0613", "-2024-08-06"."""
+TRIALS = 5
+"""Changes of one refused call, one after the other: within six calls a server answers that refuses one part."""
+SEARCHES = 3
+"""Prompts in a row that are asked otherwise in vain; the next ones are asked as usual alone."""
 
 
 class OpenAIModel(Model):
@@ -86,6 +93,9 @@ class OpenAIModel(Model):
         self._fields = {} if tokens else inference.request_fields
         self._pacing = Pacing(self.base_url, inference.requests_per_minute, inference.concurrency)
         self._answered = False
+        # Adaptations that the server does not need: it has answered calls without them that they would change.
+        self._taken: set[str] = set()
+        self._in_vain = 0
         self._said: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         # A missing key or bad address is an error before any work.
@@ -104,94 +114,145 @@ class OpenAIModel(Model):
             # Connections belong to the event loop that opened them, and each `ask_all` has a loop of its own.
             self._loop = loop
             self._clients = self._open()
-        # A call is adapted anew after each refusal.
-        path, usual = self._call(request, sampling)
-        adapted = self.adapted
-        tries = _Tries()
+            self._searching = asyncio.Lock()
+        call = _Call(*self._usual(request, sampling), request, sampling, self.adapted)
         while True:
-            body = adapt(usual, adapted)
-            outcome = await self._try(path, body, request, sampling, tries)
-            # An answer confirms the adaptations of its call.
+            outcome: Reply | Fault | None = await self._try(call, call.adapted)
+            if isinstance(outcome, Fault) and outcome.form and self._may_try(call):
+                outcome = await self._ask_otherwise(call, outcome)
             if isinstance(outcome, Reply):
-                self._learn(adapted)
-                return tries.priced(self._read(outcome, body, request, sampling))
-            is_refused = outcome.then in ("give up the prompt", "repeat once")
-            # An address that has answered may do so again.
-            may_pass = outcome.then == "repeat once" or (outcome.then == "end the run" and self._answered)
-            # A refusal that repeats the request names all its parts, so its words do not show which part is wrong.
-            is_echo = outcome.then == "repeat once" and prompt_text(request.prompt).split("\n")[0][:50] in outcome.text
-            is_trusted = is_refused and (tries.repeated or not is_echo)
-            if is_trusted and (name := self._suggested(outcome, body)) is not None:
-                adapted |= {name}
-            elif may_pass and not tries.repeated:
-                tries.repeated = True
-                await self._pacing.after_failure(1, outcome.retry_after_s)
-            elif is_refused:
-                return tries.priced(Completion("", 0, 0, f"refused: {outcome.said}"))
-            elif outcome.then in ("end the run", "no credit"):
-                raise self._ending(outcome)
-            elif tries.left:
-                await self._pacing.after_failure(tries.failures or 1, outcome.retry_after_s)
-            elif outcome.then in ("repeat", "wait"):
-                times = tries.failures + tries.refusals
-                return tries.priced(Completion("", 0, 0, f"failed: {times} times, at last: {outcome.said}"))
-            else:
-                raise self._ending(outcome)
+                self._learn(call)
+                return call.priced(self._read(outcome, call))
+            missing = await self._wait(call, outcome) if outcome else None
+            if missing is not None:
+                return call.priced(Completion("", 0, 0, missing))
 
-    async def _try(
-        self,
-        path: str,
-        body: dict[str, Any],
-        request: Request,
-        sampling: Sampling,
-        tries: "_Tries",
-    ) -> Reply | Fault:
+    async def _wait(self, call: "_Call", fault: Fault) -> str | None:
+        """Wait until a failed call can be repeated, or return why it has no answer.
+
+        Raises:
+            InputError: no call has an answer.
+            EndpointError: the server cannot be reached, or the credit is used up.
+        """
+        if fault.form:
+            self._check_fields(fault)
+        # An address that has answered may do so again.
+        may_pass = fault.then == "repeat once" or (fault.then == "end the run" and self._answered)
+        if may_pass and not call.repeated:
+            call.repeated = True
+            await self._pacing.after_failure(1, fault.retry_after_s)
+        elif fault.then in ("give up the prompt", "repeat once"):
+            return f"refused: {fault.said}"
+        elif fault.then in ("end the run", "no credit"):
+            raise self._ending(fault)
+        elif call.left:
+            await self._pacing.after_failure(call.failures or 1, fault.retry_after_s)
+        elif fault.then in ("repeat", "wait"):
+            return f"failed: {call.failures + call.refusals} times, at last: {fault.said}"
+        else:
+            raise self._ending(fault)
+        return None
+
+    def _may_try(self, call: "_Call") -> set[str]:
+        """Return the adaptations that may help a refused call: the server has answered no call of its form."""
+        if self._tokens is not None or self._in_vain == SEARCHES or len(call.tried) == TRIALS:
+            return set()
+        return applicable(adapt(call.usual, call.adapted)) - self._taken - call.tried
+
+    async def _ask_otherwise(self, call: "_Call", fault: Fault) -> Reply | Fault | None:
+        """Make a refused call again, with one part after the other changed, until the server answers.
+
+        One call tries at a time: the server is to answer within a few calls, not within a few for each in flight.
+
+        Returns:
+            The answer, whose adaptations the call then has; the last fault; None if the call is to be made again, with
+            what another call has found.
+        """
+        async with self._searching:
+            if self.adapted - call.adapted:
+                call.adapted = self.adapted
+                return None
+            while left := self._may_try(call):
+                name = next_trial(fault.text, left)
+                if fault.then != "give up the prompt":
+                    await self._pacing.after_failure(1, fault.retry_after_s)
+                outcome = await self._try(call, call.adapted | {name})
+                if isinstance(outcome, Reply):
+                    return await self._confirm(call, name, outcome)
+                if not outcome.form or not call.left:
+                    return outcome
+                call.tried.add(name)
+                # Of two parts the server may name one after the other.
+                named = ADAPTATIONS[name].is_named
+                if named(fault.text) and not named(outcome.text):
+                    call.adapted |= {name}
+                fault = outcome
+            if call.tried:
+                self._in_vain += 1
+                call.repeated = True
+            return fault
+
+    async def _confirm(self, call: "_Call", name: str, reply: Reply) -> Reply:
+        """Return the answer of a trial, or of the call as it was, if its refusal has passed: it was about no part."""
+        again = await self._try(call, call.adapted)
+        if isinstance(again, Reply):
+            call.spend(reply.answer.prompt_tokens, reply.answer.completion_tokens)
+            return again
+        call.adapted |= {name}
+        return reply
+
+    async def _try(self, call: "_Call", adapted: frozenset[str]) -> Reply | Fault:
         """Make a call at its turn, and count how it went."""
         began = await self._pacing.begin()
         try:
-            outcome = await self._post(path, body, request, sampling)
+            outcome = await self._post(call, adapt(call.usual, adapted))
         finally:
             self._pacing.end()
         if isinstance(outcome, Reply):
             self._pacing.succeeded()
             return outcome
-        tries.prompt_tokens += outcome.tokens[0]
-        tries.completion_tokens += outcome.tokens[1]
+        call.spend(*outcome.tokens)
         if outcome.then in ("wait", "pause"):
             is_busy = outcome.then == "wait"
-            tries.refusals += 1
-            tries.in_a_row = self._pacing.refused(began, outcome.retry_after_s, is_busy=is_busy)
+            call.refusals += 1
+            call.in_a_row = self._pacing.refused(began, outcome.retry_after_s, is_busy=is_busy)
         elif outcome.then in ("repeat", "reconnect"):
-            tries.failures += 1
+            call.failures += 1
         return outcome
 
-    async def _post(self, path: str, body: dict[str, Any], request: Request, sampling: Sampling) -> Reply | Fault:
-        """Make a call once."""
+    async def _post(self, call: "_Call", body: Body) -> Reply | Fault:
+        """Make a call once, with this body."""
         client = await anext(self._clients)
         # A server of this project's own reports what ended an answer.
-        limit = sampling.max_new_tokens if self._tokens is None else None
+        limit = call.sampling.max_new_tokens if self._tokens is None else None
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await client.post(path, cast_to=httpx2.Response, body=body)
-            return read_reply(response.content, request, limit)
+                response = await client.post(call.path, cast_to=httpx2.Response, body=body)
+            return read_reply(response.content, call.request, limit)
         except TimeoutError:
             # The library's own limit is one for each read: a reply that trickles would never end.
             return Fault("repeat", f"no whole reply within {self._timeout_s:g} s (inference.timeout_s)")
         except (openai.APIConnectionError, httpx2.TransportError) as error:  # the latter in the middle of an answer
             cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
-            return Fault(
-                "reconnect" if isinstance(cause, httpx2.ConnectError) else "repeat", first_line(cause or error)
-            )
+            reason = first_line(cause or error)
+            if "CERTIFICATE_VERIFY_FAILED" in reason:
+                raise ConfigError(
+                    f"{self.base_url}: {reason}; name a file with the server's certificate, or its authority's, in the "
+                    "environment variable SSL_CERT_FILE"
+                ) from None
+            return Fault("reconnect" if isinstance(cause, httpx2.ConnectError) else "repeat", reason)
         except openai.APIStatusError as error:
-            text = error.response.text
-            return fault_of(error.status_code, _reason(error), text, seconds_to_wait(error.response.headers))
+            response = error.response
+            retry_after_s = client._parse_retry_after_header(response.headers)  # noqa: SLF001 - it has no public name
+            wait_s = seconds_to_wait(retry_after_s, response)
+            return fault_of(error.status_code, _reason(error), response.text, wait_s)
         except ReplyError as error:
             fault = fault_of(error.status, f"in the reply: {_redacted(str(error))}", str(error))
             return replace(fault, tokens=error.tokens)
 
-    def _call(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
-        """Return the path and the body of a call."""
-        body: dict[str, Any] = {
+    def _usual(self, request: Request, sampling: Sampling) -> tuple[str, Body]:
+        """Return the path and the body of a call, as servers usually take it."""
+        body: Body = {
             **self._fields,
             "model": self.name,
             "seed": request.seed,
@@ -213,18 +274,18 @@ class OpenAIModel(Model):
         body["messages"] = messages
         return "/chat/completions", body
 
-    def _read(self, reply: Reply, body: dict[str, Any], request: Request, sampling: Sampling) -> Completion:
+    def _read(self, reply: Reply, call: "_Call") -> Completion:
         """Return the answer of a reply, up to its end string. An answer that is cut after that string is whole."""
         self._answered = True
         if reply.instead:
             remedy = "no tool is offered" if "call" in reply.instead else _REMEDY
             self._say_once("empty", f"an answer is empty, and {reply.instead} has its text: {remedy}")
-        if not _is_name_of(self.name, reply.model):
+        if reply.model and not _is_name_of(self.name, reply.model):
             self._say_once(
                 "model", f"the server answers by the name {_redacted(reply.model)!r}: check that it has this model"
             )
         if reply.cut_prompt is not None:
-            words = len(prompt_text(request.prompt).split())
+            words = len(prompt_text(call.request.prompt).split())
             self._say_once(
                 "prompt",
                 f"the server counts {reply.cut_prompt} tokens of a prompt of {words} words: it has cut the prompt; "
@@ -233,11 +294,11 @@ class OpenAIModel(Model):
         answer = reply.answer
         text = answer.text
         if self._tokens is not None:
-            text = self._tokens.read(text, request)
-        elif "prompt" in body:
-            text = text.removeprefix(body["prompt"])  # some servers repeat the prompt
+            text = self._tokens.read(text, call.request)
+        elif "prompt" in call.usual:
+            text = text.removeprefix(call.usual["prompt"])  # some servers repeat the prompt
         # Servers that ignore end strings run on to the limit.
-        kept = before_stop(text, sampling.stops)
+        kept = before_stop(text, call.sampling.stops)
         end = FINISHED if answer.truncated and kept != text else _redacted(answer.end)
         return replace(answer, text=kept, end=end)
 
@@ -246,30 +307,26 @@ class OpenAIModel(Model):
             self._said.add(what)
             logger.warning("model %r: %s", self.name, said)
 
-    def _suggested(self, fault: Fault, body: dict[str, Any]) -> str | None:
-        """Return the name of the adaptation that a refusal suggests for a call; None if it is about the prompt.
+    def _check_fields(self, fault: Fault) -> None:
+        """Refuse a setting of the user's that a refusal names: it is never left out.
 
         Raises:
-            InputError: the refusal names a setting of the user's, which is never left out.
+            InputError: the refusal names it, and the server has answered nothing: it is not about the prompt.
         """
-        if self._tokens is not None:
-            return None
-        field = set_parameter(fault.text, self._fields)
-        if field is None:
-            return suggest(fault.text, body)
-        # After an answer the setting cannot be at fault: the refusal is about the prompt.
-        if self._answered:
-            return None
-        raise InputError(
-            f"{self.base_url}: model {self.name!r} refuses {field}: {fault.said}; change inference.{field} or "
-            "inference.extra_body"
-        )
+        for name in () if self._answered else self._fields:
+            if re.search(rf"\b{re.escape(name)}\b", fault.text):
+                raise InputError(
+                    f"{self.base_url}: model {self.name!r} refuses {name}: {fault.said}; change inference.{name} or "
+                    "inference.extra_body"
+                )
 
-    def _learn(self, adapted: frozenset[str]) -> None:
+    def _learn(self, call: "_Call") -> None:
         """Make all further calls like the answered call."""
-        for note in notes_of(adapted - self.adapted):
+        for note in notes_of(call.adapted - self.adapted):
             logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, note)
-        self.adapted |= adapted
+        self.adapted |= call.adapted
+        self._taken |= applicable(adapt(call.usual, call.adapted))
+        self._in_vain = 0
 
     async def _open(self) -> AsyncGenerator[openai.AsyncOpenAI, None]:
         """Yield the client of the running event loop. The loop ends this generator, and so the connections."""
@@ -303,28 +360,43 @@ class OpenAIModel(Model):
 
 
 def _is_name_of(asked: str, answered: str) -> bool:
-    """Return True if two names may be of one model: `gpt-4o` and `gpt-4o-2024-08-06`, `org/coder` and `coder`.
+    """Return True if two names are of one model: what one of them has beyond the other is a date or a version.
 
-    >>> _is_name_of("org/Coder", "coder-2024"), _is_name_of("coder", "chat")
-    (True, False)
+    >>> _is_name_of("gpt-4o", "gpt-4o-2024-08-06"), _is_name_of("coder-latest", "org/coder-2411")
+    (True, True)
+    >>> _is_name_of("gpt-4o", "gpt-4o-mini"), _is_name_of("coder-2501", "coder-2411")
+    (False, False)
     """
-    first, second = (re.split(r"[/\\]", name.lower())[-1].split(":")[0] for name in (asked, answered))
-    return first in second or second in first
+    bare = (re.split(r"[/\\]", name.lower())[-1] for name in (asked, answered))
+    short, long = sorted((re.sub("[-:@]latest$", "", name) for name in bare), key=len)
+    return long.startswith(short) and _VERSIONS.fullmatch(long, len(short)) is not None
 
 
 @dataclass
-class _Tries:
-    """The tries of one call.
+class _Call:
+    """A call, and its tries.
 
     Attributes:
+        path: the path of the API.
+        usual: the body, as servers usually take it.
+        request: the request.
+        sampling: its sampling parameters.
+        adapted: how the server is asked.
+        tried: adaptations that were tried in vain.
         failures: failed tries.
         refusals: tries that a busy server refused.
         in_a_row: the server's refusals of any calls since its last success.
         repeated: a refusal that may pass has been repeated.
-        prompt_tokens: the tokens of the prompt that failed tries have cost.
+        prompt_tokens: the tokens of the prompt that further tries have cost.
         completion_tokens: the tokens of the answer that they have cost.
     """
 
+    path: str
+    usual: Body
+    request: Request
+    sampling: Sampling
+    adapted: frozenset[str]
+    tried: set[str] = field(default_factory=set)
     failures: int = 0
     refusals: int = 0
     in_a_row: int = 0
@@ -332,8 +404,13 @@ class _Tries:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    def spend(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """Count the tokens of a try whose answer is not used."""
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+
     def priced(self, answer: Completion) -> Completion:
-        """Return an answer with the tokens of the failed tries before it."""
+        """Return an answer with the tokens of the other tries."""
         prompt_tokens = answer.prompt_tokens + self.prompt_tokens
         completion_tokens = answer.completion_tokens + self.completion_tokens
         return replace(answer, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
@@ -345,7 +422,10 @@ class _Tries:
 
 
 def _reason(error: openai.APIStatusError) -> str:
-    """Return a server's reason: OpenAI's message, or the body as it came, in any shape."""
+    """Return a server's reason: the place that it redirects to, OpenAI's message, or the body as it came."""
+    place = error.response.headers.get("location")
+    if place and error.response.is_redirect:
+        return f"is a redirect to {_redacted(place)}, and prompts go to no other place than the one that you name"
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
     return _redacted(message if isinstance(message, str) else error.response.text)

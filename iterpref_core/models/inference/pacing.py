@@ -9,10 +9,10 @@ places than before, or had fewer for a moment, is used in full after some hundre
 import asyncio
 import logging
 import random
+import re
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
+
+import httpx2
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,10 @@ _SAID_S = 5.0
 """A pause of at least this many seconds is logged."""
 _LEAST_GROWTH = 1 / 125
 """The smallest amount by which an answer raises the limit."""
+_UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|[smh]|$)")
+_RETRY = re.compile(r"(?:try again|retry)\w*\W{1,5}(?:(?:in|after)\W{1,3})?(\d[\d.]* ?[a-z][\w.]*)", re.IGNORECASE)
+_SINCE_1970_S = 1e9
 
 
 class Pacing:
@@ -119,18 +123,28 @@ class Pacing:
         await asyncio.sleep(max(grown, min(retry_after_s, _LIMITED_S)))
 
 
-def seconds_to_wait(headers: Mapping[str, str]) -> float:
-    """Return the seconds that a server asks to wait, as a number or until a date; 0 if it asks for none.
+def seconds_to_wait(retry_after_s: float | None, response: httpx2.Response) -> float:
+    """Return the seconds that a server asks to wait; 0 if it asks for none.
 
-    >>> seconds_to_wait({"retry-after": "0.2"}), seconds_to_wait({"retry-after": "soon"})
-    (0.2, 0.0)
+    Args:
+        retry_after_s: what `openai` reads in the headers retry-after and retry-after-ms.
+        response: has other headers, such as "x-ratelimit-reset-tokens: 1.7s", and a text, such as "try again in 6m0s"
+            or "retryDelay": "36s". The text is about the limit that is reached, the headers are about each limit.
     """
-    stated = headers.get("retry-after", "")
-    with suppress(ValueError):
-        return max(0.0, float(stated))
-    with suppress(ValueError, OverflowError):
-        return max(0.0, parsedate_to_datetime(stated).timestamp() - time.time())
-    return 0.0
+    stated = [retry_after_s or 0.0, *(_seconds(found) for found in _RETRY.findall(response.text))]
+    resets = [_seconds(value) for name, value in response.headers.items() if "ratelimit-reset" in name]
+    wait_s = max(stated) or min(filter(None, resets), default=0.0)
+    # "Retry-After: 1764500000" is a time, in seconds since 1970.
+    return max(0.0, wait_s - time.time() if wait_s > _SINCE_1970_S else wait_s)
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of a duration.
+
+    >>> _seconds("1.7s"), _seconds("6m0s"), _seconds("500 ms"), _seconds("7"), _seconds("soon")
+    (1.7, 360.0, 0.5, 7.0, 0)
+    """
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
 def _jitter(seconds: float) -> float:

@@ -42,11 +42,11 @@ class ReplyError(ValueError):
     """A reply without an answer.
 
     Attributes:
-        status: the status in its error, or 500.
+        status: the status in its error, or 500; 502 for a reply that states no error.
         tokens: the tokens of prompt and answer that the reply counts.
     """
 
-    def __init__(self, said: str, status: int = 500, tokens: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, said: str, status: int = 502, tokens: tuple[int, int] = (0, 0)) -> None:
         super().__init__(said)
         self.status = status
         self.tokens = tokens
@@ -176,6 +176,9 @@ def _joined(stream: str) -> dict[str, Any]:
     pieces = [_object(event, "a piece of the stream") for event in events if event.strip() != "[DONE]"]
     for piece in pieces:
         reply |= {field: piece[field] for field in ("usage", "error", "model") if piece.get(field)}
+        # {"object": "error", "message": …} and {"detail": …} are errors without the name.
+        if "choices" not in piece and not piece.get("usage"):
+            reply.setdefault("error", piece)
         parts = piece.get("choices")
         part = _first(parts) if isinstance(parts, list) else None
         # Of several answers it is the first one; a call asks for one.

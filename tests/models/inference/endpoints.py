@@ -62,13 +62,14 @@ class Refusing(Scripted):
     def __init__(self, has, said, code=400):
         super().__init__()
         self.has, self.said, self.code = has, said, code
-        self.refusals = 0
+        self.refusals = self.first_answer = 0
 
     async def _respond(self, request, body, digest):
         if self.has(asked := json.loads(body)):
             self.refusals += 1
             self.bodies.append(asked)
             return web.json_response(self.said, status=self.code)
+        self.first_answer = self.first_answer or len(self.bodies) + 1
         return await super()._respond(request, body, digest)
 
 

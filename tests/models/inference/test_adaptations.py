@@ -1,19 +1,29 @@
 """What a server refuses is left out: asked once, remembered, and said."""
 
 import asyncio
+import json
+from dataclasses import replace
 
 import pytest
 
+from iterpref_core.models.inference.adaptations import ADAPTATIONS, notes_of
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.backend import Request, Sampling, ask_all
 from iterpref_core.records import ConfigError, InferenceParams, InputError
 from tests.fake_models import stored
-from tests.models.inference.endpoints import REPLIES, Refusing, Scripted
+from tests.models.inference.endpoints import SAMPLING, Refusing, Scripted, many, one
 from tests.settings import section
+
+
+@pytest.fixture(autouse=True)
+def _as_many_attempts_as_ever_without_pauses(monkeypatch):
+    monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 10)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
+
 
 STOPS = ("</s>", "\nend 1", "\nif __name__", "\nend 2", "\nprint(", "\ndef ")
 REQUEST = Request("a prompt", 3, system="Be brief.")
-GREEDY = Sampling(temperature=0.0, max_new_tokens=20, stops=STOPS)
+GREEDY = Sampling(temperature=0.0, max_new_tokens=20)
 
 
 def has_system(body):
@@ -21,59 +31,96 @@ def has_system(body):
 
 
 HAS = {
-    "temperature 0": lambda body: body["temperature"] == 0,
+    "temperature 0": lambda body: body.get("temperature") == 0,
     "system": has_system,
     "fifth stop": lambda body: len(body.get("stop", ())) > 4,
     "whole reply": lambda body: not body.get("stream"),
 }
 """Whether a request has what is refused; other parts are fields of it."""
-CASES = REPLIES["refusals"]
+REFUSALS = [
+    (403, "the operator has turned it off for safety"),
+    (422, [{"error": {"message": "your part is off the menu; try again without", "status": "ODD"}}]),
+    (500, {"detail": ""}),
+    (200, {"error": "E1007"}),
+    *(BOTH := [(400, {"error": {"message": "E1007"}}), (400, {"error": {"message": "kaput: {}"}})]),
+]
+"""Refusals in words of no other server, the last with the name of the part."""
+CASES = [(part, *refusal) for part in ADAPTATIONS for refusal in (REFUSALS if part == "system" else BOTH)]
 CHANGED = {
     "temperature 0": {"temperature": 0.01},
-    "temperature 0, an interval": {"temperature": 0.01},
-    "five stops": {"stop": ["\ndef ", "\nprint(", "\nif __name__", "</s>"]},
+    "fifth stop": {"stop": ["\ndef ", "\nprint(", "\nif __name__", "</s>"]},
     "system": {"messages": [{"role": "user", "content": "Be brief.\n\nprompt 2"}]},
-    "roles": {"messages": [{"role": "user", "content": "Be brief.\n\nprompt 2"}]},
-    "no stream": {"stream": True},
-    "limit, OpenAI's own": {"max_completion_tokens": 20},
+    "whole reply": {"stream": True},
+    "max_tokens": {"max_completion_tokens": 20},
 }
 """The fields that are sent from then on."""
 
 
-def refusing(case):
-    name, said, code = CASES[case]
-    return Refusing(HAS.get(name, lambda body: name in body), said, code)
+def refusing(part, said=None, code=400):
+    return Refusing(HAS.get(part, lambda body: part in body), said or {"error": {"message": "E1007"}}, code)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_what_a_server_refuses_is_asked_once_remembered_and_said(ask, case, tmp_path, caplog):
-    name, mock = CASES[case][0], refusing(case)
+@pytest.mark.parametrize(("part", "code", "said"), CASES)
+def test_whatever_part_a_server_refuses_it_answers_within_six_calls(ask, part, code, said, tmp_path, caplog):
+    named = "stream" if part == "whole reply" else part.split()[-1 if part == "fifth stop" else 0]
+    mock = refusing(part, json.loads(json.dumps(said).replace("{}", named)), code)
     backend = ask(mock)
+    # Chats have no end strings, and completions no system message.
+    sampling = replace(GREEDY, stops=STOPS if "stop" in part else ())
+    system = "Be brief." if part in ("system", "max_tokens") else ""
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = stored(backend, "m", store)
         for number in range(3):
-            asyncio.run(model.answer(Request(f"prompt {number}", 3, system="Be brief."), GREEDY))
-        assert name in store.known("m", "adaptation")
-    assert mock.refusals == (2 if case == "stop" else 1)
-    assert name in backend.adapted
-    # That the limit has another name is nobody's business.
-    said = 0 if name == "max_tokens" else mock.refusals
-    assert caplog.text.count("refuses the usual call, and is asked otherwise: ") == said
-    # What is not refused stays.
+            assert asyncio.run(model.answer(Request(f"prompt {number}", 3, system=system), sampling)).text
+        assert store.known("m", "adaptation") == backend.adapted == {part}
+    assert mock.first_answer <= (3 if "{}" in str(said) else 6)
+    # The call as it was is made once more, since a refusal may pass; then the server refuses nothing.
+    assert len(mock.bodies) == mock.refusals + 3
+    notes = notes_of([part])
+    assert caplog.text.count("and is asked otherwise: ") == len(notes)
     last = mock.bodies[-1]
-    for field, value in CHANGED.get(case, {}).items():
-        assert last[field] == value
-    kept = {"model", "messages", "temperature", "seed", "max_tokens", "stop"}
-    changed = {"temperature 0": "", "fifth stop": "", "system": "", "whole reply": ""}.get(name, name)
-    assert kept - {changed} <= last.keys()
+    assert CHANGED.get(part, {}).items() <= last.items()
+    # What is not refused stays.
+    changed = {part} & {"seed", "temperature", "stop", "max_tokens"}
+    assert mock.bodies[0].keys() - changed <= last.keys()
 
 
-def test_a_refusal_that_only_names_a_parameter_teaches_nothing(ask):
-    """The prompt is refused without the seed, too: it was not the seed."""
-    backend = ask(Refusing(lambda _: True, {"error": {"message": "the prompt has the word seed in it"}}))
-    answer = asyncio.run(backend.answer(REQUEST, GREEDY))
-    assert answer.missing == "refused: 400 the prompt has the word seed in it"
+def test_a_server_may_refuse_two_parts_one_after_the_other(ask):
+    """As OpenAI's reasoning models do: "Unsupported parameter: max_tokens", then the same of the temperature."""
+
+    def has(body):
+        named = [name for name in ("max_tokens", "temperature") if name in body]
+        mock.said = {"error": {"message": f"Unsupported parameter: {named[:1]}"}}
+        return named
+
+    mock = Refusing(has, None)
+    assert one(ask(mock)).text == "a prompt with 3"
+    assert {"max_completion_tokens", "seed"} <= mock.bodies[-2].keys()
+    assert mock.first_answer == 3
+
+
+def test_calls_in_flight_together_share_what_one_of_them_finds(ask):
+    mock = refusing("max_tokens")
+    answers = ask_all(ask(mock), many(20), SAMPLING)
+    assert all(answer.text for answer in answers)
+    assert mock.refusals <= 8 + 4, "each of eight calls once, and the trials of one"
+
+
+def test_a_server_that_refuses_every_call_is_not_asked_in_all_forms_for_ever(ask):
+    mock = Refusing(lambda _: True, {"error": {"message": "no seed, no answer"}})
+    backend = ask(mock)
+    for answer in ask_all(backend, many(20), SAMPLING):
+        assert answer.missing == "refused: 400 no seed, no answer"
     assert not backend.adapted
+    assert mock.refusals < 60
+
+
+def test_a_prompt_that_is_refused_after_answers_teaches_nothing(ask):
+    mock = Refusing(lambda body: "prompt 7" in str(body), {"error": {"message": "invalid seed"}})
+    backend = ask(mock, concurrency=1)
+    answers = ask_all(backend, many(9), SAMPLING)
+    assert [bool(answer.missing) for answer in answers] == [number == 7 for number in range(9)]
+    assert (mock.refusals, backend.adapted) == (1, frozenset())
 
 
 def test_the_users_parameters_are_in_each_call(ask):

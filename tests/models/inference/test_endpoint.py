@@ -1,12 +1,18 @@
 """How a server is reached: by the proxy and the certificates that the environment names, if they are for the server."""
 
+import ssl
+import subprocess
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
 import certifi
 import pytest
+from aiohttp import web
 
 from iterpref_core.models.inference.endpoint import connection_options, is_loopback
-from iterpref_core.records import ConfigError
+from iterpref_core.records import ConfigError, InputError
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
-from tests.models.inference.endpoints import echo, one, opened
+from tests.models.inference.endpoints import Scripted, echo, one, opened
 
 ELSEWHERE = "https://models.example.org/v1"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -64,3 +70,29 @@ def test_a_connection_without_tls_reads_no_certificates(monkeypatch):
 def test_certificates_of_the_users_own_are_trusted_on_this_machine(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
     assert connection_options("https://127.0.0.1:1/v1")["verify"].get_ca_certs()
+
+
+@pytest.mark.parametrize("path", ["", "/", "/chat/completions", "/completions?api-version=2024-10-21"])
+def test_the_address_of_a_call_is_a_base_url(path):
+    with serve(MockEndpoint(echo, Behavior())) as url:
+        assert one(opened(f"{url}{path}")).text == "a prompt with 3"
+
+
+def test_a_redirect_names_the_new_place_and_is_not_followed(ask):
+    moved = web.Response(status=301, headers={"location": "https://elsewhere.org/v1"})
+    with pytest.raises(InputError, match=r"301 is a redirect to https://elsewhere\.org/v1.*inference\.base_url"):
+        one(ask(Scripted(lambda _: moved)))
+
+
+def test_a_certificate_that_nobody_trusts_is_told_at_once(tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ConfigError, match=r"CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE"):
+            one(opened(f"https://127.0.0.1:{server.server_port}/v1"))
+        server.shutdown()

@@ -32,7 +32,7 @@ def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask, tmp_path):
 @pytest.mark.parametrize("body", REPLIES["failures"])
 @pytest.mark.parametrize("code", [400, 401, 500])
 def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(ask, body, code):
-    backend = ask(Scripted(*[refusal(code, body)] * 2))
+    backend = ask(Scripted(*[refusal(code, body)] * 6))
     try:
         said = one(backend).missing
     except InputError as error:

@@ -19,12 +19,12 @@ def _no_pauses(monkeypatch):
 
 @pytest.mark.parametrize("case", REPLIES["passing"])
 def test_a_refusal_that_may_pass_is_repeated_once(ask, case):
-    mock = Scripted(refusal(*REPLIES["passing"][case]))
-    assert one(ask(mock)).text == "a prompt with 3"
-    assert len(mock.bodies) == 2
-    mock = Scripted(*[refusal(*REPLIES["passing"][case])] * 3)
-    assert one(ask(mock)).missing.startswith("refused: 4")
-    assert len(mock.bodies) == 2
+    mock = Scripted(reply("x"), *[refusal(*REPLIES["passing"][case])] * 3)
+    backend = ask(mock)
+    assert one(backend).text == "x"
+    assert one(backend, "b").missing.startswith("refused: 4")
+    assert one(backend, "c").text == "c with 3"
+    assert [body["messages"][0]["content"] for body in mock.bodies] == ["a prompt", "b", "b", "c", "c"]
 
 
 ECHOES = {
@@ -44,8 +44,9 @@ def test_a_refusal_that_repeats_the_request_teaches_nothing(ask, case):
     }  # fmt: skip
     mock = Scripted(refusal(400, ECHOES[case](body)))
     backend = ask(mock)
+    # It has passed when the call is made otherwise, and the call as it was is answered, too.
     assert asyncio.run(backend.answer(asked, sampling)).text
-    assert (backend.adapted, mock.bodies[0] == mock.bodies[1]) == (frozenset(), True)
+    assert (backend.adapted, mock.bodies[0] == mock.bodies[2]) == (frozenset(), True)
 
 
 def data(text, reason=None):

@@ -6,9 +6,12 @@ import logging
 import time
 from types import SimpleNamespace
 
+import httpx2
 import pytest
 
 from iterpref_core.models.inference.pacing import Pacing, seconds_to_wait
+
+SINCE_1970 = 1.7e9
 
 
 class Clock:
@@ -98,22 +101,29 @@ def test_without_retry_after_pauses_grow_to_the_bound(clock, is_busy, longest):
         assert 0.75 * min(grown, longest) <= pause <= min(grown, longest) + 1e-9
 
 
-HEADERS = [
-    ({"retry-after": "7"}, 7),
-    ({"retry-after": "1.5"}, 1.5),
-    ({"retry-after": "0.2"}, 0.2),
-    ({"retry-after": "Thu, 01 Jan 1970 00:16:50 GMT"}, 10),
-    ({"retry-after": "Thu, 01 Jan 1970 00:00:50 GMT"}, 0),
-    ({"retry-after": "-3"}, 0),
-    ({"retry-after": "0"}, 0),
-    ({"retry-after": "soon"}, 0),
-    ({}, 0),
+STATED = [
+    (None, {}, "", 0),
+    (0.2, {}, "", 0.2),
+    (-3, {}, "", 0),
+    (1010, {}, "", 1010),
+    (SINCE_1970 + 7, {}, "", 7),
+    (None, {"x-ratelimit-reset-requests": "0s", "x-ratelimit-reset-tokens": "1.7s"}, "", 1.7),
+    (None, {"x-ratelimit-reset-requests": "8m20s", "x-ratelimit-reset-tokens": "820ms"}, "", 0.82),
+    (None, {"ratelimit-reset": "7"}, "", 7),
+    (None, {"x-ratelimit-reset": f"{SINCE_1970 + 9:.0f}"}, "", 9),
+    (None, {"x-ratelimit-reset-tokens": "2m"}, "Limit 6000, Used 5034. Please try again in 1.4s. Need more?", 1.4),
+    (0, {}, "Please try again in 6m0s.", 360),
+    (None, {}, "Please retry after 2 seconds", 2),
+    (None, {}, '{"retryDelay": "36s"}', 36),
+    (None, {"x-ratelimit-reset-tokens": "soon"}, "try again later: 3 of 3", 0),
 ]
 
 
-@pytest.mark.parametrize(("headers", "seconds"), HEADERS)
-def test_a_server_says_how_long_to_wait(clock, headers, seconds):
-    assert seconds_to_wait(headers) == pytest.approx(seconds)
+@pytest.mark.parametrize(("retry_after_s", "headers", "text", "seconds"), STATED)
+def test_a_server_says_how_long_to_wait(clock, retry_after_s, headers, text, seconds):
+    clock.now = SINCE_1970
+    response = httpx2.Response(429, headers=headers, text=text)
+    assert seconds_to_wait(retry_after_s, response) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [(7, 7), (0.2, 0.2), (3600, 120)])
