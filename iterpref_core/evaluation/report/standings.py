@@ -23,8 +23,8 @@ from .summary_record import Summary
 
 NOTE = (
     "Scores are in percent, differences in points on the same tasks. p: exact McNemar test (several samples: "
-    "randomization test), not corrected for the number of rows. kept: of the tasks that the first model solved, the "
-    "percentage that this one solves, too."
+    "randomization test), not corrected for the number of rows. kept: the percentage of the first model's solved tasks "
+    "that a model also solves."
 )
 _EMPTY = "–"
 

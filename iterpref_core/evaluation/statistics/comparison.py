@@ -14,7 +14,7 @@ class Kept(BaseModel, frozen=True):
 
     Attributes:
         solved: the number of tasks that the other model solved.
-        share: the share of them that this model solves, too.
+        share: the share of them that this model also solves.
         ci95: its 95% interval.
     """
 

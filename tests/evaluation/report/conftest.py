@@ -150,16 +150,11 @@ class Experiment:
         codeflow = CodeflowResult(
             problems=100,
             solved=97,
-            solved_but_fails_hidden=0,
-            missing=0,
-            no_program=0,
             pass_rate=dict(enumerate([0.1, 0.8, 0.9, 0.95, 0.96, 0.97])),
             llm_calls=180,
             prompt_tokens=9000,
             completion_tokens=6000,
             verdicts={"wrong_answer": 80},
-            verdicts_by_iteration={0: {"wrong_answer": 80}},
-            cost_usd=0.0,
         )
         dropped = {"unsolved": 3, "solved_by_draft": 10, "identical_ast": 7}
         pairs = PairsResult(pairs=80, dropped=dropped, contaminated=0)
