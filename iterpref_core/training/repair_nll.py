@@ -10,10 +10,10 @@ from accelerate import PartialState
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import OBJECTIVES
 
-from ..data.batches import Collator
-from ..data.tokenized_dataset import TokenizedDataset
-from .label_head import add_label_head
-from .reference import score_rows
+from .data.batches import Collator
+from .data.tokenized_dataset import TokenizedDataset
+from .model.label_head import add_label_head
+from .model.reference import score_rows
 
 _SAMPLE = 64
 """Pairs that are scored: a large model on a CPU takes minutes for them."""
