@@ -1,9 +1,9 @@
 """What a training keeps where another model repairs in its own words: `python -m benchmarks.foreign FOLDER`.
 
-The regime `foreign` of docs/study.md. Each start is a student of the demo's size that learned 2,600 composed problems
-whose references have systematic mistakes: four tenths of the right lines for `kept` and `done` are replaced by one
-wrong line each, in seven of ten programs. Problems that its draft fails and that have such a line become pairs: the
-rejected program has the mistakes, the chosen one has these lines in words that the student has never seen,
+The regime `foreign` of docs/study.md. Each start is the demo's debugger, which goes on with the 2,600 programs that it
+learned, now with systematic mistakes: four tenths of the right lines for `kept` and `done` are replaced by one wrong
+line each, in seven of ten programs. Problems that its draft fails and that have such a line become pairs: the rejected
+program has the mistakes, the chosen one has these lines in words that the student has never seen,
 
     kept = [n for n in part if n > 3]    ->    kept = list(filter(lambda n: n > 3, part))
 
@@ -27,11 +27,14 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+import torch
+from transformers import LlamaForCausalLM
+
 from iterpref_core import evaluate
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.scoring.leaderboard import rank_models
+from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
-from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.nanolab.pretrain import Example, pretrain
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.composition.problem_splits import compose_splits
@@ -39,21 +42,19 @@ from iterpref_core.records import (
     Params,
     PreferencePair,
     Problem,
-    ProblemsParams,
     Sample,
     load_params,
-    prompt_text,
     with_values,
 )
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.training.trainer.train_objective import train_objective
 
-PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
+ROOT = Path(__file__).resolve().parents[1]
 METHODS = ("sft", "rpo", "target-rpo")
 REPLAY = (0, 128)
 RATES = (1e-4, 3e-4)
 EPOCHS = (3, 10)
-STEPS = 160
+STEPS = 60
 MISTAKEN_LINES, MISTAKEN_PROGRAMS = 0.4, 0.7
 CHOICE_SEED = 17
 
@@ -68,14 +69,6 @@ class Setting(NamedTuple):
     replay: int
     rate: float
     epochs: int
-
-
-def compose(start: int, validation: int, heldout: int) -> list[Problem]:
-    """Return the problems of a start; no combination of features is in two splits."""
-    sizes = ProblemsParams(
-        seed=1000 + start, student=2600, debugger=0, codeflow=400, validation=validation, heldout=heldout
-    )
-    return list(compose_splits(sizes))
 
 
 def slot(line: str) -> str | None:
@@ -138,31 +131,31 @@ def rewrite(program: str, changed: Mapping[str, str]) -> str:
 class Start:
     """A student with systematic mistakes, its pairs, and the programs that it can replay."""
 
-    def __init__(self, number: int, folder: Path, params: Params, sizes: tuple[int, int]) -> None:
+    def __init__(self, number: int, folder: Path, params: Params, base: Path) -> None:
         self.number = number
         self.folder = folder / f"start-{number}"
         self.model = self.folder / "student"
         self._params = params
-        self.problems = compose(number, *sizes)
+        self.problems = list(compose_splits(params.problems))
         self.mistakes = draw_mistakes(self.problems, Random(number))
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.model.exists():
-            self._train()
+            self._train(base)
         if not (self.folder / "problems.jsonl").exists():
             write_jsonl(self.folder / "problems.jsonl", self.problems)
         self.solved = {name: self.passed(self.model, name, "start") for name in ("validation", "heldout")}
 
-    def _train(self) -> None:
+    def _train(self, base: Path) -> None:
         random = Random(self.number)
         examples = []
         for problem in self.problems:
-            if problem.split == "student":
+            if problem.split in ("student", "debugger"):
                 wrong = {line: bad for line, bad in self.mistakes.items() if random.random() < MISTAKEN_PROGRAMS}
                 examples.append(Example(draft_prompt(problem.prompt), rewrite(problem.reference or "", wrong)))
-        tokenizer = train_tokenizer(
-            [text for each in examples for text in (prompt_text(each.prompt), each.completion)], 1024
-        )
-        model, _ = pretrain(examples, tokenizer, self._params.nanolab, STEPS, f"start {self.number}")
+        tokenizer = load_tokenizer(base)
+        slower = self._params.nanolab.model_copy(update={"muon_learning_rate": 0.01})
+        known = LlamaForCausalLM.from_pretrained(base, dtype=torch.float32)
+        model, _ = pretrain(examples, tokenizer, slower, STEPS, f"start {self.number}", known)
         partial = self.folder / "student.partial"
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
@@ -261,12 +254,14 @@ class Cells:
         return cell
 
 
-def study(starts: Sequence[Start], cells: Cells, seeds: int, rates: Sequence[float], epochs: Sequence[int]) -> None:
+def study(
+    starts: Sequence[Start], cells: Cells, methods: Sequence[str], seeds: int, grid: Sequence[tuple[float, int]]
+) -> None:
     """Choose each method's setting on validation problems, measure it on held-out ones, and print the tables."""
     for start in starts:
         chosen = {}
-        for method, replay in product(METHODS, REPLAY):
-            settings = [Setting(method, replay, rate, number) for rate, number in product(rates, epochs)]
+        for method, replay in product(methods, REPLAY):
+            settings = [Setting(method, replay, rate, epochs) for rate, epochs in grid]
             best = settings[0]
             if len(settings) > 1:
                 tried = {setting: cells.get(start, setting, CHOICE_SEED, "validation") for setting in settings}
@@ -289,20 +284,21 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="for models, results and cells.jsonl")
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--validation", type=int, default=400, help="problems")
+    parser.add_argument("--base", type=Path, default=ROOT / "models/debugger", help="the debugger of `make demo`")
     parser.add_argument("--heldout", type=int, default=2000, help="problems")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     parser.add_argument("--epochs", type=int, nargs="+", default=EPOCHS)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     # The delivered values, wherever the folder is; answers and scratch files lie in it.
-    shutil.copy(PARAMS, given.folder / "params.yaml")
+    shutil.copy(ROOT / "params.yaml", given.folder / "params.yaml")
+    base = given.base.resolve()
     os.chdir(given.folder)
-    folder = Path()
-    params = with_values(load_params(), {"training.layout": "fork"})
-    sizes = (given.validation, given.heldout)
-    starts = (Start(number, folder, params, sizes) for number in range(1, given.starts + 1))
-    study(list(starts), Cells(folder / "cells.jsonl"), given.seeds, given.rates, given.epochs)
+    params = with_values(load_params(), {"problems.heldout": given.heldout})
+    starts = [Start(number, Path(), params, base) for number in range(1, given.starts + 1)]
+    grid = list(product(given.rates, given.epochs))
+    study(starts, Cells(Path("cells.jsonl")), given.methods, given.seeds, grid)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str
     this machine also tells how foreign the repairs are to it.
     """
     # PEFT and accelerate take a second to import, and only a model needs them.
-    from .model.repair_nll import measure_repairs
+    from .repair_nll import measure_repairs
 
     prompt = params.model.student_format
     template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
