@@ -12,6 +12,11 @@ Graph = dict[str, tuple[str, ...]]
 """Stage of dvc.yaml → the stages whose outputs it reads; a group with `foreach` is several stages."""
 ALWAYS_CHANGED = "outside"
 """The stage that DVC runs at each command (`tasks.outside`); here it is neither listed nor stale."""
+_ADVICE = {
+    "config file": "correct .dvc/config or .dvc/config.local",
+    "dvc.lock": "restore the file, or remove it: results come back from DVC's cache",
+}
+"""A part of DVC's message → what to do."""
 
 
 def check_root() -> None:
@@ -133,7 +138,8 @@ def opened_repo(root: Path) -> Iterator[Any]:
         raise InputError(f"{error.object}: DVC takes names of files in UTF-8 alone; rename the file") from None
     except DvcException as error:
         read_yaml(root / GRAPH)  # if the file is not YAML, this names the line
-        raise InputError(f"{str(error).rstrip('.')}; `dvc status` says more") from None
+        advice = next((advice for part, advice in _ADVICE.items() if part in str(error)), "`dvc status` says more")
+        raise InputError(f"{str(error).rstrip('.')}; {advice}") from None
 
 
 def name_of(stage: Any) -> str:

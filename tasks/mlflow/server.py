@@ -57,13 +57,11 @@ class Server:
         try:
             from mlflow import MlflowClient
 
-            for name in ("mlflow.store.db.utils", "mlflow.tracking.fluent", "alembic"):
-                logging.getLogger(name).setLevel(logging.ERROR)
+            make_database()
             if not tracking_uri().startswith("http"):
                 from mlflow.store.db import utils
 
                 utils.MAX_RETRY_COUNT = 3  # of ten tries the last one waits for 51 s
-            make_database()
             self.client = MlflowClient(tracking_uri())
             experiment = self._find_experiment(create)
         except Exception as error:  # noqa: BLE001 - MLflow's, its database's, its client's
@@ -218,6 +216,8 @@ def make_database() -> None:
 
     MLflow needs seconds to make them, and refuses a database for ever in which a killed command has made some.
     """
+    for name in ("mlflow.store.db.utils", "mlflow.tracking.fluent", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     path = (home() / _DATABASE).resolve()
     if path.is_file() or not is_in_checkout():
         return

@@ -136,7 +136,8 @@ def test_init_adds_the_environments_of_projects_and_a_change_of_the_profile_keep
 @pytest.mark.parametrize(
     ("harm", "name", "told"),
     [
-        (lambda: Path(".dvc/config.local").write_text("[core"), "plain dvc", "config.local"),
+        (lambda: Path(".dvc/config.local").write_text("[core"), "experiment", "config.local"),
+        (lambda: Path("dvc.lock").write_text("schema: '2.0'\nstages: {problems: {cmd: "), "experiment", "or remove it"),
         (lambda: Path("problems/mine.jsonl").write_text("{"), "problems", "mine.jsonl"),
         (lambda: shutil.rmtree(".git"), "experiment", "git"),
         (lambda: Path("code.py").unlink(), "inputs of stages", "code.py: is not here, and the stage problems reads it"),
