@@ -80,7 +80,7 @@ def test_the_address_of_a_call_is_a_base_url(path):
 
 def test_a_redirect_names_the_new_place_and_is_not_followed(ask):
     moved = web.Response(status=301, headers={"location": "https://elsewhere.org/v1"})
-    with pytest.raises(InputError, match=r"301 is a redirect to https://elsewhere\.org/v1.*inference\.base_url"):
+    with pytest.raises(InputError, match=r"301 redirects to https://elsewhere\.org/v1.*inference\.base_url"):
         one(ask(Scripted(lambda _: moved)))
 
 
