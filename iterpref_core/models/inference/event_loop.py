@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from anyio.from_thread import start_blocking_portal
-
 T = TypeVar("T")
 
 
@@ -18,6 +16,7 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
+    from anyio.from_thread import start_blocking_portal
 
     async def run() -> T:
         return await coroutine
