@@ -3,10 +3,11 @@
 import ipaddress
 import os
 import ssl
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
+
+import httpx2
 
 from iterpref_core.records import KEY_VARIABLE, ConfigError, InferenceParams
 
@@ -97,16 +98,17 @@ def _proxy(base_url: str) -> str | None:
         return None
     if "://" not in proxy:
         proxy = f"http://{proxy}"
-    kind = urlsplit(proxy).scheme.lower()
-    remedy = f"name another one in {parts.scheme.upper()}_PROXY, or the server's host in NO_PROXY"
-    if kind not in {"http", "https", "socks5", "socks5h"}:
-        raise ConfigError(f"{base_url}: the proxy of the environment has the kind {kind!r}, which is none; {remedy}")
-    if kind.startswith("socks") and find_spec("socksio") is None:
-        raise ConfigError(f"{base_url}: a {kind} proxy needs the package socksio; install it, or {remedy}")
+    try:
+        httpx2.HTTPTransport(proxy=proxy)
+    except (ValueError, ImportError) as error:  # another kind of proxy, or a package that it needs is absent
+        raise ConfigError(
+            f"{base_url}: the proxy of the environment cannot be used ({error}); name another one in "
+            f"{parts.scheme.upper()}_PROXY, or the server's host in NO_PROXY"
+        ) from None
     return proxy
 
 
-def _certificates(base_url: str) -> ssl.SSLContext | bool:
+def _certificates(base_url: str) -> ssl.SSLContext:
     """Return the certificates that are trusted: `SSL_CERT_FILE` and `SSL_CERT_DIR`, or the usual ones.
 
     Raises:
@@ -115,13 +117,9 @@ def _certificates(base_url: str) -> ssl.SSLContext | bool:
     if urlsplit(base_url).scheme == "http":
         # A connection without TLS shows no certificate, and reading the trusted ones takes each client a while.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    file = os.environ.get("SSL_CERT_FILE") or None
-    folder = os.environ.get("SSL_CERT_DIR") or None
-    if file is None and folder is None:
-        return True
     try:
-        return ssl.create_default_context(cafile=file, capath=folder)
+        return httpx2.create_ssl_context()
     except OSError as error:
         raise ConfigError(
-            f"SSL_CERT_FILE={file or ''}, SSL_CERT_DIR={folder or ''}: no certificates ({error}); correct them"
+            f"SSL_CERT_FILE={os.environ.get('SSL_CERT_FILE')}: no certificates ({error}); correct it"
         ) from None

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -18,19 +16,10 @@ def run_to_end(coroutine: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
-    begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+    from anyio.from_thread import start_blocking_portal
 
-    async def begin() -> T:
-        task = asyncio.ensure_future(coroutine)
-        begun.append((asyncio.get_running_loop(), task))
-        return await task
+    async def run() -> T:
+        return await coroutine
 
-    with ThreadPoolExecutor(1, "event-loop") as thread:
-        result = thread.submit(copy_context().run, asyncio.run, begin())
-        try:
-            return result.result()
-        except BaseException:
-            if begun and not result.done():
-                loop, task = begun[0]
-                loop.call_soon_threadsafe(task.cancel)
-            raise
+    with start_blocking_portal() as portal:
+        return portal.call(run)

@@ -115,9 +115,9 @@ class OpenAIModel(Model):
             self._loop = loop
             self._clients = self._open()
             self._searching = asyncio.Lock()
-        call = _Call(*self._usual(request, sampling), request, sampling, self.adapted)
+        call = _Call(*self._usual(request, sampling), request, sampling)
         while True:
-            outcome: Reply | Fault | None = await self._try(call, call.adapted)
+            outcome: Reply | Fault | None = await self._try(call)
             if isinstance(outcome, Fault) and outcome.form and self._may_try(call):
                 outcome = await self._ask_otherwise(call, outcome)
             if isinstance(outcome, Reply):
@@ -170,13 +170,12 @@ class OpenAIModel(Model):
         """
         async with self._searching:
             if self.adapted - call.adapted:
-                call.adapted = self.adapted
                 return None
             while left := self._may_try(call):
                 name = next_trial(fault.text, left)
                 if fault.then != "give up the prompt":
                     await self._pacing.after_failure(1, fault.retry_after_s)
-                outcome = await self._try(call, call.adapted | {name})
+                outcome = await self._try(call, name)
                 if isinstance(outcome, Reply):
                     return await self._confirm(call, name, outcome)
                 if not outcome.form or not call.left:
@@ -194,18 +193,19 @@ class OpenAIModel(Model):
 
     async def _confirm(self, call: "_Call", name: str, reply: Reply) -> Reply:
         """Return the answer of a trial, or of the call as it was, if its refusal has passed: it was about no part."""
-        again = await self._try(call, call.adapted)
+        again = await self._try(call)
         if isinstance(again, Reply):
             call.spend(reply.answer.prompt_tokens, reply.answer.completion_tokens)
             return again
         call.adapted |= {name}
         return reply
 
-    async def _try(self, call: "_Call", adapted: frozenset[str]) -> Reply | Fault:
-        """Make a call at its turn, and count how it went."""
+    async def _try(self, call: "_Call", *trial: str) -> Reply | Fault:
+        """Make a call at its turn, with what is known by then and the adaptation on trial, and count how it went."""
         began = await self._pacing.begin()
+        call.adapted |= self.adapted
         try:
-            outcome = await self._post(call, adapt(call.usual, adapted))
+            outcome = await self._post(call, adapt(call.usual, call.adapted.union(trial)))
         finally:
             self._pacing.end()
         if isinstance(outcome, Reply):
@@ -395,7 +395,7 @@ class _Call:
     usual: Body
     request: Request
     sampling: Sampling
-    adapted: frozenset[str]
+    adapted: frozenset[str] = frozenset()
     tried: set[str] = field(default_factory=set)
     failures: int = 0
     refusals: int = 0
@@ -425,10 +425,10 @@ def _reason(error: openai.APIStatusError) -> str:
     """Return a server's reason: the place that it redirects to, OpenAI's message, or the body as it came."""
     place = error.response.headers.get("location")
     if place and error.response.is_redirect:
-        return f"is a redirect to {_redacted(place)}, and prompts go to no other place than the one that you name"
+        return f"redirects to {_redacted(place)}, where no prompt is sent unless you name that address"
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
-    return _redacted(message if isinstance(message, str) else error.response.text)
+    return _redacted(message if isinstance(message, str) else error.response.text or error.response.reason_phrase)
 
 
 def _redacted(text: str) -> str:

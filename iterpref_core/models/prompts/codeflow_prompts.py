@@ -5,13 +5,13 @@ is for the embedded models, which read it through a 1k BPE and are trained on ex
 nanolab share this module. `instruct` is for models that follow instructions. Neither shows a reference solution.
 """
 
-from functools import cache
 from pathlib import Path
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 
 from iterpref_core.records import ConfigError, Prompt, Wording, question, unknown_name, with_question
+
+from .templates import fill
 
 _FOLDER = Path(__file__).with_name("codeflow_prompts")
 _TURNS = ("draft", "refine", "no_program")
@@ -67,17 +67,6 @@ def refine_prompt(
 
 def _worded(wording: Wording, turn: str, prompt: str, code: str = "", feedback: str = "") -> str:
     """Return a request in a wording."""
-    values = {"prompt": prompt, "code": code, "feedback": feedback}
-    template = _template(wording, turn)
-    try:
-        return template.render(turn=turn, **{name: value.rstrip("\r\n") for name, value in values.items()})
-    except TemplateError as error:
-        raise ConfigError(f"codeflow.wording: {wording}: {turn}: {error}; correct the template") from None
-
-
-@cache
-def _template(wording: Wording, turn: str) -> Template:
-    """Read a template. A newline at its end is not part of the prompt."""
     own = Path(wording)
     path = _FOLDER / wording / f"{turn}.jinja"
     if not path.is_file():
@@ -85,8 +74,7 @@ def _template(wording: Wording, turn: str) -> Template:
     if not path.is_file():
         shipped = sorted(folder.name for folder in _FOLDER.iterdir() if folder.is_dir())
         raise ConfigError(f"codeflow.wording: {unknown_name('wording', wording, shipped)}; {path} is no file either")
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     try:
-        return environment.from_string(path.read_text(encoding="utf-8"))
+        return fill(path, turn=turn, prompt=prompt, code=code, feedback=feedback)
     except (TemplateError, UnicodeDecodeError) as error:
         raise ConfigError(f"codeflow.wording: {path}: {error}; correct the template") from None

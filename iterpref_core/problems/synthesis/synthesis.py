@@ -72,7 +72,7 @@ def make_tree(
     with show_progress("features of seed code", None) as advance:
         programs = fit_seeds(read_seeds(source), SEED_CHARS, reason_against, seeds)
         requests = (
-            Request(fill(PROMPTS / "extract.txt", {"categories": _CATEGORIES, "code": program}), _SEED)
+            Request(fill(PROMPTS / "extract.jinja", categories=_CATEGORIES, code=program), _SEED)
             for program in programs
         )
         for paths in ask_parsed(backend, requests, _sampling(params), read_features, calls):
@@ -117,10 +117,10 @@ def evolve(
     for position in range(params.subtrees):
         random = Random(f"{_SEED}/evolve/{tree.rounds}/{position}")
         subtree = show(tree.sample(BREADTH, FEATURE_TEMPERATURE, random))
-        values = {"categories": _CATEGORIES, "depth": str(MAX_DEPTH), "subtree": subtree}
+        asked = fill(PROMPTS / "evolve.jinja", categories=_CATEGORIES, depth=str(MAX_DEPTH), subtree=subtree)
         # A subtree that is drawn again gets another answer.
         seed = _SEED + tree.rounds * params.subtrees + position
-        requests.append(Request(fill(PROMPTS / "evolve.txt", values), seed))
+        requests.append(Request(asked, seed))
     for paths in ask_parsed(backend, requests, _sampling(params), read_features, counts):
         counts["features"] += tree.grow(paths or ())
     tree.rounds += 1
@@ -207,8 +207,8 @@ def _problem_requests(tree: FeatureTree, count: int, offered: list[tuple[Feature
         features = tree.sample(BREADTH, FEATURE_TEMPERATURE, Random(f"{_SEED}/problem/{number}"))
         offered.append(features)
         lines = [f"{position}. {SEPARATOR.join(path)}" for position, path in enumerate(features, start=1)]
-        fields = {"features": "\n".join(lines), "form": json.dumps(Draft.model_json_schema())}
-        yield Request(fill(PROMPTS / "problem.txt", fields), _SEED + number)
+        form = json.dumps(Draft.model_json_schema())
+        yield Request(fill(PROMPTS / "problem.jinja", features="\n".join(lines), form=form), _SEED + number)
 
 
 def _runnable(
