@@ -174,7 +174,7 @@ function refocus(id, text) {
 // The address says what is open, so that a link leads there.
 function follow() {
   const asked = new URLSearchParams(location.hash.slice(1)), id = asked.get("problem"), outcome = asked.get("outcome");
-  if (Object.hasOwn(data.totals, outcome)) { $("outcome").value = outcome; filterProblems(); }
+  if (Object.hasOwn(data.totals, outcome)) { $("outcome").value = outcome; filterProblems(); $("problems").scrollIntoView(); }
   if (!data.trajectories.some(item => item.id === id)) return;
   show(id, Number(asked.get("step")) || 0);
   if (matchMedia("(max-width: 55.99rem)").matches) $("problem-detail").scrollIntoView();
