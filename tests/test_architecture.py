@@ -50,6 +50,7 @@ ROOMS = {
         "objectives",
         "data",
         "model",
+        "repair_nll",
         "pair_file",
         "trainer",
         "estimate",
