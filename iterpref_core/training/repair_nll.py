@@ -53,7 +53,7 @@ def measure_repairs(model: Path | str, rows: TokenizedDataset) -> dict[str, Any]
     if not repair or not own:
         return {}
     of_repair, of_own = float(np.mean(repair)), float(np.mean(own))
-    ratio = of_repair / of_own
+    ratio = of_repair / max(of_own, 1e-6)
     meaning = "are in words of the model's own"
     if ratio > _FOREIGN:
         meaning = "are foreign to the model: they cost what it can do, unless some of that is replayed (pairs.replay)"
