@@ -282,7 +282,9 @@ def main() -> None:
     """Run the study, or the part of it that the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for models, results and cells.jsonl")
-    parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument(
+        "--starts", type=int, nargs="+", default=(1, 2, 3), help="numbers, each with mistakes of its own"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--base", type=Path, default=ROOT / "models/debugger", help="the debugger of `make demo`")
     parser.add_argument("--heldout", type=int, default=2000, help="problems")
@@ -296,7 +298,7 @@ def main() -> None:
     base = given.base.resolve()
     os.chdir(given.folder)
     params = with_values(load_params(), {"problems.heldout": given.heldout})
-    starts = [Start(number, Path(), params, base) for number in range(1, given.starts + 1)]
+    starts = [Start(number, Path(), params, base) for number in given.starts]
     grid = list(product(given.rates, given.epochs))
     study(starts, Cells(Path("cells.jsonl")), given.methods, given.seeds, grid)
 
