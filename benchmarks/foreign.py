@@ -9,7 +9,7 @@ program has the mistakes, the chosen one has these lines in words that the stude
 
 Drafts that pass can be replayed. Each method, with and without replay, chooses a rate and a number of epochs on
 validation problems with one seed; new seeds of that setting are then measured once on held-out problems. With one rate
-and one number nothing is chosen.
+and one number there is no choice to make.
 
 `cells.jsonl` keeps each measurement, so the same command goes on after a kill. A cell has `pass_at_1`, its parts on
 problems `with_mistake` and `others`, and `kept`, the share of what the start solved that is still solved.
@@ -162,7 +162,7 @@ class Start:
         partial.rename(self.model)
 
     def has_mistake(self, problem: Problem) -> bool:
-        """Return True if a line of the reference is one that the student gets wrong."""
+        """Return True if the reference has a line that the student gets wrong."""
         return any(line in self.mistakes for line in (problem.reference or "").splitlines())
 
     def passed(self, model: Path, benchmark: str, name: str, problems: Path | None = None) -> set[str]:
@@ -233,7 +233,7 @@ class Start:
 
 
 class Cells:
-    """The measurements, one a line of a file; one that is there is not measured again."""
+    """The measurements, one a line of a file; none is made twice."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -282,7 +282,9 @@ def main() -> None:
     """Run the study, or the part of it that the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="for models, results and cells.jsonl")
-    parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument(
+        "--starts", type=int, nargs="+", default=(1, 2, 3), help="numbers, each with mistakes of its own"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--base", type=Path, default=ROOT / "models/debugger", help="the debugger of `make demo`")
     parser.add_argument("--heldout", type=int, default=2000, help="problems")
@@ -296,7 +298,7 @@ def main() -> None:
     base = given.base.resolve()
     os.chdir(given.folder)
     params = with_values(load_params(), {"problems.heldout": given.heldout})
-    starts = [Start(number, Path(), params, base) for number in range(1, given.starts + 1)]
+    starts = [Start(number, Path(), params, base) for number in given.starts]
     grid = list(product(given.rates, given.epochs))
     study(starts, Cells(Path("cells.jsonl")), given.methods, given.seeds, grid)
 

@@ -1,4 +1,4 @@
-"""Measure how foreign the repairs of pairs are to a model: its NLL of D+ beside its NLL of D-."""
+"""Measure how foreign the repairs of pairs are to a model: its NLL of D+, compared with its NLL of D-."""
 
 from pathlib import Path
 from random import Random
@@ -23,10 +23,10 @@ _FOREIGN = 10
 
 
 def measure_repairs(model: Path | str, rows: TokenizedDataset) -> dict[str, Any]:
-    """Return what a model's NLL says of the repairs; nothing if no pair has both D+ and D-.
+    """Return a model's NLL of the repairs and of its own words; an empty dictionary if no pair has D+ and D-.
 
     Args:
-        model: a folder, or a hub id whose weights are on this machine; nothing is downloaded.
+        model: a folder, or a hub id whose weights are on this machine, since they are not downloaded.
         rows: tokenized pairs with their regions.
 
     Returns:
@@ -53,7 +53,7 @@ def measure_repairs(model: Path | str, rows: TokenizedDataset) -> dict[str, Any]
     if not repair or not own:
         return {}
     of_repair, of_own = float(np.mean(repair)), float(np.mean(own))
-    ratio = of_repair / of_own
+    ratio = of_repair / max(of_own, 1e-6)
     meaning = "are in words of the model's own"
     if ratio > _FOREIGN:
         meaning = "are foreign to the model: they cost what it can do, unless some of that is replayed (pairs.replay)"
