@@ -3,10 +3,10 @@
 import json
 import logging
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice, repeat
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -150,12 +150,14 @@ def judged_samples(folder: Path, benchmark: str, result: Measured) -> Iterator[t
         benchmark: the benchmark's name.
         result: its result.
     """
-    numbers = Counter[str]()
+    outcomes = {
+        task: zip(verdicts, (result.feedback or {}).get(task, repeat("")), strict=False)
+        for task, verdicts in result.verdicts.items()
+    }
     for sample in read_jsonl(folder / SAMPLES / f"{benchmark}.jsonl", Sample):
-        number = numbers[sample.task_id]
-        numbers[sample.task_id] += 1
-        said = (result.feedback or {}).get(sample.task_id)
-        yield sample, result.verdicts[sample.task_id][number], said[number] if said else ""
+        # The next of its task.
+        for verdict, said in islice(outcomes.get(sample.task_id, ()), 1):
+            yield sample, verdict, said
 
 
 def warn_of_absent_benchmarks(results: ModelResults) -> None:
