@@ -275,8 +275,7 @@ def mended_entries(summary: Summary, files: ReportFiles, benchmark: str) -> tupl
             chosen += [(outcome, model, task, word == "mended") for task in shown]
     wanted = {task for _, _, task, _ in chosen}
     problems = read_chosen(files.problems, Problem, wanted)
-    models = {model for _, model, _, _ in chosen}
-    names = {"base"} | models if models else ()
+    names = {name for _, model, _, _ in chosen for name in ("base", model)}
     answers = {model: _answers(files.results / model, benchmark, wanted) for model in names}
     entries = []
     for outcome, model, task, mended in chosen:
