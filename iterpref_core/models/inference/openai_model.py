@@ -87,8 +87,7 @@ class OpenAIModel(Model):
         self.concurrency = inference.concurrency
         self._tokens = tokens
         self.adapted = adapted
-        self._api = inference.api
-        self._timeout_s = inference.timeout_s
+        self._inference = inference
         # A server of this project's own is asked as a model in this process is.
         self._fields = {} if tokens else inference.request_fields
         self._pacing = Pacing(self.base_url, inference.requests_per_minute, inference.concurrency)
@@ -226,12 +225,12 @@ class OpenAIModel(Model):
         # A server of this project's own reports what ended an answer.
         limit = call.sampling.max_new_tokens if self._tokens is None else None
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._inference.timeout_s):
                 response = await client.post(call.path, cast_to=httpx2.Response, body=body)
             return read_reply(response.content, call.request, limit)
         except TimeoutError:
             # The library's own limit is one for each read: a reply that trickles would never end.
-            return Fault("repeat", f"no whole reply within {self._timeout_s:g} s (inference.timeout_s)")
+            return Fault("repeat", f"no whole reply within {self._inference.timeout_s:g} s (inference.timeout_s)")
         except (openai.APIConnectionError, httpx2.TransportError) as error:  # the latter in the middle of an answer
             cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
             reason = first_line(cause or error)
@@ -263,7 +262,7 @@ class OpenAIModel(Model):
             body["stop"] = list(sampling.stops)
         if self._tokens is not None:
             return "/completions", body | self._tokens.body(request, sampling)
-        if self._api == "completions" or request.raw:
+        if self._inference.api == "completions" or request.raw:
             body["prompt"] = whole_characters(prompt_text(request.prompt)) + ("" if request.raw else "\n")
             return "/completions", body
         messages = chat_messages(request.prompt)
@@ -338,7 +337,7 @@ class OpenAIModel(Model):
             default_query=query,
             # Azure's name for it.
             default_headers={"api-key": key} if query else {},
-            timeout=self._timeout_s,
+            timeout=self._inference.timeout_s,
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(**connection_options(self.base_url)),
         ) as client:

@@ -106,23 +106,6 @@ def test_calls_in_flight_together_share_what_one_of_them_finds(ask):
     assert mock.refusals <= 8 + 4, "each of eight calls once, and the trials of one"
 
 
-def test_a_server_that_refuses_every_call_is_not_asked_in_all_forms_for_ever(ask):
-    mock = Refusing(lambda _: True, {"error": {"message": "no seed, no answer"}})
-    backend = ask(mock)
-    for answer in ask_all(backend, many(20), SAMPLING):
-        assert answer.missing == "refused: 400 no seed, no answer"
-    assert not backend.adapted
-    assert mock.refusals < 60
-
-
-def test_a_prompt_that_is_refused_after_answers_teaches_nothing(ask):
-    mock = Refusing(lambda body: "prompt 7" in str(body), {"error": {"message": "invalid seed"}})
-    backend = ask(mock, concurrency=1)
-    answers = ask_all(backend, many(9), SAMPLING)
-    assert [bool(answer.missing) for answer in answers] == [number == 7 for number in range(9)]
-    assert (mock.refusals, backend.adapted) == (1, frozenset())
-
-
 def test_the_users_parameters_are_in_each_call(ask):
     mock = Scripted()
     named = {"top_p": 0.9, "top_k": 20, "min_p": 0.1, "reasoning_effort": "low"}
