@@ -132,5 +132,6 @@ def _log_artifacts(server: Server, run_id: str, deps: Iterable[Artifact], outs: 
     # MLflow would list a model again that is logged again.
     there = {model.model_id for model in server.client.get_run(run_id).outputs.model_outputs}
     written = [LoggedModelOutput(model.model_id, step=0) for model in models["output"] if model.model_id not in there]
-    server.client.log_outputs(run_id, models=written)
+    if written:  # a tracking server refuses an empty list
+        server.client.log_outputs(run_id, models=written)
     return models["input"]

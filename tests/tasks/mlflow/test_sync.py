@@ -21,6 +21,7 @@ from tasks.doctor import examine_services
 from tasks.dvc.observation import Artifact, LockedStage
 from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
+from tasks.local_server import served
 from tasks.mlflow import sync
 from tasks.mlflow.entry import Entry, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
 from tasks.mlflow.pages import ADDRESS, page_of_run
@@ -157,6 +158,19 @@ def test_a_model_has_its_scores_and_the_row_of_the_command_has_those_of_all():
     assert len(found) == 6, "what did not run here has no row"
 
 
+@pytest.mark.slow
+def test_a_tracking_server_takes_what_a_database_takes(monkeypatch):
+    """It refused each stage that had made no model, and the command's row."""
+    stages = (finished("pairs"), finished("training@sft", TRAINED), finished("report", LockedStage(deps=(MODEL,))))
+    settings = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with served("mlflow", ["mlflow", "server", "--workers", "1"], None, settings, "/health") as url:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        for _ in range(2):
+            write(*stages)
+        assert runs().keys() == {"beta=0.3", *(stage.name for stage in stages)}
+    assert kept_entries() == []
+
+
 def test_each_command_has_its_own_row_and_stages_of_one_dvc_repro_share_it():
     alone = [begun({"a": 1}) for _ in range(2)]
     shared = [begun({"a": 1}, "dvc repro", process=psutil.Process()) for _ in range(2)]
@@ -217,6 +231,7 @@ COMMAND = """
 import os, signal
 from iterpref_core.records.config import load_params
 from tasks.git.source import Source
+from tasks.local_server import served
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
 
