@@ -36,13 +36,13 @@ def ask(address: str, module: str, *arguments: str) -> NoReturn:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(address)
-    except OSError:  # the system has killed the server: it is large
+        signal.signal(signal.SIGTERM, lambda *_: connection.shutdown(socket.SHUT_WR))
+        socket.send_fds(connection, [b"\n"], [0, 1, 2])
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        code = int(connection.recv(16) or -signal.SIGKILL)
+    except OSError:  # the system has killed the server, which is large, before it has made a copy
         os.environ["ITERPREF_PARENT"] = str(os.getppid())
         os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
-    signal.signal(signal.SIGTERM, lambda *_: connection.shutdown(socket.SHUT_WR))
-    socket.send_fds(connection, [b"\n"], [0, 1, 2])
-    connection.sendall(json.dumps(request).encode() + b"\n")
-    code = int(connection.recv(16) or -signal.SIGKILL)
     if code < 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), -code)

@@ -1,7 +1,9 @@
 """A copy runs a module as its client would, and the two end together."""
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -49,13 +51,25 @@ def ask(address, tmp_path):
 
 @pytest.mark.parametrize(("end", "code"), [("0", 0), ("7", 7), ("kill", -9)])
 @pytest.mark.parametrize("served", [True, False])
-def test_a_client_is_its_copy_and_does_without_a_server_that_was_killed(ask, address, tmp_path, end, code, served):
+def test_a_client_is_its_copy_and_does_without_a_server_that_is_gone(ask, address, tmp_path, end, code, served):
     with ask(0, end, address=address if served else tmp_path / "gone") as client:
         out, err = client.communicate("input")
     pid, *rest = out.split(maxsplit=1)
     assert rest == [f"['0', '{end}'] {tmp_path} ü True\n"]
     assert (err, client.returncode) == ("input\n", code)
     assert (int(pid) == client.pid) is not served
+
+
+def test_a_client_does_without_a_server_that_is_killed_before_it_has_made_a_copy(ask, tmp_path):
+    """The stage ended with `Connection reset by peer`."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "killed"))
+        listener.listen()
+        with ask(0, 7, address=tmp_path / "killed") as client:
+            with listener.accept()[0] as connection:
+                select.select([connection], [], [])
+            assert client.communicate("input")[1] == "input\n"
+    assert client.returncode == 7
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
