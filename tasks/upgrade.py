@@ -2,14 +2,26 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from iterpref_core.records import ConfigError, InputError, flatten, load_params, parse_yaml, read_yaml, with_values
+from iterpref_core.records import (
+    ConfigError,
+    InputError,
+    flatten,
+    load_params,
+    parse_yaml,
+    profile_values,
+    read_yaml,
+    with_values,
+)
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dotted_keys import changed_values
 from tasks.git.command import GitError, git
 from tasks.paths import CHECKOUT, PARAMS
-from tasks.profiles import write_values
+from tasks.profiles import PROFILES, write_values
 
 
 def carry_over() -> list[str]:
@@ -45,13 +57,20 @@ def carry_over() -> list[str]:
         file.write(usable[0])
     [other] = [side for side in sides if side is not usable[0]]
     before, present = (dict(flatten(parse_yaml(side))) for side in (common, other))
-    return list(_carry(changed_values(present, before)))
-
-
-def _carry(values: dict[str, Any]) -> Iterator[str]:
-    """Write those values that the new release takes, and yield a line for each."""
-    params = load_params()
     taken = {}
+    # Values of the old release's profile are not the user's own. Git names the commit before a pull ORIG_HEAD.
+    with suppress(InputError), TemporaryDirectory() as folder:
+        for path in git("ls-tree", "--name-only", "ORIG_HEAD", f"{PROFILES}/").decode().split():
+            Path(folder, Path(path).name).write_bytes(git("show", f"ORIG_HEAD:./{path}"))
+        old = profile_values(present["profile"], Path(folder))
+        taken = profile_values(present["profile"], PROFILES)
+        before |= old
+    return list(_carry(changed_values(present, before), taken))
+
+
+def _carry(values: dict[str, Any], taken: dict[str, Any]) -> Iterator[str]:
+    """Write those values that the new release takes, and yield a line for each. Add them to those of `taken`."""
+    params = load_params()
     removed = read_yaml(CHECKOUT / "config/removed.yaml")
     for key, value in values.items():
         try:

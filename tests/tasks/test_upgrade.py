@@ -13,6 +13,7 @@ from tests.settings import ROOT
 NEW = (ROOT / "params.yaml").read_text()
 OLD = NEW.replace("\ntraining:", "\nvalidity_of_old: {judge: false}\ntraining:").replace("# the model", "# a model")
 OWN = OLD.replace("  student: nanolab", "  student: org/mine").replace("judge: false", "judge: true")
+PROFILE = Path("config/profiles/mine.yaml")
 
 
 @pytest.fixture
@@ -25,10 +26,13 @@ def upgraded(tmp_path, monkeypatch):
         for text, branch in ((OLD, "main"), (NEW, "release")):
             git("checkout", "--quiet", "-B", branch)
             PARAMS.write_text(text)
-            git("add", "params.yaml")
+            PROFILE.parent.mkdir(parents=True, exist_ok=True)
+            PROFILE.write_text("base: theirs")
+            PROFILE.with_stem("theirs").write_text(f"training: {{epochs: {9 if text == OLD else 4}}}")
+            git("add", ".")
             commit(branch)
         git("checkout", "--quiet", "main")
-        PARAMS.write_text(OWN)
+        PARAMS.write_text(OWN.replace("profile: nano", "profile: mine").replace("epochs: 3", "epochs: 9"))
         if way == "stash":
             git("stash")
             git("merge", "--quiet", "release")
@@ -46,7 +50,9 @@ def upgraded(tmp_path, monkeypatch):
 def test_a_conflict_ends_with_the_new_text_and_one_s_own_values(way, upgraded):
     upgraded(way)
     told = carry_over()
-    assert load_params().model.student == "org/mine"
+    params = load_params()
+    assert (params.model.student, params.profile) == ("org/mine", "mine")
+    assert params.training.epochs == 4, "of the release's profile"
     assert "# the model" in PARAMS.read_text(), "comments are the release's"
     assert next(line for line in told if "left out" in line).startswith("validity_of_old.judge: True is left out: ")
     assert carry_over() == []
