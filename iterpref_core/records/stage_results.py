@@ -196,8 +196,6 @@ class TrainingResult(StageResult):
         loss: the mean over the run.
         rewards: the last values, by name.
         focal_token_share: the share of the failing programs' tokens that count.
-        pairs_without_focal_tokens: pairs that have lost all tokens of D-.
-        focal_tokens_cut: tokens of D- that `max_length` has cut.
         data: the numbers of `checks.PairChecks`.
         validation_pairs: the pairs that were held out, if the written weights were measured on them.
         validation: `loss`, of the written weights.
@@ -213,8 +211,6 @@ class TrainingResult(StageResult):
     loss: float
     rewards: dict[str, float]
     focal_token_share: float
-    pairs_without_focal_tokens: int
-    focal_tokens_cut: int
     data: dict[str, float]
     validation_pairs: int | None = None
     validation: dict[str, float] | None = None

@@ -306,7 +306,6 @@ def _result(
     # The loss of the step that becomes the model, which is not always the last.
     scored = [entry["eval_loss"] for entry in history if "eval_loss" in entry and entry["step"] == step]
     checks = rows.checks
-    counts = checks.counts()
     trained, held = parts
     pairs = int(checks.is_pair[trained].sum())
     return TrainingResult(
@@ -317,8 +316,6 @@ def _result(
         loss=mean_loss(history),
         rewards={name.removeprefix("rewards/"): last[name] for name in REWARDS if name in last},
         focal_token_share=float(checks["focal_tokens"].sum() / max(checks["rejected_tokens"].sum(), 1)),
-        pairs_without_focal_tokens=counts["focal_empty"] + counts["focal_lost"],
-        focal_tokens_cut=int(checks["focal_truncated"].sum()),
         data=checks.numbers(),
         validation_pairs=len(held) if scored else None,
         validation={"loss": scored[-1]} if scored else None,

@@ -243,4 +243,4 @@ def test_a_tokenizer_without_padding_trains(make_model, inputs, train):
     bare = PreTrainedTokenizerFast(tokenizer_object=byte_level().backend_tokenizer, eos_token="</s>")
     model = save_model(make_model, bare)
     metrics = train("run", "target-dpo", (inputs[0], model), epochs=1, batch_size=12, micro_batch_size=12)
-    assert (metrics["steps"], metrics["pairs_without_focal_tokens"]) == (1, 0)
+    assert (metrics["steps"], metrics["data/focal_empty_share"], metrics["data/focal_lost_share"]) == (1, 0, 0)
