@@ -129,8 +129,7 @@ clean: ## remove the results of runs, but keep DVC's cache, MLflow's records and
 	@rm -rf $(LEFT)
 
 clean-worktrees: ## remove the worktrees of runs with --set and of sweeps; experiments and MLflow's records stay
-	@for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || { echo "removing $$folder"; \
-		git worktree remove --force "$$folder"; }; done
+	@for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || { echo "removing $$folder"; rm -rf "$$folder"; }; done
 	@git worktree prune
 
 gc: ## remove files from DVC's cache that no commit, experiment or worktree needs, after asking
