@@ -1,6 +1,5 @@
 """A small experiment's worth of what the stages leave behind, with numbers chosen by hand."""
 
-import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
@@ -31,10 +30,9 @@ OVERLAP = {
     "absent": {"mbpp": ABSENT, "livecodebench": "no file"},
     "benchmarks": {"heldout": _NONE | {"pairs": 2, "ast": 2, "examples": ["held/7"]}, "humaneval": _NONE},
 }
-RAISED = ("AttributeError", "KeyError", "NameError", "FileNotFoundError", "TypeError", "ValueError", "IndexError")
-PUBLIC = {"humaneval": 164, "humaneval+": 164, "mbpp": 378, "mbpp+": 378, "livecodebench": 300} | dict.fromkeys(
-    ("bigcodebench-full-complete", "bigcodebench-full-instruct", "bigcodebench-hard-complete"), 148
-)
+PUBLIC = {"humaneval": 164, "humaneval+": 164, "mbpp": 378, "mbpp+": 378, "livecodebench": 300} | {
+    f"bigcodebench-{name}": 148 for name in ("full-complete", "full-instruct", "hard-complete")
+}
 
 
 def benchmark(n, passed, data, verdicts=None):
@@ -51,10 +49,10 @@ def benchmark(n, passed, data, verdicts=None):
         "pass_at_1": share,
         "ci95": [max(0.0, share - 0.06), min(1.0, share + 0.06)],
         "errors": errors,
-        "exceptions": Counter(RAISED[number % 7] for number in range(errors["exception"])),
+        "exceptions": {"FileNotFoundError": errors["exception"]},
         "passed": [task for task, outcome in by_task.items() if outcome == ["passed"]],
         "verdicts": by_task,
-        "data": {"name": data.partition("-")[0], "sha256": hashlib.sha256(data.encode()).hexdigest()},
+        "data": {"name": data.partition("-")[0], "sha256": data},
         "harness": "engine-1",
         "limits": {"cpu_s": 2},
         "isolation": "bubblewrap+landlock+seccomp",

@@ -11,14 +11,23 @@ import pytest
 from jinja2 import TemplateAssertionError, UndefinedError
 
 from iterpref_core.evaluation.report.pair_view import templates
+from iterpref_core.evaluation.report.summary_record import read_summary
 from iterpref_core.records import CodeflowResult, PairsResult, ValidityResult
-from tests.evaluation.report.conftest import PASSED
+from tests.evaluation.report.conftest import PASSED, Experiment
+from tests.settings import PARAMS
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """The folder of a report, which the tests of this file look at."""
+    folder = tmp_path_factory.mktemp("page")
+    Experiment(folder).build(folder / "reports")
+    return folder / "reports"
 
 
 @pytest.fixture
-def page(experiment, tmp_path):
-    experiment.build(tmp_path / "reports")
-    return (tmp_path / "reports/index.html").read_text()
+def page(reports):
+    return (reports / "index.html").read_text()
 
 
 class _Elements(HTMLParser):
@@ -45,8 +54,8 @@ class _Elements(HTMLParser):
     ["record.gone", "record['gone']", "record.get('gone')", "'gone' in record", "'n' not in record",
      "record.gone is defined", "record.gone | default('')"],
 )  # fmt: skip
-def test_a_template_that_asks_a_record_for_a_missing_field_fails(form, experiment, tmp_path):
-    summary = experiment.build(tmp_path / "reports")
+def test_a_template_that_asks_a_record_for_a_missing_field_fails(form, reports):
+    summary = read_summary(reports / "summary.json")
     for record in (summary, summary.codeflow, summary.localization, summary.models["sft"]["heldout"]):
         with pytest.raises((UndefinedError, TemplateAssertionError, TypeError)):
             templates().from_string(f"{{{{ {form} }}}}").render(record=record)
@@ -105,14 +114,14 @@ def test_an_experiment_on_own_pairs_has_no_codeflow_and_is_about_the_first_bench
         assert absent not in text
 
 
-def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(page, tmp_path):
+def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(page, reports):
     elements = _Elements(page).found
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = [attributes["href"] for tag, attributes in elements if tag == "a"]
     filters = {unquote(link.partition("#outcome=")[2]) for link in links if "#outcome=" in link}
     assert {link for link in links if "#outcome=" not in link} <= {"explorer.html", *(f"#{name}" for name in ids)}
-    _, _, data = (tmp_path / "reports/explorer.html").read_text().partition('id="data">')
+    _, _, data = (reports / "explorer.html").read_text().partition('id="data">')
     assert filters == json.loads(data.partition("</script>")[0])["totals"].keys(), "what training mended or broke"
     tags = [tag for tag, _ in elements]
     assert tags.count("table") == tags.count("caption")
@@ -121,7 +130,7 @@ def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(pa
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_page_shows_every_part_of_the_experiment(page, experiment):
+def test_page_shows_every_part_of_the_experiment(page):
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
     for expected in (
         "5.0 points above the best baseline, SFT on chosen (75.0%).",
@@ -136,7 +145,7 @@ def test_page_shows_every_part_of_the_experiment(page, experiment):
         assert expected in text
     assert page.count("set MBPP_OVERRIDE_PATH") == 1, "pairs were not checked against it for the same reason"
     assert "Not checked: mbpp, livecodebench (no file)." in " ".join(text.split())
-    assert page.count('<article class="pair">') == experiment.params.report.pairs_shown
+    assert page.count('<article class="pair">') == PARAMS.report.pairs_shown
     assert page.count("<script") == 0
 
 

@@ -171,14 +171,21 @@ def test_a_killed_run_resumes_and_ends_with_the_same_weights(settings, tmp_path,
 
 
 CUT = ("model.safetensors", "optimizer.pt", "trainer_state.json", "reference", "pairs.arrow")
+EVERY_SECOND = {"epochs": 3, "arguments": {"save_steps": 2}}
+
+
+@pytest.fixture(scope="module")
+def died(inputs, params, tmp_path_factory):
+    """The folder of a training that was killed after its sixth step."""
+    folder = tmp_path_factory.mktemp("died") / "killed"
+    _train_and_die(folder, inputs, params.model_copy(update=EVERY_SECOND), 6)
+    return folder
 
 
 @pytest.mark.parametrize("cut", CUT)
-def test_a_file_that_a_power_cut_has_shortened_is_not_read(cut, tmp_path, inputs, params, train, trained, caplog):
+def test_a_file_that_a_power_cut_has_shortened_is_not_read(cut, tmp_path, died, train, trained):
     """A checkpoint gives way to the one before, which is whole; pairs and reference are made again."""
-    settings = {"epochs": 3, "arguments": {"save_steps": 2}}
-    (uninterrupted, folder), killed = trained("target-rpo", **settings), tmp_path / "killed"
-    _train_and_die(killed, inputs, params.model_copy(update=settings), 6)
+    (uninterrupted, folder), killed = trained("target-rpo", **EVERY_SECOND), shutil.copytree(died, tmp_path / "killed")
     work = killed / "work"
     newest = last_checkpoint(next((work / "checkpoints").iterdir()))
     assert newest is not None
@@ -186,7 +193,7 @@ def test_a_file_that_a_power_cut_has_shortened_is_not_read(cut, tmp_path, inputs
     path = paths.get(cut, newest / cut)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert last_checkpoint(newest.parent) != newest or cut in paths
-    assert train("killed", "target-rpo", **settings) == uninterrupted
+    assert train("killed", "target-rpo", **EVERY_SECOND) == uninterrupted
     assert_equal_weights(folder, killed)
 
 
