@@ -1,4 +1,4 @@
-"""Calls that fail are tried four times."""
+"""Calls that fail are tried four times; where `ask` serves them, pauses after a fault take milliseconds."""
 
 from contextlib import ExitStack
 
@@ -14,8 +14,9 @@ def _four_attempts(monkeypatch):
 
 
 @pytest.fixture
-def ask():
-    """Serves a mock, and opens a backend for it."""
+def ask(monkeypatch):
+    """Serves a mock, and opens a backend for it; `test_pacing.py` is about how long pauses are."""
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     with ExitStack() as servers:
 
         def ask(mock, **settings):

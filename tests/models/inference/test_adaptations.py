@@ -16,9 +16,8 @@ from tests.settings import section
 
 
 @pytest.fixture(autouse=True)
-def _as_many_attempts_as_ever_without_pauses(monkeypatch):
+def _as_many_attempts_as_ever(monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 10)
-    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
 
 
 STOPS = ("</s>", "\nend 1", "\nif __name__", "\nend 2", "\nprint(", "\ndef ")

@@ -150,7 +150,7 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times_whatever_a_che
     assert [answer.text for answer in answers] == [spoken(folder, tokens, tokenizer) for tokens in expected]
 
 
-@pytest.mark.parametrize("config", ["LlamaConfig", "Qwen3NextConfig"])
+@pytest.mark.parametrize("config", ["LlamaConfig", pytest.param("Qwen3NextConfig", marks=pytest.mark.slow)])
 def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(config, tokenizer, tmp_path):
     layers = {"layer_types": ["linear_attention", "full_attention"], "num_experts": 2, "num_experts_per_tok": 1}
     more = {} if config == "LlamaConfig" else layers

@@ -12,11 +12,6 @@ from tests.models.inference.endpoints import REPLIES, Scripted, one, piece, refu
 ASKED = Request("abcdefg", 3)
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch):
-    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
-
-
 @pytest.mark.parametrize("case", REPLIES["passing"])
 def test_a_refusal_that_may_pass_is_repeated_once(ask, case):
     mock = Scripted(reply("x"), *[refusal(*REPLIES["passing"][case])] * 3)

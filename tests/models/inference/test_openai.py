@@ -31,12 +31,6 @@ from tests.models.inference.endpoints import (
 KEY = "sk-planted-0123456789abcdef"
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch):
-    """Have pauses after a fault take milliseconds; `test_pacing.py` is about how long they are."""
-    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
-
-
 def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask):
     mock = Scripted()
     assert one(ask(mock)) == Completion("a prompt with 3", prompt_tokens=2, completion_tokens=4)
@@ -144,6 +138,7 @@ def test_a_reply_that_trickles_is_asked_for_again_when_its_time_is_over(ask):
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.usefixtures("ask")
 def test_no_server_at_the_address_is_told():
     with serve(MockEndpoint(echo, Behavior())) as url:
         pass

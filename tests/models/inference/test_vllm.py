@@ -61,15 +61,6 @@ def _gone(processes, within_s=0.0):
     return True
 
 
-def test_the_server_and_its_workers_are_gone_after_the_block(stand_in, word_model, tmp_path):
-    notes = stand_in("")
-    with serve(word_model, tmp_path) as url:
-        processes = _processes(notes)
-        assert url.startswith("http://127.0.0.1:")
-        assert len(processes) == 2
-    assert _gone(processes)
-
-
 def test_a_client_killed_with_sigkill_leaves_no_server(stand_in, word_model, tmp_path):
     notes = stand_in("")
     ready = fork.Event()
@@ -101,13 +92,18 @@ def test_a_server_that_ignores_sigterm_is_killed():
     assert _gone(server)
 
 
-def test_the_server_reads_and_samples_as_transformers_does(stand_in, word_model, tmp_path, monkeypatch):
+def test_the_server_reads_and_samples_as_transformers_does_and_is_gone_after_the_block(
+    stand_in, word_model, tmp_path, monkeypatch
+):
     notes = stand_in("")
     monkeypatch.setenv("ITERPREF_VLLM_ARGUMENTS", "--tensor-parallel-size 2")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("PYTHONPATH", ".")
     with serve(word_model, tmp_path):
+        processes = _processes(notes)
         seen = json.loads(notes.read_text())
+    assert len(processes) == 2, "the server and its worker"
+    assert _gone(processes)
     arguments = " ".join(seen["arguments"])
     assert f"--model {word_model} --served-model-name {SERVED_NAME} --host 127.0.0.1" in arguments
     assert "--enable-prefix-caching" in arguments

@@ -31,12 +31,6 @@ def test_any_file_counts(model, name, content):
     assert model_fingerprint(model) != before
 
 
-def test_a_hub_model_is_its_name_and_revision(tmp_path):
-    for name, revision in (("a", "1"), ("b", "2")):
-        write_pointer(tmp_path / name, ModelSource("owner/model", revision))
-    assert model_fingerprint(tmp_path / "a") != model_fingerprint(tmp_path / "b")
-
-
 def test_no_model_is_an_error(tmp_path):
     with pytest.raises(ModelError):
         model_fingerprint(tmp_path / "none")

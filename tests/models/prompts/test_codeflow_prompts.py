@@ -7,11 +7,8 @@ from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records import ConfigError
 
 
-def test_a_draft_is_asked_with_the_task_alone():
+def test_a_draft_is_the_task_alone_and_refinement_exactly_the_agreed_text():
     assert draft_prompt("Write f(x).") == "Write f(x)."
-
-
-def test_refinement_is_exactly_the_agreed_text():
     expected = "P\n\nThis program is wrong:\n```python\nC\n```\nF\nWrite the corrected program."
     assert refine_prompt("P", "C", "F") == expected
     assert refine_prompt("P\n", "C\r\n", "F\n\n") == expected

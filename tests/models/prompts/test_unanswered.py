@@ -18,7 +18,8 @@ SAMPLING = Sampling(temperature=0.0, max_new_tokens=8)
 
 def parsed(word):
     refusing = Refusing(lambda asked: word in str(asked), {"detail": "the account is on hold"})
-    with serve(refusing) as url:
+    with serve(refusing) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
         inference = section(InferenceParams, backend="openai", base_url=url)
         model = stored(OpenAIModel("m", inference), "m", None)
         requests = [Request(f"prompt {number}", 0) for number in range(3)]
