@@ -5,30 +5,11 @@ import json
 import pytest
 
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
-from iterpref_core.records import DataFile, DataUnavailableError, InputError, Measured, Sample, Unavailable
+from iterpref_core.records import DataUnavailableError, InputError, Measured, Sample, Unavailable
+from tests.evaluation.report.conftest import benchmark
 
 MODEL = {"model": "mine", "weights": "abc"}
-
-
-def scored(pass_at_1):
-    """Of one task."""
-    return Measured(
-        available=True,
-        n=1,
-        pass_at_1=pass_at_1,
-        ci95=(0.0, 1.0),
-        errors={},
-        passed=("t",),
-        verdicts={"t": ("passed",)},
-        data=DataFile(name="set", sha256="abc"),
-        harness="engine",
-        limits={"cpu_s": None},
-        isolation="none",
-    )
-
-
-HALF = scored(0.5)
-ONE = scored(1.0)
+HALF, ONE = (Measured(**benchmark(2, passed, "set") | {"limits": {"cpu_s": None}}) for passed in (1, 2))
 ABSENT = Unavailable(available=False, reason="no data")
 SAMPLES = [Sample(task_id="t", solution="x = 1")]
 

@@ -66,20 +66,6 @@ QUICK = ("sft", "rpo", "target-rpo", "hybrid-rpo")
 `test_proof.py` proves each loss."""
 
 
-def test_the_reference_is_scored_in_larger_batches_than_training(train, monkeypatch):
-    sizes = []
-    collate = Collator.__call__
-
-    def counting(self, rows):
-        sizes.append((self.unscored, len(rows)))
-        return collate(self, rows)
-
-    monkeypatch.setattr(Collator, "__call__", counting)
-    train("run", "dpo", epochs=1, batch_size=4, micro_batch_size=2)
-    assert [size for unscored, size in sizes if unscored and size > 1] == [8, 4]
-    assert {size for unscored, size in sizes if not unscored} == {2}
-
-
 @pytest.mark.parametrize("objective", QUICK)
 def test_every_objective_trains_and_lowers_its_loss(inputs, trained, objective):
     metrics, folder = trained(objective, epochs=1)
