@@ -52,7 +52,7 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, 
 def test_selective_checkpointing_repeats_no_matrix_product_and_keeps_fewer_tensors(rows, params):
     whole, selective, none = (
         estimate_training(
-            _config(layers=8),
+            _config(layers=3),
             rows,
             OBJECTIVES["target-rpo"],
             changed(params, gradient_checkpointing=each),

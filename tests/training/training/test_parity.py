@@ -11,7 +11,6 @@ from transformers import (
     GPTNeoConfig,
     LlamaConfig,
     LlamaForCausalLM,
-    MambaConfig,
 )
 
 from iterpref_core.records import ConfigError, InputError, ModelError
@@ -113,11 +112,6 @@ def test_a_suffix_that_is_computed_wrongly_is_refused_in_every_precision_and_no_
         check_parity(model, "fork", 18)
 
 
-def _mamba():
-    sizes = {"vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
-    return AutoModelForCausalLM.from_config(MambaConfig(**sizes)).float()
-
-
 def test_a_stage_begins_with_the_check(tmp_path, train, monkeypatch):
     noisy = _llama(_noisy, vocab_size=400)
     monkeypatch.setattr("iterpref_core.training.model.policy.load_base", lambda *_, **__: noisy)
@@ -146,7 +140,7 @@ def test_a_window_narrower_than_the_longest_pair_is_seen(make, listed, monkeypat
 
 
 @pytest.mark.parametrize("listed", [True, False])
-@pytest.mark.parametrize("name", ["falcon_h1", "jamba", "lfm2", "qwen3_next"])
+@pytest.mark.parametrize("name", [pytest.param("falcon_h1", marks=pytest.mark.slow), "jamba", "lfm2", "qwen3_next"])
 def test_a_layer_that_carries_a_state_is_seen(name, listed, monkeypatch):
     """By its kind; and by the first token of a suffix, where it errs, while the median of all is exact."""
     model = build_small(name)
@@ -177,5 +171,5 @@ def _first_loss(model, tokenizer, folder, tokens):
 
 
 def test_a_trainer_takes_the_layout_that_is_exact_and_says_so(tokenizer, tmp_path, caplog):
-    assert _first_loss(_mamba(), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
+    assert _first_loss(build_small("mamba"), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
     assert "training.layout: padded instead of fork, which is faster: " in caplog.text
