@@ -149,8 +149,11 @@ def test_what_would_fail_after_the_work_is_a_finding(harm, name, told, toy_check
     toy_checkout({"problems": {"cmd": "true", "deps": ["code.py"], "outs": ["out"]}}, {"code.py": ""})
     Path("problems").mkdir()
     harm()
-    monkeypatch.setattr(doctor, "_isolation", lambda _: ())
+    for slow in ("_isolation", "_versions"):
+        monkeypatch.setattr(doctor, slow, lambda *_: ())
+    monkeypatch.setattr(doctor, "examine_services", lambda: [doctor.Diagnosis("MLflow", "")])
     found = {item.name: item for item in doctor.examine(PARAMS)}
+    assert "MLflow" in found
     assert found[name].status != "ok", found[name]
     assert told in found[name].detail
 
