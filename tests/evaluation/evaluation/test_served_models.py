@@ -54,6 +54,7 @@ def iterpref(monkeypatch, capsys, problems):
     from iterpref_core.cli import main
 
     monkeypatch.chdir(problems.parent)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     return calling(main, monkeypatch, capsys)
 
 
