@@ -23,12 +23,14 @@ HELDOUT = 200
 PASSED = {"base": 70, "sft": 150, "dpo": 40, "rpo": 140, "target-dpo": 90, "target-rpo": 160, "debugger": 190}
 HOSTILE = "<script>document.title = 'owned'</script>"
 ABSENT = "MBPP+ data: set MBPP_OVERRIDE_PATH (no network, nothing cached)"
-_NONE = {"tasks": 164, "pairs": 0, "prompt": 0, "example": 0, "ngram": 0, "ast": 0, "examples": []}
 OVERLAP = {
     "pairs": 2,
     "dropped": 2,
     "absent": {"mbpp": ABSENT, "livecodebench": "no file"},
-    "benchmarks": {"heldout": _NONE | {"pairs": 2, "ast": 2, "examples": ["held/7"]}, "humaneval": _NONE},
+    "benchmarks": {
+        "heldout": {"tasks": 200, "pairs": 2, "prompt": 0, "example": 0, "ngram": 0, "ast": 2, "examples": ["held/7"]},
+        "humaneval": {"pairs": 0},
+    },
 }
 PUBLIC = {"humaneval": 164, "humaneval+": 164, "mbpp": 378, "mbpp+": 378, "livecodebench": 300} | {
     f"bigcodebench-{name}": 148 for name in ("full-complete", "full-instruct", "hard-complete")

@@ -19,12 +19,7 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program):
         assert (extract_program(answer) or "").strip("\n") == program.replace("\r\n", "\n").strip("\n")
 
 
-def test_absent_models_are_named(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError, match="holds no model"):
-        locate_model(tmp_path / "empty")
-    with pytest.raises(ModelError, match="no such folder"):
-        locate_model(tmp_path / "absent")
+def test_what_is_spelled_as_a_folder_is_no_hub_id():
     with pytest.raises(ModelError, match="no such folder"):
         locate_model("./absent")
 
