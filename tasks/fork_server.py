@@ -19,7 +19,8 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,7 +36,8 @@ def ask(address: str, module: str, *arguments: str) -> NoReturn:
     request = {"folder": str(Path.cwd()), "environment": dict(os.environ), "arguments": [module, *arguments]}
     connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(address)
+        with _short(address) as short:
+            connection.connect(short)
         signal.signal(signal.SIGTERM, lambda *_: connection.shutdown(socket.SHUT_WR))
         socket.send_fds(connection, [b"\n"], [0, 1, 2])
         connection.sendall(json.dumps(request).encode() + b"\n")
@@ -49,11 +51,22 @@ def ask(address: str, module: str, *arguments: str) -> NoReturn:
     sys.exit(code)
 
 
+@contextmanager
+def _short(address: str) -> Iterator[str]:
+    """Yield a short path of a socket: its address has at most 107 bytes, and paths of temporary files may have more."""
+    folder = os.open(Path(address).parent, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{folder}/{Path(address).name}"
+    finally:
+        os.close(folder)
+
+
 def serve(address: str) -> socket.socket:
     """Answer clients until SIGTERM. Return only in a fork, with the connection to its client."""
     signal.signal(signal.SIGTERM, _count_and_exit)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
+    with _short(address) as short:
+        listener.bind(short)
     listener.listen()
     missing = list(LIBRARIES)
     while True:

@@ -304,8 +304,15 @@ class CodeflowParams(Settings):
     sampling: SamplingParams
 
 
+def _number_or_share(value: Any) -> Any:
+    """Refuse other values in one sentence; pydantic would name each type of the union."""
+    if (type(value) is int and value >= 0) or (type(value) is float and 0 <= value <= 1):
+        return value
+    raise PydanticCustomError("replay", "takes a number from 0, such as 500, or a share from 0.0 to 1.0")
+
+
 # A share of some rows, or a number of them.
-Replay = Count | Annotated[float, Field(ge=0, le=1)]
+Replay = Annotated[int | float, BeforeValidator(_number_or_share)]
 
 
 class PairsParams(Settings):

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from iterpref_core.records import (
     TEST_EXAMPLES,
@@ -111,6 +111,12 @@ def _remedy(error: ValidationError, record: type[Record]) -> str:
 # Data of other projects may lack ids, which are made from line numbers then.
 class _AnyPair(PreferencePair, extra="allow"):
     task_id: str | None = None  # type: ignore[assignment]
+
+    @field_validator("rejected")
+    @classmethod
+    def _without_a_program(cls, value: str | None) -> str | None:
+        # An empty cell of CSV is an empty text, and no error region can be marked in one.
+        return value if value and value.strip() else None
 
 
 def read_pairs(path: Path | str) -> Iterator[PreferencePair]:

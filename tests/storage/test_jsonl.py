@@ -1,6 +1,7 @@
 """JSONL in and out: what errors say, and that files appear whole or not at all."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -79,6 +80,18 @@ def test_of_a_split_the_other_lines_are_not_validated(tmp_path):
     ]
     path = written(tmp_path / "problems.jsonl", "\n".join(lines))
     assert [problem.task_id for problem in read_jsonl(path, Problem, split="heldout")] == ["a", "b"]
+
+
+def test_an_empty_rejected_program_is_none_as_a_table_has_it_in_csv(tmp_path):
+    """Each row was a pair, which training left out: no error region can be marked in it."""
+    jsonl = [{"prompt": "p", "chosen": "c", "rejected": rejected} for rejected in ("r", "", " \n", None)]
+    lines = ["prompt,chosen,rejected,rejected_spans", "p,c,r,", "p,c,,", 'p,c," ",']
+    for path in (
+        written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, jsonl))),
+        written(tmp_path / "a.csv", "\n".join(lines)),
+    ):
+        rejected = [pair.rejected for pair in read_pairs(path)]
+        assert rejected == ["r", *[None] * (len(rejected) - 1)]
 
 
 @pytest.mark.parametrize("spaced", [True, False])

@@ -28,7 +28,7 @@ os.kill(os.getpid(), 9) if sys.argv[2] == "kill" else sys.exit(int(sys.argv[2]))
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    address = tmp_path_factory.mktemp("server") / "socket"
+    address = tmp_path_factory.mktemp("server" * 20) / "socket"  # longer than the address of a socket may be
     with subprocess.Popen([sys.executable, "-c", SERVER, address], cwd=ROOT) as server:
         while not address.exists():
             time.sleep(0.01)

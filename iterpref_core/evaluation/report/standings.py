@@ -23,9 +23,9 @@ from .summary_record import Summary
 
 NOTE = (
     "Scores are in percent, differences in points on the same tasks. p: exact McNemar test (several samples: "
-    "randomization test), not corrected for the number of rows. kept: the percentage of the first model's solved tasks "
-    "that a model also solves."
+    "randomization test), not corrected for the number of rows."
 )
+_KEPT_NOTE = "kept: the percentage of the first model's solved tasks that a model also solves."
 _EMPTY = "–"
 
 
@@ -43,6 +43,12 @@ class Standings:
     rows: Sequence[ScoreRow]
     notes: Sequence[str]
 
+    @property
+    def _all_notes(self) -> list[str]:
+        # Without a task that the first model solved there is no column.
+        kept = any(row.comparison and row.comparison.kept for row in self.rows)
+        return [f"{NOTE} {_KEPT_NOTE}" if kept else NOTE, *self.notes]
+
     def to_json(self) -> dict[str, Any]:
         """Return the standings for scripts."""
         return {
@@ -59,7 +65,7 @@ class Standings:
             table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
             table.padding, table.collapse_padding = (0, 0, 0, 0), True
             console.print(_filled(table, self.first, rows, told, {", ": ","}))
-        for note in (NOTE, *self.notes):
+        for note in self._all_notes:
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
 
     def markdown(self) -> str:
@@ -67,7 +73,7 @@ class Standings:
         text = StringIO()
         table = _filled(Table(box=MARKDOWN), self.first, self.rows, set(), {"|": r"\|"})
         Console(file=text, width=10_000, color_system=None).print(table)
-        return "\n".join([*text.getvalue().strip().split("\n"), "", NOTE, *self.notes]) + "\n"
+        return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
 
     def latex(self) -> str:
         """Return the table for a paper (booktabs), a column a benchmark.

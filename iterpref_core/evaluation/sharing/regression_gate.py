@@ -64,10 +64,12 @@ class RegressionGate(BaseModel, frozen=True):
             if kept := compared.kept:
                 ends = " to ".join(map(percent, kept.ci95))
                 lines.append(f"  kept: {percent(kept.share)} ({ends}) of the {readable(kept.solved)} solved tasks")
+            elif self.keep is not None:
+                lines.append("  kept: the baseline solved no task, so there is nothing to keep")
             lines += [f"  measured differently: {differing}" for differing in compared.differs]
         failed = {"significantly worse": self.worse}
         if self.keep is not None:
-            failed[f"keeps significantly less than {percent(self.keep)}"] = self.keeps_less
+            failed[f"significantly less kept than {percent(self.keep)}"] = self.keeps_less
         found = [f"{what} on {', '.join(map(benchmark_name, names))}" for what, names in failed.items() if names]
         return lines + (found or [f"not {what}" for what in failed])
 

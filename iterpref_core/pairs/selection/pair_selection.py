@@ -238,7 +238,7 @@ class _Selection:
         for place, (where, pair) in enumerate(solved):
             if place in drawn:
                 self.counts["replay"] += 1
-                yield pair
+                yield pair.model_copy(update={"task_id": self._free_name(pair.problem)})
             else:
                 self.counts["solved_by_draft"] += 1
                 left_out.add(Dropped("solved_by_draft", where, pair.task_id, DROPPED["solved_by_draft"]))
@@ -286,7 +286,9 @@ class _Selection:
                 dropped.append("repeated")
                 continue
             self._seen.add(programs)
-            kept.append(pair.model_copy(update={"task_id": self._free_name(pair.problem)}))
+            # A program to replay takes its name when it is drawn: one that is not must leave the name to a pair.
+            name = pair.problem if pair.rejected is None else self._free_name(pair.problem)
+            kept.append(pair.model_copy(update={"task_id": name}))
         return kept or dropped[0]
 
     def _free_name(self, problem: str) -> str:

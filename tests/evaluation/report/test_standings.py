@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -34,6 +35,13 @@ def test_every_number_is_whole_and_what_is_missing_is_named(experiment):
     assert re.search(r"Differences below about \d\.\d points \(held-out, 200 tasks\), ", text)
     assert "Not measured: MBPP, MBPP+; the report says why." in text
     assert "not measured: sft" in lines
+
+
+def test_only_a_column_that_is_there_is_explained(experiment):
+    standings = summary_standings(experiment.summarize())
+    first = replace(standings, rows=[row for row in standings.rows if row.comparison is None])
+    for shown, explained in ((standings, True), (first, False)):
+        assert ("kept: the percentage" in shown.markdown(), "kept: the" in " ".join(printed(shown))) == (explained,) * 2
 
 
 def test_tokens_and_cut_answers_are_columns_where_there_are_any(experiment):

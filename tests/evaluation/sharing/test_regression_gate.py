@@ -52,7 +52,10 @@ def test_a_candidate_must_keep_a_share_of_what_was_solved(results):
     assert gate(before, after, keep=high - 0.001).keeps_less == []
     strict = gate(before, after, keep=0.6)
     assert (strict.worse, strict.keeps_less) == ([], ["mbpp"])
-    assert strict.lines()[-1] == "keeps significantly less than 60.0% on MBPP"
+    assert strict.lines()[-1] == "significantly less kept than 60.0% on MBPP"
+    unsolved = gate(results("none", mbpp=benchmark(300, 0, "m-1")), after, keep=0.6).lines()
+    assert unsolved[1] == "  kept: the baseline solved no task, so there is nothing to keep"
+    assert unsolved[-1] == "not significantly less kept than 60.0%"
 
 
 def test_several_benchmarks_are_corrected_for_their_number(results):

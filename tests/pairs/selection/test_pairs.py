@@ -40,12 +40,12 @@ THREE = [
 ]  # fmt: skip
 
 
-def select(folder, model, trajectories, settings=None, own=None):
+def select(folder, model, trajectories, settings=None, earlier=(), own=None):
     problems = (changed(PROBLEM, task_id=f"t{i}", prompt=f"Task {i}") for i in range(9))
     write_jsonl(folder / "problems.jsonl", problems)
     write_jsonl(folder / "trajectories.jsonl", trajectories)
     out = folder / "pairs.jsonl"
-    inputs = [folder / "trajectories.jsonl"], folder / "problems.jsonl", model, settings or params()
+    inputs = [*earlier, folder / "trajectories.jsonl"], folder / "problems.jsonl", model, settings or params()
     metrics = select_pairs(*inputs, out, dropped=folder / "dropped.jsonl", own=own)
     return metrics, list(read_jsonl(out, PreferencePair))
 
@@ -121,6 +121,19 @@ def test_solved_drafts_are_replayed_by_number_or_share_and_screened_as_pairs_are
     if 0 < rows < 5:
         more = select(tmp_path, word_model, SOLVED, changed(settings, replay=rows + 1))[1]
         assert {pair.task_id for pair in alone} < {pair.task_id for pair in more}, "each problem has its own lot"
+
+
+@pytest.mark.parametrize(("replay", "rows"), [(0, []), (1, ["t1"]), (2, ["t1", "t0#2"])])
+def test_the_name_of_a_problem_is_its_pairs_also_where_an_earlier_run_solved_it_by_its_draft(
+    tmp_path, word_model, replay, rows
+):
+    """The pair was `t0#2` and counted as a further one, even if no program was named `t0`."""
+    solved = [trajectory("t1", [("x = 1", "passed")]), trajectory("t0", [("x = 2", "passed")])]
+    written(tmp_path / "earlier.jsonl", *(item.model_dump(mode="json") for item in solved))
+    settings = changed(params(), replay=replay)
+    metrics, pairs = select(tmp_path, word_model, [trajectory("t0", THREE)], settings, [tmp_path / "earlier.jsonl"])
+    assert [pair.task_id for pair in pairs] == ["t0", *rows]
+    assert metrics.further_pairs == 0
 
 
 def test_where_no_program_passes_the_wording_of_the_prompts_is_named(tmp_path, word_model):
