@@ -113,6 +113,8 @@ def compare_with_baseline(
             reason = "where programs could not be run (infra_error)"
             if before.limit != after.limit:
                 reason = f"with one --limit: it is {after.limit}, and {before.limit} in {baseline}"
+            elif before.partial or after.partial:
+                reason = "with samples of the same tasks: --partial scored those that had some"
             raise InputError(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, {before.n} in {baseline}, and "
                 f"{comparison.n if comparison else 0} in both; evaluate again {reason}"
