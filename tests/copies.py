@@ -80,7 +80,7 @@ def start_copies(session, items):
 
 
 def run_copies(session, items):
-    """Run tests in copies, and return the names of those that ran: a copy that dies leaves the others of its groups."""
+    """Run tests in copies, and return their names: a copy that dies leaves the others of its groups."""
     hook, ran, running = session.config.hook, set(), {}
     copies, queue = start_copies(session, items)
     while copies:

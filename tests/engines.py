@@ -1,4 +1,4 @@
-"""Engines of tests: one that runs nothing, and the outcomes of many programs in a list."""
+"""Engines of tests: an idle one, and the outcomes of many programs in a list."""
 
 from iterpref_core.execution import Engine, Limits
 

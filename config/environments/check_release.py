@@ -25,7 +25,7 @@ BESIDE = {
     "pyproject.toml",
     "setup.cfg",
 }
-"""Files of the sdist beside the packages: those that describe the project, and those that build the wheel."""
+"""Files of the sdist that describe the project or build the wheel."""
 ADVICE = "is not installed; pip install iterpref"
 """The message of `iterpref` without its dependencies holds this."""
 # Prints the folder of installed packages, and the version.

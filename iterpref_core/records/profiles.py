@@ -1,6 +1,6 @@
 """Read profiles, which are named sets of values, such as `own`, and may build on each other.
 
-A profile names the one that it builds on as `base`. `nano` names every value that any profile changes, and all others
+A profile names another as its `base`. `nano` names every value that any profile changes, and all others
 build on it, so that the values after a change of profile do not depend on the profile before.
 """
 

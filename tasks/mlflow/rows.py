@@ -26,7 +26,7 @@ def send(server: Server, entry: Entry) -> None:
     parent = run.info.run_id
     scores = []
     data: dict[str, tuple[str, str]] = {}
-    # Scores of all models, also of those that an earlier command has evaluated.
+    # Scores of all models, also of models that an earlier command has evaluated.
     for stage in entry.stages.values():
         group, _, model = stage.name.partition("@")
         data |= _data_of(stage)
@@ -44,7 +44,7 @@ def send(server: Server, entry: Entry) -> None:
     if entry.status == "RUNNING":
         server.client.update_run(parent, "RUNNING")
         return
-    # The command is over: link the data and models that came from outside, and those that it made.
+    # The command is over: link the data and models that came from outside, and what it made.
     outs = {item for stage in entry.stages.values() for item in stage.outs}
     deps = {item for stage in entry.stages.values() for item in stage.deps}
     _log_artifacts(server, parent, deps - outs, outs)

@@ -122,7 +122,7 @@ def announced(url: str, path: Path = _ADDRESS) -> Iterator[None]:
 
 
 def running_prefect() -> str | None:
-    """Return the address of the Prefect server that is there: the one that is named, or else of `iterpref ui`.
+    """Return the address of the Prefect server that is there: the named one, or else of `iterpref ui`.
 
     Raises:
         InputError: the server that is named does not answer, or refuses the key.

@@ -1,4 +1,4 @@
-"""What is made once appears whole, and is made by one of those that want it."""
+"""What is made once appears whole, and is made by one of the processes."""
 
 import os
 import shutil

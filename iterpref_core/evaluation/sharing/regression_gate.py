@@ -114,7 +114,7 @@ def compare_with_baseline(
             if before.limit != after.limit:
                 reason = f"with one --limit: it is {after.limit}, and {before.limit} in {baseline}"
             elif before.partial or after.partial:
-                reason = "with samples of the same tasks: --partial scored those that had some"
+                reason = "with samples of the same tasks: --partial left some out"
             raise InputError(
                 f"{candidate}: {name} has {after.n} tasks with a verdict, {before.n} in {baseline}, and "
                 f"{comparison.n if comparison else 0} in both; evaluate again {reason}"

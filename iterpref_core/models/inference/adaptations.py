@@ -89,7 +89,7 @@ def applicable(body: Body) -> set[str]:
 
 
 def next_trial(said: str, left: Collection[str]) -> str:
-    """Return the adaptation to try next of those that are left: one that the refusal names, else the first.
+    """Return the adaptation to try next: of the rest the first that the refusal names, else the first.
 
     >>> next_trial("no end strings: stop", {"seed", "stop"}), next_trial("E1007", {"stop", "seed"})
     ('stop', 'seed')

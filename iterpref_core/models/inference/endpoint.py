@@ -20,7 +20,7 @@ def endpoint_url(inference: InferenceParams) -> str:
     """
     try:
         parts = urlsplit(inference.base_url or "")
-        # Reading the port raises an error for one that is none, such as 99999.
+        # Reading the port raises an error where it is none, such as 99999.
         is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_url = False

@@ -34,8 +34,8 @@ class Models:
 
     Attributes:
         identity: digests of drafter and refiner: models with equal identity give equal answers.
-        open: opens the models, given the file of the answers and the name of the run: the one that writes drafts, and
-            the one that refines, which may be the same. Every answer is stored before it is used.
+        open: opens the models, given the file of the answers and the name of the run: the drafting one, and
+            the refining one, which may be the same. Every answer is stored before it is used.
         prices: prices of the answers.
         names: the names of drafter and refiner for the record: of a folder its own name without the path.
     """

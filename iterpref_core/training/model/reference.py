@@ -85,7 +85,7 @@ def reference_path(
 def load_reference(
     model: Path | str, params: TrainingParams, device: torch.device, tokenizer: PreTrainedTokenizerBase
 ) -> PreTrainedModel | PeftModel:
-    """Return a reference that is another model than the one that is trained, ready to be scored.
+    """Return a reference that is another model than the trained one, ready to be scored.
 
     Args:
         model: a folder or hub id.

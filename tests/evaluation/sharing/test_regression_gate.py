@@ -72,7 +72,7 @@ def test_several_benchmarks_are_corrected_for_their_number(results):
     [
         ({"data": {"name": "m", "sha256": "other"}}, "were measured on different data"),
         ({"verdicts": {"task/0000": ["passed"]}, "n": 1, "limit": 1}, "again with one --limit: it is 1, and None in"),
-        ({"verdicts": {"task/0000": ["passed"]}, "n": 1, "partial": {"tasks": 100}}, "--partial scored those"),
+        ({"verdicts": {"task/0000": ["passed"]}, "n": 1, "partial": {"tasks": 100}}, "--partial left some out"),
         ({"verdicts": {"task/0000": ["passed"]}, "n": 1}, "mbpp has 1 tasks with a verdict, 100 in .*, and 1 in both"),
         ({"verdicts": {f"other/{number}": ["passed"] for number in range(100)}}, "100 in .*, and 0 in both"),
     ],

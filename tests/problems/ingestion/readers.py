@@ -27,7 +27,7 @@ def repair_reader(named):
 
 
 def read_rows(form, source, columns=None, split=None):
-    """The rows of a file as problems or repairs, and those that are left out."""
+    """The rows of a file as problems or repairs, and the rows that are left out."""
     items = read_items(source, nulls=True)
     preset = PRESETS[form]
     named = parse_columns(columns, preset.parts, preset=preset.columns, split=split)
