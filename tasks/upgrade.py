@@ -57,19 +57,21 @@ def carry_over() -> list[str]:
         file.write(usable[0])
     [other] = [side for side in sides if side is not usable[0]]
     before, present = (dict(flatten(parse_yaml(side))) for side in (common, other))
-    taken = {}
+    profile: dict[str, Any] = {}
     # Values of the old release's profile are not the user's own. Git names the commit before a pull ORIG_HEAD.
     with suppress(InputError), TemporaryDirectory() as folder:
         for path in git("ls-tree", "--name-only", "ORIG_HEAD", f"{PROFILES}/").decode().split():
             Path(folder, Path(path).name).write_bytes(git("show", f"ORIG_HEAD:./{path}"))
-        old = profile_values(present["profile"], Path(folder))
-        taken = profile_values(present["profile"], PROFILES)
+        name = str(present.get("profile"))
+        old = profile_values(name, Path(folder))
+        profile = profile_values(name, PROFILES)
         before |= old
-    return list(_carry(changed_values(present, before), taken))
+    return list(_carry(changed_values(present, before), profile))
 
 
-def _carry(values: dict[str, Any], taken: dict[str, Any]) -> Iterator[str]:
-    """Write those values that the new release takes, and yield a line for each. Add them to those of `taken`."""
+def _carry(values: dict[str, Any], profile: dict[str, Any]) -> Iterator[str]:
+    """Write the values of a profile and, over them, the user's that the new release takes, with a line for each."""
+    taken = dict(profile)
     params = load_params()
     removed = read_yaml(CHECKOUT / "config/removed.yaml")
     for key, value in values.items():

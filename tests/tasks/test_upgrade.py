@@ -21,7 +21,7 @@ def upgraded(tmp_path, monkeypatch):
     """A checkout with its user's values, which has got the new release in one of three ways."""
     monkeypatch.chdir(tmp_path)
 
-    def make(way):
+    def make(way, profile="profile: mine"):
         git("init", "--quiet", "--initial-branch", "main")
         for text, branch in ((OLD, "main"), (NEW, "release")):
             git("checkout", "--quiet", "-B", branch)
@@ -32,7 +32,7 @@ def upgraded(tmp_path, monkeypatch):
             git("add", ".")
             commit(branch)
         git("checkout", "--quiet", "main")
-        PARAMS.write_text(OWN.replace("profile: nano", "profile: mine").replace("epochs: 3", "epochs: 9"))
+        PARAMS.write_text(OWN.replace("profile: nano", profile).replace("epochs: 3", "epochs: 9"))
         if way == "stash":
             git("stash")
             git("merge", "--quiet", "release")
@@ -56,6 +56,12 @@ def test_a_conflict_ends_with_the_new_text_and_one_s_own_values(way, upgraded):
     assert "# the model" in PARAMS.read_text(), "comments are the release's"
     assert next(line for line in told if "left out" in line).startswith("validity_of_old.judge: True is left out: ")
     assert carry_over() == []
+
+
+def test_a_file_from_before_profiles_keeps_all_of_its_values(upgraded):
+    upgraded("merge", "# none:")
+    assert "training.epochs: 9 is carried over" in carry_over()
+    assert load_params().profile == "nano"
 
 
 def test_a_removed_parameter_is_named_with_its_replacement(tmp_path, monkeypatch):
