@@ -1,4 +1,4 @@
-"""What a training keeps where another model repairs in its own words: `python -m benchmarks.foreign FOLDER`.
+"""Measure what a training keeps where another model repairs in its own words: `python -m benchmarks.foreign FOLDER`.
 
 The regime `foreign` of docs/study.md. Each start is the demo's debugger, which goes on with the 2,600 programs that it
 learned, now with systematic mistakes: four tenths of the right lines for `kept` and `done` are replaced by one wrong

@@ -81,7 +81,7 @@ def _explain(error: Exception) -> tuple[int, str]:
         error = loop
     # A full disk and a missing package also are errors that the user can mend.
     full = storage_error(error)
-    missing = _import_problem(error)
+    unusable = _import_problem(error)
     if isinstance(error, IterPrefError):
         return 2 if isinstance(error, InputError) else 1, str(error)
     # A mistake in the command line is an error of Click. Typer has its own copy of Click, so no class is compared.
@@ -90,8 +90,8 @@ def _explain(error: Exception) -> tuple[int, str]:
 
         rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         return 2, ""
-    if missing:
-        return 2, missing
+    if unusable:
+        return 2, unusable
     if full is not None:
         return 2, str(full)
     if isinstance(error, OSError) and error.filename is not None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version as installed_version
+from importlib import metadata
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,7 +70,7 @@ def _is_output(option: Any) -> bool:
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"iterpref {installed_version('iterpref')}")
+        typer.echo(f"iterpref {metadata.version('iterpref')}")
         raise typer.Exit
 
 

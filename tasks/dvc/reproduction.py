@@ -70,11 +70,12 @@ class Commands:
             return
         with TemporaryDirectory() as folder:
             address = f"{folder}/socket"
-            program = str(Path(fork_server.__file__))
-            self._python = [sys.executable, "-IS", program, address]
+            self._python = [sys.executable, "-IS", fork_server.__file__, address]
             self._environment["ITERPREF_FORK_SERVER"] = address
             server = child.start(
-                [sys.executable, "-P", program, address], _inherited() | self._environment, subprocess.DEVNULL
+                [sys.executable, "-P", fork_server.__file__, address],
+                _inherited() | self._environment,
+                subprocess.DEVNULL,
             )
             try:
                 yield

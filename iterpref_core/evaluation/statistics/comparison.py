@@ -7,7 +7,7 @@ SIGNIFICANT = 0.05
 
 
 class Kept(BaseModel, frozen=True):
-    """What a model kept of the tasks that the other one solved.
+    """The part of the tasks solved by another model that a model kept.
 
     With several samples a task counts by its share of passed samples: one that the other model solves in 8 of 10 and
     this model in 6 of 10 is 0.8 of a solved task, of which 0.6 is kept.
