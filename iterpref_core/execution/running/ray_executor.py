@@ -11,6 +11,7 @@ import pickle
 import re
 import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import ray
@@ -22,6 +23,7 @@ from ..isolation.interpreters import Environment
 from ..protocol.programs import Limits, Outcome, Program
 from .engine import Engine, T
 from .executor import Executor
+from .workers import CLOSED
 
 NODES_LOST = 5
 """Times that a task is started again because its node or process was lost; after that the cause is not chance."""
@@ -66,6 +68,7 @@ class RayExecutor(Engine):
         self.limits = limits
         settings = {"allow_unsafe": allow_unsafe, "preload": preload, "environments": environments}
         self._settings = pickle.dumps(settings | {"limits": limits})
+        self._awaited: set[Future[Any]] = set()
         self._connected_here = not ray.is_initialized()
         if self._connected_here:
             _connect()
@@ -80,13 +83,21 @@ class RayExecutor(Engine):
 
     def _do(self, action: Callable[[Executor], T]) -> T:
         """Run an action on a node and return its result, or raise the error that it raised there."""
+        if not ray.is_initialized():
+            raise ExecutionError(CLOSED)
+        # `ray.get` would wait for ever in this thread, and keep the process, once another thread has left the cluster.
+        result: Future[T] = self._task.remote(self._settings, action).future()
+        self._awaited.add(result)
         try:
-            result: T = ray.get(self._task.remote(self._settings, action))
-            return result
+            return result.result()
+        except CancelledError:
+            raise ExecutionError(CLOSED) from None
         except RayTaskError as error:
             raise error.cause from None
         except RayError as error:
             raise ExecutionError(f"the Ray cluster lost a task: {error}") from None
+        finally:
+            self._awaited.discard(result)
 
     def run_one(self, program: Program) -> Outcome:
         """See `Engine.run_one`."""
@@ -100,6 +111,8 @@ class RayExecutor(Engine):
         """Leave the cluster if this executor joined it; Ray ends its tasks."""
         if self._connected_here:
             ray.shutdown()
+            for result in tuple(self._awaited):
+                result.cancel()
 
 
 def _connect() -> None:
