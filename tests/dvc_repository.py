@@ -11,6 +11,7 @@ from types import MappingProxyType
 import pytest
 
 from tests.settings import ROOT
+from tests.texts import write_files
 
 
 def init_dvc(*, no_scm=False):
@@ -56,8 +57,7 @@ def toy_checkout(tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         shutil.copy2(ROOT / "params.yaml", path)
-        for name, text in {"dvc.yaml": json.dumps({"stages": dict(stages)}), **files}.items():
-            (path / name).write_text(text)
+        write_files(path, {"dvc.yaml": json.dumps({"stages": dict(stages)}), **files})
         git("init", "--quiet", "--initial-branch", "main")
         init_dvc()
         git("add", ".")

@@ -10,7 +10,7 @@ from tasks.paths import CHECKOUT, GRAPH
 
 Graph = dict[str, tuple[str, ...]]
 """Stage of dvc.yaml → the stages whose outputs it reads; a group with `foreach` is several stages."""
-ALWAYS_CHANGED = "outside"
+ALWAYS_CHANGED = "config/dvc.yaml:outside"
 """The stage that DVC runs at each command (`tasks.outside`); here it is neither listed nor stale."""
 _ADVICE = {
     "config file": "correct .dvc/config or .dvc/config.local",

@@ -127,13 +127,13 @@ def _digest_of_edits(added: list[bytes]) -> str:
     Args:
         added: new files that count.
     """
-    # DVC writes its lock while stages run, so the user has not changed it.
-    files = ("--", ".", *(f":(exclude,literal){path}" for path in (LOCK, PARAMS)))
-    changed = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", *files)
-    # New files of the pipeline are edits, except DVC's own lock.
-    for name in added:
-        if name != os.fsencode(LOCK):
-            changed += name + _stamp(Path(os.fsdecode(name)))
+    # DVC writes its locks while stages run, so the user has not changed them.
+    files = (".", f":(exclude,glob)**/{LOCK}", f":(exclude,literal){PARAMS}")
+    changed = git("diff", "--binary", "--no-ext-diff", "--no-textconv", "HEAD", "--", *files)
+    # New files of the pipeline are edits, except DVC's own locks.
+    for path in map(Path, map(os.fsdecode, added)):
+        if path.name != LOCK.name:
+            changed += os.fsencode(path) + _stamp(path)
     return hashlib.sha256(changed).hexdigest()[:32] if changed else ""
 
 

@@ -15,17 +15,13 @@ from tests.settings import PARAMS, ROOT
 from tests.texts import write_files
 
 GRAPH = {
-    "outside": {
-        "cmd": "python -m tasks.outside",
-        "always_changed": True,
-        "outs": [{str(OUTSIDE): {"cache": False, "persist": True}}],
-    },
     "training": {
         "cmd": "echo ran >> log; touch out",
         "params": [{str(OUTSIDE): ["files.student", "transformers"]}],
         "outs": ["out"],
     },
 }
+FILES = {name: (ROOT / name).read_text() for name in (".dvcignore", "config/dvc.yaml", "flows/stage.sh")}
 
 
 @pytest.fixture
@@ -73,7 +69,7 @@ def test_a_file_is_read_once(outside, monkeypatch):
 def test_a_plain_dvc_repro_sees_other_weights(toy_checkout, tmp_path):
     model = tmp_path / "weights"
     model.write_text("1")
-    folder = toy_checkout(GRAPH, {".dvcignore": "/.iterpref/*\n!/.iterpref/outside.yaml\n"})
+    folder = toy_checkout(GRAPH, FILES)
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("  student: nanolab", f"  student: {model}", 1))
     for content, times in (("1", 1), ("1", 1), ("2", 2)):
@@ -85,7 +81,7 @@ def test_a_plain_dvc_repro_sees_other_weights(toy_checkout, tmp_path):
 def test_the_workflow_of_pull_requests_compares_a_clone_with_its_lock_and_not_the_stage_that_always_runs(toy_checkout):
     steps = read_yaml(ROOT / "docs/experiment-workflow.yaml")["jobs"]["scores"]["steps"]
     (script,) = [step["run"] for step in steps if "dvc repro" in step.get("run", "")]
-    folder = toy_checkout(GRAPH, {".dvcignore": "/.iterpref/*\n!/.iterpref/outside.yaml\n"})
+    folder = toy_checkout(GRAPH, FILES)
     reproduce()
     shutil.rmtree(".iterpref")  # a clone has none
     ends = []

@@ -12,6 +12,7 @@ from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import commit, git
 from tests.settings import ROOT
+from tests.texts import write_files
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def replace(path, old, new):
 
 
 def test_what_dvc_writes_makes_nothing_dirty_and_a_change_does(repository):
-    Path("dvc.lock").write_text("schema: '2.0'\n")
+    write_files(Path(), dict.fromkeys(("dvc.lock", "config/dvc.lock"), "schema: '2.0'\n"))
     assert observe_source() == Source(commit=git("rev-parse", "HEAD"), dirty="false")
     replace("code.py", "1", "2")
     assert observe_source().dirty == "true"
