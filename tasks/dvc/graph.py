@@ -15,6 +15,7 @@ ALWAYS_CHANGED = "config/dvc.yaml:outside"
 _ADVICE = {
     "config file": "correct .dvc/config or .dvc/config.local",
     "dvc.lock": "restore the file, or remove it: results come back from DVC's cache",
+    "RWLock-file": "a command was killed while it wrote the file: remove it when no other one runs",
 }
 """A part of DVC's message → what to do."""
 

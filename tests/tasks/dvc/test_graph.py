@@ -168,6 +168,14 @@ def test_a_broken_graph_is_told_by_its_place(checkout, text, told):
     assert "dvc init" not in str(refused.value)
 
 
+def test_a_lock_that_a_killed_command_has_left_half_written_is_told(toy_checkout):
+    toy_checkout({"only": {"cmd": "touch out", "outs": ["out"]}})
+    reproduce()
+    Path(".dvc/tmp/rwlock").write_text("{")
+    with pytest.raises(InputError, match="remove it when no other one runs"):
+        survey()
+
+
 def test_a_name_of_a_file_that_dvc_cannot_keep_is_told(toy_checkout):
     """DVC's data base of digests has texts, and a name from an older system need not be one."""
     folder = toy_checkout({"only": {"cmd": "ls given > out", "deps": ["given"], "outs": ["out"]}})
