@@ -206,6 +206,13 @@ def tracking_uri() -> str:
     return (home() / uri).resolve().as_uri()
 
 
+def name_server() -> None:
+    """Let other clients of MLflow in this process write where the project does: a worktree has no database."""
+    os.environ[_URI_VARIABLE] = tracking_uri()
+    if "MLFLOW_EXPERIMENT_ID" not in os.environ:
+        os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", DEFAULT_EXPERIMENT)
+
+
 def artifacts_uri() -> str:
     """Return the address of the folder of artifacts next to the database in the checkout."""
     return (home() / _ARTIFACTS).resolve().as_uri()
