@@ -29,7 +29,9 @@ def outside(tmp_path, monkeypatch):
     """A model's folder and two benchmarks; returns a function that reads what is written of them, as text by key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HUMANEVAL_OVERRIDE_PATH", raising=False)
-    write_files(tmp_path, dict.fromkeys(("model/weights", "humaneval.jsonl", "mine.jsonl"), "1"))
+    write_files(tmp_path, dict.fromkeys(("model/weights", "base/config.json", "humaneval.jsonl", "mine.jsonl"), "1"))
+    adapters = {"peft_type": "LORA", "base_model_name_or_path": str(tmp_path / "base")}
+    write_files(tmp_path, {"model/adapter_config.json": json.dumps(adapters)})
     values = {
         "model.student": str(tmp_path / "model"),
         "pairs.benchmarks": ["heldout", "mine.jsonl"],
@@ -48,6 +50,7 @@ def outside(tmp_path, monkeypatch):
     [
         (lambda: Path("model/weights").write_text("2"), {"files"}),
         (lambda: Path("model/tokenizer").touch(), {"files"}),
+        (lambda: Path("base/weights").touch(), {"files"}),
         (lambda: os.utime("model/weights", (0, 0)), set()),
         (lambda: Path("mine.jsonl").write_text("2"), {"screened"}),
         (lambda: os.environ.update(HUMANEVAL_OVERRIDE_PATH="humaneval.jsonl"), {"measured", "screened"}),
