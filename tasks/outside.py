@@ -51,18 +51,16 @@ def write_outside(params: Params) -> None:
 
     models = {"student": params.model.student, "debugger": params.model.debugger, "start": params.training.start}
     files = {name: digest(model, _base_of(model)) for name, model in models.items()}
-    text = json.dumps(
-        {
-            "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-            **{name: installed_version(name) for name in LIBRARIES},
-            "files": {**files, "accelerate": digest(params.training.accelerate)},
-            "measured": benchmarks(params.evaluation.benchmarks),
-            "screened": benchmarks((*params.pairs.benchmarks, *params.evaluation.benchmarks)),
-        },
-        indent=2,
-    )
+    found = {
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        **{name: installed_version(name) for name in LIBRARIES},
+        "files": {**files, "accelerate": digest(params.training.accelerate)},
+        "measured": benchmarks(params.evaluation.benchmarks),
+        "screened": benchmarks((*params.pairs.benchmarks, *params.evaluation.benchmarks)),
+    }
     _write(kept, json.dumps(known))
-    _write(OUTSIDE, text)
+    # One section, so that `dvc exp show --drop outside` leaves all of it out: no commit has this file.
+    _write(OUTSIDE, json.dumps({"outside": found}, indent=2))
 
 
 def _base_of(model: str | None) -> str | None:
