@@ -31,7 +31,9 @@ def write_outside(params: Params) -> None:
     15 GB of weights are read once, and not again by each command: digests of files are kept by size, time and inode.
     """
     kept = home() / STATE / "digests.json"
-    before: dict[str, str] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    before: dict[str, str] = {}
+    with suppress(OSError, ValueError):  # the file is not there, or torn
+        before = json.loads(kept.read_bytes())
     known: dict[str, str] = {}
 
     def digest(*names: str | None) -> str | None:

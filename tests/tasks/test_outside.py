@@ -80,6 +80,12 @@ def test_a_file_is_read_once(outside, monkeypatch):
     assert outside() == before
 
 
+def test_a_torn_file_of_digests_is_written_anew(outside):
+    before = outside()
+    Path(".iterpref/digests.json").write_text('{"')
+    assert outside() == before
+
+
 def test_a_plain_dvc_repro_sees_other_weights(toy_checkout, tmp_path):
     model = tmp_path / "weights"
     model.write_text("1")
