@@ -4,7 +4,8 @@ import json
 
 from iterpref_core.records import ModelResults, Params, metric_name
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path
+
+from .paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path
 
 
 def check(params: Params, _model: str) -> None:

@@ -18,7 +18,8 @@ from iterpref_core.models.pretrained.checkpoints import ADAPTERS, locate_model
 from iterpref_core.records import BENCHMARKS, PUBLISHED, ModelError, Params, digest_of, load_params
 from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.paths import STATE, home
+
+from .paths import STATE, home
 
 OUTSIDE = STATE / "outside.yaml"
 LIBRARIES = ("accelerate", "evalplus", "peft", "tokenizers", "torch", "transformers", "trl")

@@ -12,9 +12,10 @@ from pydantic import BaseModel
 
 from iterpref_core.records import ConfigError, InputError, digest_of, flatten, parse_yaml, profile_values
 from tasks.dotted_keys import changed_values, describe_values
-from tasks.git.command import GitError, git
-from tasks.git.files import check_hidden, new_files
 from tasks.paths import LOCK, PARAMS
+
+from .command import GitError, git
+from .files import check_hidden, new_files
 
 UNKNOWN = "unknown"
 REMOVED = "removed"

@@ -16,8 +16,9 @@ from iterpref_core.records import IterPrefError
 from tasks.addresses import database_url, without_passwords
 from tasks.dvc.observation import Artifact
 from tasks.local_server import BROKEN
-from tasks.mlflow.entry import Point
 from tasks.paths import STATE, home
+
+from .entry import Point
 
 DEFAULT_EXPERIMENT = "iterpref"
 KEY = "iterpref.key"

@@ -12,9 +12,10 @@ from filelock import FileLock
 
 from iterpref_core.records import IterPrefError
 from tasks.addresses import without_passwords
-from tasks.mlflow.entry import SIGN_OF_LIFE_S, Entry, entries_folder, is_running, kept_entries
-from tasks.mlflow.rows import send
-from tasks.mlflow.server import Server, TrackingError, explain
+
+from .entry import SIGN_OF_LIFE_S, Entry, entries_folder, is_running, kept_entries
+from .rows import send
+from .server import Server, TrackingError, explain
 
 _LATER = "the next run sends what is kept"
 _LOCK_S = 120.0

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -62,16 +61,6 @@ def test_other_content_is_another_value_and_a_new_time_is_not(change, keys, outs
     change()
     after = outside()
     assert {key for key in after if after[key] != before[key]} == keys
-
-
-def test_the_stages_name_values_that_are_there(outside):
-    outside()
-    named = set(re.findall(r"outside\.[\w.]+", (ROOT / "dvc.yaml").read_text())) - {OUTSIDE.name}
-    assert named
-    for name in named:
-        value = json.loads(OUTSIDE.read_text())
-        for key in name.split("."):
-            value = value[key]
 
 
 def test_a_file_is_read_once(outside, monkeypatch):
