@@ -99,8 +99,10 @@ def _run(name: str, *arguments: str) -> None:
             raise InputError(f"{PARAMS}: was edited while {stage} started; run it again")
         if name == "training":
             from tasks.git.source import observe_source
+            from tasks.mlflow.server import name_server
 
             os.environ[COMMIT_VARIABLE] = observe_source().described_commit or ""
+            name_server()  # `training.arguments: {report_to: mlflow}` logs without this project
         run_logged(begun, params, lambda: _function_of(name)(params, *arguments))
 
 

@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from filelock import FileLock, Timeout
 
-from tasks.lock import locks_of_user
+from .lock import locks_of_user
 
 _POLL_S = 0.5
 

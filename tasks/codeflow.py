@@ -2,7 +2,8 @@
 
 from iterpref_core.records import BACKENDS, CodeflowResult, Params
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES, has_pairs_alone
+
+from .paths import ANSWERS, DEBUGGER, PROBLEMS, STUDENT, TRAJECTORIES, has_pairs_alone
 
 
 def check(params: Params) -> None:

@@ -20,19 +20,20 @@ from iterpref_core.records import (
     Published,
 )
 from iterpref_core.storage.cores import usable_cores
-from tasks.addresses import without_passwords
-from tasks.dvc import CHOSEN_SITE_CACHE, PRIVATE_SITE_CACHE
-from tasks.dvc.graph import check_root, load_graph, name_of, opened_repo
-from tasks.dvc.storage import check_storage
-from tasks.early_checks import refusals
-from tasks.git.command import git
-from tasks.git.files import check_hidden
-from tasks.local_server import answers
-from tasks.mlflow.entry import entries_folder, is_running, kept_entries
-from tasks.mlflow.server import check_server
-from tasks.outside import installed_version
-from tasks.paths import CHECKOUT, GRAPH, INGESTED
-from tasks.prefect.server import running_prefect
+
+from .addresses import without_passwords
+from .dvc import CHOSEN_SITE_CACHE, PRIVATE_SITE_CACHE
+from .dvc.graph import check_root, load_graph, name_of, opened_repo
+from .dvc.storage import check_storage
+from .early_checks import refusals
+from .git.command import git
+from .git.files import check_hidden
+from .local_server import answers
+from .mlflow.entry import entries_folder, is_running, kept_entries
+from .mlflow.server import check_server
+from .outside import installed_version
+from .paths import CHECKOUT, GRAPH, INGESTED
+from .prefect.server import running_prefect
 
 LOCK = CHECKOUT / "config/environments/requirements.lock"
 _REINSTALL = "rm -r .venv && make install"

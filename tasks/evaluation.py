@@ -1,18 +1,27 @@
 """Stage `evaluation`, once per model."""
 
 import json
+import os
 
-from iterpref_core.records import ModelResults, Params, metric_name
+from iterpref_core.records import BENCHMARKS, ModelResults, Params, metric_name
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path
+
+from .paths import ANSWERS, PROBLEMS, RESULTS, WORK, model_path, pass_at_1_path
 
 
 def check(params: Params, _model: str) -> None:
     """Refuse settings that this stage cannot take, before any stage has run.
 
     Raises:
-        InputError: vLLM is not installed, and `evaluation.backend` names it.
+        InputError: vLLM is not installed, and `evaluation.backend` names it; or a benchmark's copy that the
+            environment names is not there.
     """
+    from iterpref_core.problems.screening.benchmark_files import find_benchmark
+
+    for name in params.evaluation.benchmarks:
+        data = BENCHMARKS[name].data
+        if data is not None and os.environ.get(data.variable):
+            find_benchmark(data)
     if params.evaluation.backend == "vllm":
         from iterpref_core.models.inference.vllm_server import find_vllm
 

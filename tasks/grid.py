@@ -12,8 +12,9 @@ from iterpref_core.records import BenchmarkName, ConfigError, InputError, Params
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks import training
-from tasks.dotted_keys import describe_values
-from tasks.paths import GRAPH, INGESTED, has_own_pairs
+
+from .dotted_keys import describe_values
+from .paths import GRAPH, INGESTED, has_own_pairs
 
 PRESETS = Path("config/ablations.yaml")
 BASE = "base"

@@ -16,9 +16,10 @@ from filelock import FileLock
 
 from iterpref_core.records import IterPrefError
 from tasks import child
-from tasks.addresses import without_passwords
-from tasks.lock import locks_of_user
-from tasks.paths import STATE, home
+
+from .addresses import without_passwords
+from .lock import locks_of_user
+from .paths import STATE, home
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 180.0

@@ -1,7 +1,8 @@
 """Stage `localization`."""
 
 from iterpref_core.records import LocalizationResult, Params
-from tasks.paths import FOCAL, PAIRS
+
+from .paths import FOCAL, PAIRS
 
 
 def run(params: Params) -> LocalizationResult:

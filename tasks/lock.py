@@ -9,7 +9,8 @@ from tempfile import gettempdir
 from filelock import FileLock, Timeout
 
 from iterpref_core.records import InputError
-from tasks.paths import STATE
+
+from .paths import STATE
 
 
 @contextmanager

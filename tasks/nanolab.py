@@ -1,7 +1,8 @@
 """Stage `nanolab`."""
 
 from iterpref_core.records import NanolabResult, Params
-from tasks.paths import MODELS, PROBLEMS
+
+from .paths import MODELS, PROBLEMS
 
 
 def run(params: Params) -> NanolabResult:

@@ -9,14 +9,17 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from iterpref_core.cli import exit_code
-from iterpref_core.records import BENCHMARKS, PUBLISHED, Params, digest_of, load_params
+from iterpref_core.models.pretrained.checkpoints import ADAPTERS, locate_model
+from iterpref_core.records import BENCHMARKS, PUBLISHED, ModelError, Params, digest_of, load_params
 from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.paths import STATE, home
+
+from .paths import STATE, home
 
 OUTSIDE = STATE / "outside.yaml"
 LIBRARIES = ("accelerate", "evalplus", "peft", "tokenizers", "torch", "transformers", "trl")
@@ -29,48 +32,50 @@ def write_outside(params: Params) -> None:
     15 GB of weights are read once, and not again by each command: digests of files are kept by size, time and inode.
     """
     kept = home() / STATE / "digests.json"
-    before: dict[str, str] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    before: dict[str, str] = {}
+    with suppress(OSError, ValueError):  # the file is not there, or torn
+        before = json.loads(kept.read_bytes())
     known: dict[str, str] = {}
 
-    def digest(name: object) -> str | None:
-        """Return a digest of a file, or of the files of a folder by name; None if no path is named."""
-        if name is None:
-            return None
-        path = Path(str(name))
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
+    def digest(*names: str | None) -> str | None:
+        """Return a digest of files, and of the files of folders by name; None if no path is named."""
         found = []
-        for file in files:
-            if file.is_file():
-                stat = file.stat()
-                key = f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
-                known[key] = before.get(key) or file_digest(file)
-                found.append([file.name if path.is_dir() else "", known[key]])
+        for path in (Path(name) for name in names if name):
+            for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+                if file.is_file():
+                    stat = file.stat()
+                    key = f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
+                    known[key] = before.get(key) or file_digest(file)
+                    found.append([file.name if path.is_dir() else "", known[key]])
         return digest_of(found) if found else None
 
     def benchmarks(names: Iterable[str]) -> dict[str, str | None]:
         return {name: digest(_copy_of(name)) for name in names}
 
-    files = {
-        "student": params.model.student,
-        "debugger": params.model.debugger,
-        "start": params.training.start,
-        "accelerate": params.training.accelerate,
+    models = {"student": params.model.student, "debugger": params.model.debugger, "start": params.training.start}
+    files = {name: digest(model, _base_of(model)) for name, model in models.items()}
+    found = {
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        **{name: installed_version(name) for name in LIBRARIES},
+        "files": {**files, "accelerate": digest(params.training.accelerate)},
+        "measured": benchmarks(params.evaluation.benchmarks),
+        "screened": benchmarks((*params.pairs.benchmarks, *params.evaluation.benchmarks)),
     }
-    text = json.dumps(
-        {
-            "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-            **{name: installed_version(name) for name in LIBRARIES},
-            "files": {name: digest(path) for name, path in files.items()},
-            "measured": benchmarks(params.evaluation.benchmarks),
-            "screened": benchmarks((*params.pairs.benchmarks, *params.evaluation.benchmarks)),
-        },
-        indent=2,
-    )
     _write(kept, json.dumps(known))
-    _write(OUTSIDE, text)
+    # One section, so that `dvc exp show --drop outside` leaves all of it out: no commit has this file.
+    _write(OUTSIDE, json.dumps({"outside": found}, indent=2))
 
 
-def _copy_of(name: str) -> object:
+def _base_of(model: str | None) -> str | None:
+    """Return the model that adapters in a folder are for."""
+    if model is None or not (Path(model) / ADAPTERS).is_file():
+        return None
+    with suppress(ModelError):  # stage nanolab says what is wrong
+        return locate_model(model).name_or_path
+    return None
+
+
+def _copy_of(name: str) -> str | None:
     """Return the copy of a benchmark that the environment names, or the path of a benchmark of one's own."""
     data = PUBLISHED.get(name) or (BENCHMARKS[name].data if name in BENCHMARKS else None)
     if data is not None:

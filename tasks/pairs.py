@@ -1,7 +1,8 @@
 """Stage `pairs`."""
 
 from iterpref_core.records import PairsResult, Params
-from tasks.paths import CONTAMINATION, DROPPED, OWN_PAIRS, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
+
+from .paths import CONTAMINATION, DROPPED, OWN_PAIRS, PAIRS, PROBLEMS, STUDENT, TRAJECTORIES
 
 
 def check(params: Params) -> None:

@@ -1,7 +1,8 @@
 """Stage `problems`."""
 
 from iterpref_core.records import InputError, Params, ProblemsResult
-from tasks.paths import INGESTED, PROBLEMS, has_own_pairs
+
+from .paths import INGESTED, PROBLEMS, has_own_pairs
 
 
 def run(params: Params) -> ProblemsResult:

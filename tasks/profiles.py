@@ -12,7 +12,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from iterpref_core.problems.composition.problem_splits import SPLITS, read_ingested
 from iterpref_core.records import ConfigError, Params, flatten, load_params, profile_values, read_yaml, with_values
 from iterpref_core.storage.jsonl import atomic_writer, read_pairs, write_jsonl
-from tasks.paths import INGESTED, OWN_PAIRS, PARAMS
+
+from .paths import INGESTED, OWN_PAIRS, PARAMS
 
 PROFILES = Path("config/profiles")
 

@@ -5,7 +5,8 @@ import os
 
 from iterpref_core.records import Params, TrainingResult
 from iterpref_core.training.launch import check_configuration, is_launched, start_processes
-from tasks.paths import COMMIT_VARIABLE, FOCAL, METRICS, STUDENT, WORK, metrics_path, model_path
+
+from .paths import COMMIT_VARIABLE, FOCAL, METRICS, STUDENT, WORK, metrics_path, model_path
 
 
 def check(params: Params, objective: str) -> None:

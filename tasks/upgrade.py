@@ -18,10 +18,11 @@ from iterpref_core.records import (
     with_values,
 )
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dotted_keys import changed_values
-from tasks.git.command import GitError, git
-from tasks.paths import CHECKOUT, PARAMS
-from tasks.profiles import PROFILES, write_values
+
+from .dotted_keys import changed_values
+from .git.command import GitError, git
+from .paths import CHECKOUT, PARAMS
+from .profiles import PROFILES, write_values
 
 
 def carry_over() -> list[str]:

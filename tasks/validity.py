@@ -2,7 +2,8 @@
 
 from iterpref_core.records import Params, ValidityResult
 from iterpref_core.storage.jsonl import write_jsonl
-from tasks.paths import PROBLEMS, VALIDITY, has_pairs_alone
+
+from .paths import PROBLEMS, VALIDITY, has_pairs_alone
 
 
 def run(params: Params) -> ValidityResult:

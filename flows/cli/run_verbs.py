@@ -201,4 +201,4 @@ def _print_sweep(result: "SweepResult", as_json: bool) -> None:
             compared = f"{points(row.difference)} {interval(row.ci95)}, {p_equation(row.p_value)}"
         table.add_row(row.label, f"{row.pass_at_1:.1%}", f"{len(row.scores)}", spread, compared)
     Console().print(table)
-    typer.echo("experiments  `dvc exp show --only-changed`; `dvc exp apply NAME` brings one here")
+    typer.echo("experiments  `dvc exp show --only-changed --drop outside`; `dvc exp apply NAME` brings one here")

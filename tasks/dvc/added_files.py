@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.records import InputError
-from tasks.dvc.graph import describe_graph, name_of, opened_repo
+
+from .graph import describe_graph, name_of, opened_repo
 
 
 def check_added_files(root: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from iterpref_core.records import InputError, flatten
-from tasks.dvc.graph import name_of, opened_repo
+
+from .graph import name_of, opened_repo
 
 
 class Artifact(BaseModel, frozen=True):

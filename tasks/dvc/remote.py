@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.records import InputError
-from tasks.dvc.graph import opened_repo
-from tasks.dvc.reproduction import StageError
+
+from .graph import opened_repo
+from .reproduction import StageError
 
 
 def pull_outputs(stages: Sequence[str]) -> None:

@@ -36,10 +36,6 @@ class StageError(IterPrefError):
     """An error of a stage for a reason other than its input."""
 
 
-class CancelledError(IterPrefError):
-    """The run is being cancelled, so no further stage starts."""
-
-
 class Times(NamedTuple):
     """Start and end of a stage, in seconds since the epoch, and the number of threads that it computed with."""
 
@@ -102,11 +98,11 @@ class Commands:
         Raises:
             InputError: the stage refused its input or its parameters.
             StageError: the stage failed otherwise.
-            CancelledError: all commands have been ended.
+            KeyboardInterrupt: all commands have been ended.
         """
         with self._lock:
             if self._ended.is_set():
-                raise CancelledError(f"{subject}: not started, because the run was cancelled")
+                raise KeyboardInterrupt
             process = child.start(
                 [*self._python, "dvc", *arguments], _inherited() | self._environment | environment, folder=folder
             )
@@ -128,6 +124,8 @@ class Commands:
             with self._lock:
                 self._running.discard(process)
         if process.returncode:
+            if self._ended.is_set():
+                raise KeyboardInterrupt
             raise explain_failure(subject, lines, process.returncode)
         # A stage ends when the next one begins, or the command ends.
         ends = [*list(begun.values())[1:], time.time()]

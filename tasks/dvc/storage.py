@@ -6,8 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from iterpref_core.records import InputError, Params
-from tasks.dvc.graph import opened_repo
 from tasks.paths import LOCK
+
+from .graph import opened_repo
 
 _LEAST_MB = 200
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from iterpref_core.records import InputError
 from tasks.dvc.graph import opened_repo
-from tasks.git.command import git
 from tasks.paths import LOCK
+
+from .command import git
 
 _DESCRIBING = tuple(f":(glob)**/{name}" for name in (LOCK.name, ".gitignore", ".dvcignore"))
 """Files, for git, that list the data, and the files that git and DVC do not look at."""

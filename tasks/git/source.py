@@ -12,9 +12,10 @@ from pydantic import BaseModel
 
 from iterpref_core.records import ConfigError, InputError, digest_of, flatten, parse_yaml, profile_values
 from tasks.dotted_keys import changed_values, describe_values
-from tasks.git.command import GitError, git
-from tasks.git.files import check_hidden, new_files
 from tasks.paths import LOCK, PARAMS
+
+from .command import GitError, git
+from .files import check_hidden, new_files
 
 UNKNOWN = "unknown"
 REMOVED = "removed"
@@ -155,18 +156,17 @@ def _changed_params() -> dict[str, Any]:
     present = PARAMS.read_bytes() if PARAMS.is_file() else committed
     if present == committed:  # most often; to read YAML takes longer than all else here
         return {}
-    before = _values_of(committed)
-    now = dict(flatten(parse_yaml(present.decode("utf-8")) or {}))
+    before, now = map(_values_of, (committed, present))
     changes = changed_values(now, before)
     # If `sft: {}` becomes `sft: {alpha: 5.0}`, the key `sft` was not removed.
     sections = {key.rpartition(".")[0] for key in now}
     return changes | {key: REMOVED for key in before if key not in now and key not in sections}
 
 
-def _values_of(committed: bytes) -> dict[str, Any]:
-    """Return the parameters of the commit's file; none if it is broken, as with the marks of a conflict in it."""
+def _values_of(content: bytes) -> dict[str, Any]:
+    """Return the parameters of a file; none if it is broken, as with the marks of a conflict in it."""
     try:
-        values = parse_yaml(committed.decode("utf-8"))
+        values = parse_yaml(content.decode("utf-8"))
     except (InputError, UnicodeDecodeError):
         return {}
     return dict(flatten(values)) if isinstance(values, dict) else {}

@@ -20,11 +20,12 @@ from iterpref_core.records import InputError, read_yaml
 from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.training.objectives.objective_settings import parameters_of
 from tasks.dvc.added_files import check_added_files, check_out
-from tasks.git.command import GitError, git
-from tasks.git.files import new_files
-from tasks.git.source import Source, observe_source
 from tasks.lock import only_one
 from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, RESULTS, STATE, WORKTREES, home
+
+from .command import GitError, git
+from .files import new_files
+from .source import Source, observe_source
 
 _SUBMODULE = b"160000"
 """The mode of a repository inside of another one, as git lists it."""

@@ -16,10 +16,11 @@ from tasks.dvc.observation import Observation, check_unchanged
 from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
 from tasks.dvc.storage import check_lock
 from tasks.git.source import observe_source
-from tasks.mlflow.entry import begin_entry, read_stage
-from tasks.mlflow.server import explain
-from tasks.mlflow.sync import logged_command
 from tasks.paths import TIMES, metrics_path
+
+from .entry import begin_entry, read_stage
+from .server import explain
+from .sync import logged_command
 
 
 class StageRecord(Protocol):

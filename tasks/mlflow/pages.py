@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 from tasks.addresses import without_passwords
 from tasks.local_server import LOOPBACK, served
-from tasks.mlflow.server import Server, TrackingError, artifacts_uri, is_in_checkout, make_database, tracking_uri
 from tasks.paths import STATE, home
+
+from .server import Server, TrackingError, artifacts_uri, is_in_checkout, make_database, tracking_uri
 
 ADDRESS = STATE / "mlflow.url"
 """The file with the address of the pages of this checkout's `iterpref ui`, while that runs."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from iterpref_core.records import BENCHMARKS
 from tasks.dvc.observation import Artifact
-from tasks.mlflow.entry import Entry, FinishedStage
-from tasks.mlflow.server import Server
 from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS, model_path
+
+from .entry import Entry, FinishedStage
+from .server import Server
 
 _DATA = (PROBLEMS.parent.name, INGESTED.name, RESULTS.name)
 """Folders of data. Other inputs are code, which the commit names, and models, which have entries of their own."""

@@ -16,8 +16,9 @@ from iterpref_core.records import IterPrefError
 from tasks.addresses import database_url, without_passwords
 from tasks.dvc.observation import Artifact
 from tasks.local_server import BROKEN
-from tasks.mlflow.entry import Point
 from tasks.paths import STATE, home
+
+from .entry import Point
 
 DEFAULT_EXPERIMENT = "iterpref"
 KEY = "iterpref.key"
@@ -197,13 +198,20 @@ def tracking_uri() -> str:
     """
     uri = os.environ.get(_URI_VARIABLE, "").strip()
     if not uri:
-        return _checkout_database()
+        return database_url(_database())
     # Three slashes begin a relative path, four an absolute one: sqlite:///runs.db, sqlite:////data/runs.db.
     if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
         return f"{database_url(home().resolve())}/{uri.removeprefix('sqlite:///')}"
     if re.match(r"[a-z0-9+]+:|databricks", uri):
         return uri
     return (home() / uri).resolve().as_uri()
+
+
+def name_server() -> None:
+    """Let other clients of MLflow in this process write where the project does: a worktree has no database."""
+    os.environ[_URI_VARIABLE] = tracking_uri()
+    if "MLFLOW_EXPERIMENT_ID" not in os.environ:
+        os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", DEFAULT_EXPERIMENT)
 
 
 def artifacts_uri() -> str:
@@ -218,7 +226,7 @@ def make_database() -> None:
     """
     for name in ("mlflow.store.db.utils", "mlflow.tracking.fluent", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    path = (home() / _DATABASE).resolve()
+    path = _database()
     if path.is_file() or not is_in_checkout():
         return
     from mlflow import MlflowClient
@@ -237,7 +245,7 @@ def _follow_checkout(before: str) -> None:
     if before == artifacts_uri():
         return
     columns = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
-    with closing(sqlite3.connect((home() / _DATABASE).resolve())) as database, database:
+    with closing(sqlite3.connect(_database())) as database, database:
         for table, column in columns.items():
             database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (before, artifacts_uri()))
 
@@ -266,10 +274,10 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII)[:_KEY_CHARS]
 
 
-def _checkout_database() -> str:
-    return database_url((home() / _DATABASE).resolve())
+def _database() -> Path:
+    return (home() / _DATABASE).resolve()
 
 
 def is_in_checkout() -> bool:
     """Return whether the runs are in the checkout's own database."""
-    return tracking_uri() == _checkout_database()
+    return tracking_uri() == database_url(_database())

@@ -10,10 +10,12 @@ from threading import Event, Thread
 
 from filelock import FileLock
 
+from iterpref_core.records import IterPrefError
 from tasks.addresses import without_passwords
-from tasks.mlflow.entry import SIGN_OF_LIFE_S, Entry, entries_folder, is_running, kept_entries
-from tasks.mlflow.rows import send
-from tasks.mlflow.server import Server, TrackingError, explain
+
+from .entry import SIGN_OF_LIFE_S, Entry, entries_folder, is_running, kept_entries
+from .rows import send
+from .server import Server, TrackingError, explain
 
 _LATER = "the next run sends what is kept"
 _LOCK_S = 120.0
@@ -81,7 +83,7 @@ def write_entry(entry: Entry | None) -> None:
     try:
         entries_folder().mkdir(parents=True, exist_ok=True)
         if present:
-            present.keep()  # another process may send for minutes
+            _keep(present)  # another process may send for minutes
         # One process at a time writes to MLflow.
         with FileLock(entries_folder() / ".lock", timeout=_LOCK_S):
             _send_all(present)
@@ -96,10 +98,12 @@ def _send_all(present: Entry | None) -> None:
     Raises:
         TrackingError: the server cannot be used.
     """
+    paths = kept_entries()
     if present:
-        present.keep()  # the other process may have sent, and removed, an earlier state
+        _keep(present)  # the other process may have sent, and removed, an earlier state
+        paths = [path for path in paths if path != present.path] + [present.path]
     server = Server()
-    for path in kept_entries():
+    for path in paths:
         try:
             if present and path == present.path:
                 entry = present
@@ -111,10 +115,18 @@ def _send_all(present: Entry | None) -> None:
                     entry.status, entry.error = "KILLED", "its process is gone"
             send(server, entry)
             if entry.status != "RUNNING":  # if it is killed, the next command learns it from the file
-                path.unlink()
+                path.unlink(missing_ok=True)
         except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
             _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
             Server()  # raises if it has gone away: it is not asked for each further entry
+
+
+def _keep(entry: Entry) -> None:
+    """Write an entry's file, if the disk is not full: MLflow may be on another one."""
+    try:
+        entry.keep()
+    except (IterPrefError, OSError) as error:
+        _warn(f"{entry.path} is not written: {explain(error)}")
 
 
 @cache  # a refused entry is tried again after each stage, and reported once

@@ -154,22 +154,15 @@ def use_prefect(url: str) -> None:
 
 
 def named_prefect() -> str | None:
-    """Return the address that PREFECT_API_URL names, in the environment or in Prefect's own settings.
-
-    Raises:
-        InputError: the settings are broken.
-    """
-    return os.environ.get("PREFECT_API_URL") or _named_in_settings()
-
-
-def _named_in_settings() -> str | None:
-    """Return the address that a profile or a file of settings names, as the commands of Prefect read them.
+    """Return the address that PREFECT_API_URL names, in the environment or in Prefect's profile or file of settings.
 
     Importing Prefect takes a second, so Prefect is asked only if any of the files exists.
 
     Raises:
         InputError: the settings are broken.
     """
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url
     folder = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", folder / "profiles.toml"))
     files = [path for path in (profiles, *map(Path, _SETTINGS_FILES)) if path.is_file()]

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from string import Template
@@ -11,6 +12,7 @@ import pytest
 from scripts.walk import read_steps, unlike
 from tests.flows.conftest import iterpref
 from tests.settings import ROOT
+from tests.texts import write_files
 
 __all__ = ["iterpref"]
 
@@ -33,6 +35,18 @@ def test_init_prints_the_line_that_the_page_shows(page, iterpref):
     code, printed, err = iterpref(*Template(command).substitute(VARIABLES).split())
     assert code == 0, err
     assert printed.splitlines()[-1] == shown
+
+
+def test_a_backup_is_restored_beside_the_files_of_a_clone(tmp_path):
+    text = (ROOT / "docs/cluster.md").read_text()
+    commands = re.findall(r"(?m)^(?:ls -d .*|tar .*?(?= && ))", text)
+    for folder, command in zip(("before", "clone"), commands, strict=True):
+        write_files(tmp_path / folder, {"dvc.lock": folder})
+        if folder == "before":
+            write_files(tmp_path / folder, {"mlflow.db": "runs"})
+        subprocess.run(["bash", "-c", command], cwd=tmp_path / folder, check=True)
+    assert (tmp_path / "clone/dvc.lock").read_text() == "clone"
+    assert (tmp_path / "clone/mlflow.db").read_text() == "runs"
 
 
 def test_a_line_of_a_page_that_no_command_prints_is_shown_beside_the_nearest_one():

@@ -42,6 +42,13 @@ def test_a_setting_that_a_late_stage_would_refuse_is_refused_at_once(key, value,
     assert told in message
 
 
+def test_a_copy_of_a_benchmark_that_is_not_there_is_refused_at_once(monkeypatch):
+    monkeypatch.setenv("MBPP_OVERRIDE_PATH", "/no/such.jsonl")
+    [(refusing, message)] = refusals(STAGES, with_values(PARAMS, {"evaluation.benchmarks": ["heldout", "mbpp+"]}))
+    assert refusing == "evaluation@dpo"
+    assert "MBPP_OVERRIDE_PATH=/no/such.jsonl: no such file" in message
+
+
 def test_the_parameters_that_come_with_the_project_are_taken():
     assert list(refusals(STAGES, PARAMS)) == []
 

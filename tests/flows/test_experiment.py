@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -196,6 +198,17 @@ def test_no_other_run_and_no_prefect_variable_get_in(toy, monkeypatch):
     assert "A=b" in lines
     assert not [line for line in lines if line.startswith("PREFECT__")]
     assert f"PATH={Path(sys.executable).parent}{os.pathsep}" in "\n".join(lines)
+
+
+def test_what_the_user_interrupts_has_not_failed(toy):
+    commands = Commands()
+    Path("dvc.yaml").write_text("stages: {long: {cmd: sleep 600}}")
+    with ThreadPoolExecutor(1) as pool:
+        begun = Event()
+        running = pool.submit(commands.run, "long", ("repro",), {}, lambda _: begun.set())
+        begun.wait()
+        commands.end()
+    assert isinstance(running.exception(), KeyboardInterrupt), "MLflow shows a point of a sweep as killed"
 
 
 @on_prefect

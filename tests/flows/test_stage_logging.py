@@ -18,6 +18,7 @@ from tests.once import give_mlflow_tables
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TOY = """
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,9 @@ def pairs(params):
 def training(params, objective):
     if params.training.beta > 1:
         raise stage.InputError("beta is large")
+    # What other clients of MLflow read, such as that of `report_to`.
+    assert os.environ["MLFLOW_TRACKING_URI"].endswith("checkout/mlflow.db")
+    assert os.environ["MLFLOW_EXPERIMENT_NAME"] == "iterpref"
     Path("models/trained").mkdir(exist_ok=True, parents=True)
     Path(f"models/trained/{objective}").write_text(str(params.training.beta))
     return measured("loss", params.training.beta)
@@ -81,6 +85,10 @@ def toy(toy_checkout, tmp_path_factory, monkeypatch):
     folder = toy_checkout(STAGES, {"toy.py": TOY, "code.py": "1", ".gitignore": IGNORED})
     give_mlflow_tables(tmp_path_factory, folder)
     monkeypatch.setattr(stage, "_function_of", runpy.run_path("toy.py")["TOYS"].get)
+
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):  # a stage sets them
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
     def call(_, command, **_others):
         stage._run(*command.removeprefix("python toy.py ").removesuffix(" || exit").split())

@@ -17,7 +17,7 @@ from tests.texts import write_files
 GRAPH = {
     "training": {
         "cmd": "echo ran >> log; touch out",
-        "params": [{str(OUTSIDE): ["files.student", "transformers"]}],
+        "params": [{str(OUTSIDE): ["outside.files.student", "outside.transformers"]}],
         "outs": ["out"],
     },
 }
@@ -29,7 +29,9 @@ def outside(tmp_path, monkeypatch):
     """A model's folder and two benchmarks; returns a function that reads what is written of them, as text by key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HUMANEVAL_OVERRIDE_PATH", raising=False)
-    write_files(tmp_path, dict.fromkeys(("model/weights", "humaneval.jsonl", "mine.jsonl"), "1"))
+    write_files(tmp_path, dict.fromkeys(("model/weights", "base/config.json", "humaneval.jsonl", "mine.jsonl"), "1"))
+    adapters = {"peft_type": "LORA", "base_model_name_or_path": str(tmp_path / "base")}
+    write_files(tmp_path, {"model/adapter_config.json": json.dumps(adapters)})
     values = {
         "model.student": str(tmp_path / "model"),
         "pairs.benchmarks": ["heldout", "mine.jsonl"],
@@ -38,7 +40,7 @@ def outside(tmp_path, monkeypatch):
 
     def read():
         write_outside(with_values(PARAMS, values))
-        return {key: json.dumps(value) for key, value in json.loads(OUTSIDE.read_text()).items()}
+        return {key: json.dumps(value) for key, value in json.loads(OUTSIDE.read_text())["outside"].items()}
 
     return read
 
@@ -48,6 +50,7 @@ def outside(tmp_path, monkeypatch):
     [
         (lambda: Path("model/weights").write_text("2"), {"files"}),
         (lambda: Path("model/tokenizer").touch(), {"files"}),
+        (lambda: Path("base/weights").touch(), {"files"}),
         (lambda: os.utime("model/weights", (0, 0)), set()),
         (lambda: Path("mine.jsonl").write_text("2"), {"screened"}),
         (lambda: os.environ.update(HUMANEVAL_OVERRIDE_PATH="humaneval.jsonl"), {"measured", "screened"}),
@@ -60,8 +63,10 @@ def test_other_content_is_another_value_and_a_new_time_is_not(change, keys, outs
     assert {key for key in after if after[key] != before[key]} == keys
 
 
-def test_a_file_is_read_once(outside, monkeypatch):
+def test_a_file_is_read_once_unless_the_list_of_digests_is_torn(outside, monkeypatch):
     before = outside()
+    Path(".iterpref/digests.json").write_text('{"')
+    assert outside() == before
     monkeypatch.setattr("tasks.outside.file_digest", lambda _: pytest.fail("it is read again"))
     assert outside() == before
 

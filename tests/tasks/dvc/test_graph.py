@@ -59,7 +59,7 @@ def test_stages_depend_on_what_is_outside_of_the_checkout(tmp_path, monkeypatch)
         for entry in described.get("do", described).get("params", ())
         if isinstance(entry, dict) and (names := entry.get(str(OUTSIDE)))
     }
-    assert {"torch", "transformers", "peft", "accelerate"} <= set(used["training"])
+    assert {f"outside.{name}" for name in ("torch", "transformers", "peft", "accelerate")} <= set(used["training"])
     assert {name for names in used.values() for name in names} == written
 
 

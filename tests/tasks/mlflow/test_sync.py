@@ -1,5 +1,6 @@
 """MLflow: a run for a command, its stages nested in it, each once, whatever was away or refused."""
 
+import errno
 import math
 import os
 import shlex
@@ -259,6 +260,16 @@ def test_a_command_that_was_killed_is_killed_and_one_that_runs_can_show_the_load
     assert "system/cpu_utilization_percentage" in runs()["iterpref sweep b=2"].data.metrics
     assert status_of("iterpref sweep b=2") == "FINISHED"
     assert kept_entries() == []
+
+
+def test_a_row_needs_no_space_for_its_file(monkeypatch, capsys):
+    def keep(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Entry, "keep", keep)
+    write(finished("problems"))
+    assert {"problems", "beta=0.3"} == set(runs())
+    assert "is not written: OSError: [Errno 28] No space left" in capsys.readouterr().err
 
 
 def test_a_command_is_there_when_it_begins_and_says_how_it_ended():
