@@ -1,7 +1,6 @@
 """Remove secrets from URLs before they appear in messages and files."""
 
 import re
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -18,16 +17,6 @@ def without_passwords(text: str) -> str:
     # Up to the last @ before the path: a password may also contain one.
     text = re.sub(r"(?<=://)[^/\s'\"]*@", "", text)
     return re.sub(r"(?i)(?<=[?&])(\w*(?:password|token|secret|key))=[^&\s'\"]+", r"\1=…", text)
-
-
-def database_url(path: Path, driver: str = "sqlite") -> str:
-    """Return SQLAlchemy's URL of a database file; only `%` and `?` in the path need escaping.
-
-    >>> database_url(Path("/ci/main%2Ffix?/my project/mlflow.db"))
-    'sqlite:////ci/main%252Ffix%3F/my project/mlflow.db'
-    """
-    spelled = str(path).replace("%", "%25").replace("?", "%3F")
-    return f"{driver}:///{spelled}"
 
 
 ShownText = Annotated[str, AfterValidator(without_passwords)]

@@ -34,7 +34,7 @@ def mlflow_server(port: int | None = None) -> Iterator[str]:
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"{host}:*",
         "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"http://{host}:*",
         # The environment passes the address, which may contain a password. For the checkout's own database it is the
-        # name alone, because the server starts in the same folder; MLflow would read `%25` in a path literally.
+        # name alone, because the server starts in the same folder, and MLflow would decode `%2F` in a path.
         "MLFLOW_BACKEND_STORE_URI": "sqlite:///mlflow.db" if is_in_checkout() else tracking_uri(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # The server of background jobs is four more processes, which are not needed here.

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from iterpref_core.records import IterPrefError
-from tasks.addresses import database_url, without_passwords
+from tasks.addresses import without_passwords
 from tasks.dvc.observation import Artifact
 from tasks.local_server import BROKEN
 from tasks.paths import STATE, home
@@ -198,10 +198,10 @@ def tracking_uri() -> str:
     """
     uri = os.environ.get(_URI_VARIABLE, "").strip()
     if not uri:
-        return database_url(_database())
+        return _checkout_database()
     # Three slashes begin a relative path, four an absolute one: sqlite:///runs.db, sqlite:////data/runs.db.
     if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
-        return f"{database_url(home().resolve())}/{uri.removeprefix('sqlite:///')}"
+        return f"sqlite:///{home().resolve()}/{uri.removeprefix('sqlite:///')}"
     if re.match(r"[a-z0-9+]+:|databricks", uri):
         return uri
     return (home() / uri).resolve().as_uri()
@@ -236,7 +236,7 @@ def make_database() -> None:
         if not path.is_file():
             for left in path.parent.glob(f"{unfinished.name}*"):  # by a killed command, with SQLite's journal
                 left.unlink()
-            MlflowClient(database_url(unfinished))
+            MlflowClient(f"sqlite:///{unfinished}")
             unfinished.rename(path)
 
 
@@ -278,6 +278,10 @@ def _database() -> Path:
     return (home() / _DATABASE).resolve()
 
 
+def _checkout_database() -> str:
+    return f"sqlite:///{_database()}"
+
+
 def is_in_checkout() -> bool:
     """Return whether the runs are in the checkout's own database."""
-    return tracking_uri() == database_url(_database())
+    return tracking_uri() == _checkout_database()

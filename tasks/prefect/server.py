@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from iterpref_core.records import InputError
-from tasks.addresses import database_url, without_passwords
+from tasks.addresses import without_passwords
 from tasks.local_server import BROKEN, ServerError, belongs_to_user, served, write_private
 from tasks.paths import STATE, home
 
@@ -45,7 +45,7 @@ def prefect_server(port: int | None = None) -> Iterator[str]:
     folder = (home() / STATE / "prefect").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # results on its pages have the address of MLflow's
-    database = database_url(folder / "prefect.db", "sqlite+aiosqlite")
+    database = f"sqlite+aiosqlite:///{folder}/prefect.db"
     password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or _own_password()
     # This process and its children ask no other server.
     os.environ["PREFECT_API_AUTH_STRING"] = password
