@@ -67,9 +67,10 @@ def test_a_client_killed_with_sigkill_leaves_no_server(stand_in, word_model, tmp
     client = fork.Process(target=_hold_a_server, args=(word_model, tmp_path, ready))
     client.start()
     assert ready.wait(60)
+    processes = _processes(notes)
     client.kill()
     client.join()
-    assert _gone(_processes(notes), within_s=20)
+    assert _gone(processes, within_s=20)
 
 
 def _hold_a_server(model, logs, ready):
