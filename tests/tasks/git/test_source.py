@@ -102,6 +102,11 @@ def test_a_parameter_that_is_removed_is_a_change(repository):
     assert observe_source().state != whole
 
 
+def test_a_broken_file_is_named_by_what_reads_it_and_not_by_the_name_of_a_run(repository):
+    Path("params.yaml").write_bytes(b"<<<<<<< HEAD\na: 1\n")
+    assert set(observe_source().changes.values()) == {"removed"}
+
+
 def test_a_broken_commit_does_not_stop_who_has_mended_the_file(repository):
     params = Path("params.yaml")
     right = params.read_bytes()
