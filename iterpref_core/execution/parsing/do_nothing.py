@@ -13,6 +13,10 @@ from collections.abc import Iterable
 from iterpref_core.programs.source_code.tested_names import tested_names
 from iterpref_core.records import Test
 
+IDLE_S = 1.0
+"""CPU seconds for the tests of a program that does nothing; if they take longer, they count as failed."""
+IDLE_WALL_S = 5.0
+"""Real time for the same: `q.get()` waits for ever where the program has put nothing into the queue."""
 JUDGES_ERRORS = re.compile(r"^([ \t]*)except\b.*(?:\n\1[ \t].*)*\bassert", re.MULTILINE)
 """A test that asserts something about an error that it has caught, which no program shows that raises none."""
 

@@ -108,6 +108,7 @@ class Program:
         comparator: decides about the values of value tests.
         cpu_s: CPU seconds for this program instead of `Limits.cpu_s`, such as a multiple of the ground truth's
             time; real time is limited in proportion. Each stdin test has all of it.
+        wall_s: seconds of real time for this program, if `Limits.wall_s` is more.
         test_cpu_s: CPU seconds for each test, in addition to the limit for all tests; None: no limit. It is measured
             ten times a second, so a test may have a tenth of a second more, never less. A stdin test has `cpu_s`.
         environment: name of the interpreter to run in, by default the first that a test names; None for this one.
@@ -126,6 +127,7 @@ class Program:
     setup: str = ""
     comparator: Comparator | None = None
     cpu_s: float | None = None
+    wall_s: float | None = None
     test_cpu_s: float | None = None
     environment: str | None = None
     inside: bool = False
@@ -142,11 +144,10 @@ class Program:
 
     def limits(self, common: Limits) -> Limits:
         """Return the limits of this program where all have common ones."""
-        if self.cpu_s is None:
-            return common
+        cpu_s = common.cpu_s if self.cpu_s is None else self.cpu_s
         # A program with ten times the CPU time may also take ten times the real time.
-        longer = max(1.0, self.cpu_s / common.cpu_s)
-        return replace(common, cpu_s=self.cpu_s, wall_s=common.wall_s * longer)
+        wall_s = common.wall_s * max(1.0, cpu_s / common.cpu_s)
+        return replace(common, cpu_s=cpu_s, wall_s=wall_s if self.wall_s is None else min(wall_s, self.wall_s))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from iterpref_core.records import InputError, IoTest, StdinTest
 
 from ..isolation import tiers
 from ..isolation.interpreters import Environment
-from ..parsing.do_nothing import JUDGES_ERRORS, do_nothing
+from ..parsing.do_nothing import IDLE_S, IDLE_WALL_S, JUDGES_ERRORS, do_nothing
 from ..protocol.jobs import Answer, Job
 from ..protocol.programs import UNFIT, Limits, Outcome, Program
 from ..protocol.steps import SandboxStep, packed
@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """Times a program is started if its zygote dies under it."""
-IDLE_S = 1.0
-"""CPU seconds for the tests of a program that does nothing; if they take longer, they count as failed."""
 FINDS_NOTHING = (
     "the tests pass a program that does nothing: they reach no assertion about the program, such as "
     "`assert f(1) == 2`. Are they of kind pytest or unittest?"
@@ -130,7 +128,8 @@ class Executor(Engine):
         question = (program.setup, *sources)
         if question not in self._known:
             tests: Any = program.tests
-            idle = (replace(program, code=do_nothing(tests, truth), cpu_s=IDLE_S) for truth in (False, True))
+            limited = replace(program, cpu_s=IDLE_S, wall_s=IDLE_WALL_S)
+            idle = (replace(limited, code=do_nothing(tests, truth)) for truth in (False, True))
             self._known[question] = any(map(JUDGES_ERRORS.search, sources)) or any(
                 self._ruled(each, plan).verdict != "passed" for each in idle
             )

@@ -7,7 +7,7 @@ program that does nothing shows them: its functions return None, and a script is
 import re
 from collections.abc import Callable
 
-from iterpref_core.execution import UNFIT, do_nothing
+from iterpref_core.execution import IDLE_WALL_S, UNFIT, do_nothing
 from iterpref_core.records import IoTest, StdinTest, Test
 
 from .columns import LeftOutError
@@ -61,7 +61,8 @@ def _idle_runner(row: PublishedProblem, run: Run) -> Callable[[Test], bool]:
     idle = do_nothing(tests, None, called, "".join(row.right[:1]))
 
     def passes(test: Test) -> bool:
-        outcome = run(problem.model_copy(update={"tests": (test,), "hidden_tests": ()}))(idle)
+        alone = problem.model_copy(update={"tests": (test,), "hidden_tests": ()})
+        outcome = run(alone, wall_s=IDLE_WALL_S)(idle)
         # This program is Python without imports: the setup is at fault, or a package of the tests is missing.
         if outcome.exception == UNFIT:
             return True

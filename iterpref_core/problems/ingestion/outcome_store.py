@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from iterpref_core.execution import ENGINE, Engine, Outcome, open_executor, program_of
@@ -27,16 +27,16 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     """
     with open_executor(execution) as executor, closing(Database(store, _SCHEMA)) as data:
 
-        def run(problem: Problem) -> Callable[[str], Outcome]:
+        def run(problem: Problem, wall_s: float | None = None) -> Callable[[str], Outcome]:
             # The digest of many tests takes long, and is made once for all programs.
-            tests = [problem.tests_digest, problem.inside, problem.time_limit_s]
+            tests = [problem.tests_digest, problem.inside, problem.time_limit_s, wall_s]
 
             def judge(code: str) -> Outcome:
                 key = digest_of([ENGINE, *tests, code, repr(executor.limits)])
                 known = data.execute("SELECT outcome FROM outcomes WHERE program = ?", (key,))
                 if known:
                     return Outcome(**json.loads(known[0][0]))
-                outcome = executor.run_one(program_of(problem, code))
+                outcome = executor.run_one(replace(program_of(problem, code), wall_s=wall_s))
                 # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
                 if outcome.verdict != "infra_error":
                     text = json.dumps(asdict(outcome))

@@ -10,6 +10,7 @@
 from collections.abc import Callable, Sequence
 from itertools import chain
 from operator import itemgetter
+from typing import Protocol
 
 from iterpref_core.execution import REFERENCE_FACTOR, Outcome, tests_inside, time_limit
 from iterpref_core.programs.source_code.line_diff import diff_lines
@@ -20,8 +21,13 @@ from .problem_rows import PublishedProblem
 
 MOST_TRIED = 3
 """The number of right programs that are run once one has passed."""
-Run = Callable[[Problem], Callable[[str], Outcome]]
-"""A function that makes one for a problem, which runs a program with all of its tests."""
+
+
+class Run(Protocol):
+    """A function that makes one for a problem, which runs a program with all of its tests."""
+
+    def __call__(self, problem: Problem, wall_s: float | None = None) -> Callable[[str], Outcome]:
+        """Return the function; `wall_s`: see `Program`."""
 
 
 def find_reference(row: PublishedProblem, run: Run) -> Problem:

@@ -1,5 +1,7 @@
 """Tests that pass a program which does nothing find no program wrong: they are at fault, not the program."""
 
+import time
+
 import pytest
 
 from iterpref_core.execution import Program
@@ -88,6 +90,14 @@ def test_tests_that_pass_a_program_that_does_nothing_are_at_fault(executor, kind
 def test_one_test_that_finds_faults_is_enough(executor, source):
     assert verdicts(executor, source, "assert f(1) == 2") == ["passed", "wrong_answer"]
     assert verdicts(executor, source, "for n in [1]:\n    assert f(n) == 2") == ["passed", "wrong_answer"]
+
+
+def test_a_program_that_does_nothing_is_not_waited_for_as_long_as_others(executor, monkeypatch):
+    monkeypatch.setattr("iterpref_core.execution.running.executor.IDLE_WALL_S", 0.2)
+    source = "import queue\nq = queue.Queue()\nf(q)\nassert q.get() == 1"
+    begun = time.monotonic()
+    outcome = executor.run_one(Program("def f(q): q.put(1)", (AssertTest(code=source),)))
+    assert (outcome.verdict, time.monotonic() - begun < executor.limits.wall_s / 2) == ("passed", True)
 
 
 def test_a_script_and_its_helpers_are_asked_as_well(executor):

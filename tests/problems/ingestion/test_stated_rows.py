@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,17 @@ def problems_of(folder, form, *rows, **words):
     source = Wanted([written(folder / "in.jsonl", *rows)])
     found = ingest(source, form, out, EXECUTION, Selection(), folder / "store.sqlite", **words)
     return found, list(read_jsonl(out, Problem))
+
+
+def test_a_test_that_waits_for_the_program_is_not_waited_for(tmp_path, monkeypatch):
+    for module in ("problems.ingestion.demands", "execution.running.executor"):
+        monkeypatch.setattr(f"iterpref_core.{module}.IDLE_WALL_S", 0.2)
+    tests = ["import threading\ne = threading.Event()\nf(e)\nassert e.wait()"]
+    begun = time.monotonic()
+    row = {"prompt": "Set an event.", "reference": "def f(e): e.set()", "entry_point": "f", "tests": tests}
+    (problem,) = problems_of(tmp_path, "problems", row)[1]
+    assert problem.tests
+    assert time.monotonic() - begun < EXECUTION.wall_s / 2
 
 
 SIDES = '"chosen": "x = 1", "rejected": "x = 2"}'
