@@ -1,11 +1,16 @@
 """Write the prompt for a function from its signature and docstring, and an outline of its module."""
 
 import ast
-import copy
 
 from iterpref_core.records import ASKED_FUNCTION, ASKED_METHOD, OUTLINE
 
 from .functions import Definition, Function
+
+MAX_PROMPT_CHARS = 12_000
+"""Characters of a prompt: of a large module's outline, what stands nearest to the function is shown."""
+
+
+_IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 class _Outline(ast.NodeTransformer):
@@ -36,7 +41,23 @@ def prompt_of(function: Function) -> str:
     asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=function.module.name)
     if is_method:
         asked += ASKED_METHOD
-    context = ast.unparse(_Outline(function.node).visit(copy.deepcopy(function.module.tree)))
-    outline = OUTLINE.format(context) if context else ""
-    head = function.text(function.node.body[0].end_lineno)
-    return f"{asked}\n\n{outline}```python\n{head}```"
+    head = f"```python\n{function.text(function.node.body[0].end_lineno)}```"
+    module = _Outline(function.node).visit(ast.parse(function.module.source))
+    context = ast.unparse(module)
+    room = MAX_PROMPT_CHARS - len(f"{asked}\n\n{OUTLINE}{head}")
+    if len(context) > room:
+        note = f"# what stands nearest to the {kind}\n"
+        module.body = _nearest(module.body, function.node.lineno, room - len(note))
+        context = note + ast.unparse(module)
+    return f"{asked}\n\n{OUTLINE.format(context) if context else ''}{head}"
+
+
+def _nearest(statements: list[ast.stmt], line: int, room: int) -> list[ast.stmt]:
+    """Return the imports of a module, and the other statements that are nearest to a line, if they have room."""
+    kept = set[ast.stmt]()
+    for each in sorted(statements, key=lambda each: (not isinstance(each, _IMPORTS), abs(each.lineno - line))):
+        size = len(ast.unparse(each)) + 2  # an empty line comes before a definition
+        if size <= room:
+            kept.add(each)
+            room -= size
+    return [each for each in statements if each in kept]

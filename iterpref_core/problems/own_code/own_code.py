@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
-from iterpref_core.programs.source_code.license import is_allowed, license_of_folder, license_of_source
+from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import (
     OWN_CODE,
@@ -26,14 +26,12 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
 from ..composition.problem_splits import hold_out_nearest
-from .function_prompt import prompt_of
+from .function_prompt import MAX_PROMPT_CHARS, prompt_of
 from .functions import Function, find_functions, read_module, source_files
 from .survey import Project, Survey, inside_source, open_project, survey
 
 logger = logging.getLogger(__name__)
 
-MAX_PROMPT_CHARS = 12_000
-"""Characters of a prompt; a function with a longer one becomes no problem."""
 _CANDIDATE = "candidate"
 _RUN = "run_own_tests.py"
 
@@ -95,11 +93,10 @@ def ingest_own_code(
     result: dict[str, int | str] = {**counts, **dict(sorted(left_out.counts.items()))}
     if not kept:
         listed = ", ".join(f"{name} {count}" for name, count in result.items())
-        explained = (row for row in left_out.first() if row.first_line)
-        first = next((f"{row.task_id}: {row.reason}: {row.first_line}; " for row in explained), "")
-        raise InputError(
-            f"{folder}: no problem to ingest ({listed}; license {stated}); {first}docs/own-code.md has the reasons"
-        )
+        explained = [row for row in left_out.first() if row.first_line]
+        explained.sort(key=lambda row: -left_out.counts[f"dropped/{row.reason}"])
+        first = "".join(f"{row.task_id}: {row.reason}: {row.first_line}; " for row in explained[:1])
+        raise InputError(f"{folder}: no problem to ingest ({listed}); {first}docs/own-code.md has the reasons")
     write_jsonl(out, kept)
     result["license"] = stated
     # Other verbs need the interpreter, so the user gets the option to add.
@@ -131,6 +128,8 @@ def _drafted(
             explanation = ", ".join(surveyed.failing.get(function.id, ()))
         elif not is_allowed(stated_license, params.licenses):
             reason = "license"
+            unknown = "none is stated; add --license SPDX, or take such code: --set own_code.licenses=[unknown]"
+            explanation = unknown if stated_license == UNKNOWN else f"{stated_license} is not in own_code.licenses"
         elif len(prompt) > MAX_PROMPT_CHARS:
             reason = "long_prompt"
         elif not keep:

@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 _INSIDE = Path(__file__).with_name("inside")
 _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
-"""The limits of all tests of one file together."""
+"""The limits of `TOGETHER` tests."""
+TOGETHER = 50
+"""The most tests of a file that run in one process: one that never ends takes the others with it."""
 _NAME = "survey"
 MAX_TESTS = 10
 """The most tests of a function; tests that call the fewest functions are kept."""
@@ -132,7 +134,6 @@ def survey(
         environments={_NAME: project.environment},
     ) as executor:
         files, without = _collect(executor, project, left_out)
-        # One run has all tests of a file, so that it may take longer than a candidate.
         for test, run in _run_all(executor, project, files, tops, without):
             counts["tests"] += 1
             reason, explanation = _reason_against(run, execution.cpu_s)
@@ -195,10 +196,11 @@ def _run_all(
         call = ValueTest("survey_tests", [str(project.folder), tests, tops, without])
         return executor.call(Program(code, (call,), environment=_NAME))
 
-    with show_progress("tests", len(files)) as advance:
-        for tests, (values, outcome) in executor.each(files, run):
-            advance()
-            # A file whose run ended early has no results for any of its tests.
+    groups = [tests[start : start + TOGETHER] for tests in files for start in range(0, len(tests), TOGETHER)]
+    with show_progress("tests", sum(map(len, groups))) as advance:
+        for tests, (values, outcome) in executor.each(groups, run):
+            advance(len(tests))
+            # A run that ended early has no results for any of its tests.
             found = values[0] if values and isinstance(values[0], dict) else {}
             if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)

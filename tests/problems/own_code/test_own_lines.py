@@ -9,7 +9,7 @@ import pytest
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import Function, find_functions, read_module, source_files
 from iterpref_core.problems.own_code.own_code import ingest_own_code
-from iterpref_core.records import OwnCodeParams, Problem
+from iterpref_core.records import InputError, OwnCodeParams, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.own_code.test_own_code import EXECUTION
 from tests.settings import section
@@ -84,3 +84,26 @@ def test_functions_and_tests_left_out_are_named_and_problems_have_their_files_li
         ("test_fails", "tests/test_m.py::test_no"),
     ]
     assert rows[0]["where"].endswith("m.py:9")
+
+
+def test_of_a_large_module_the_imports_and_what_is_nearest_are_shown(tmp_path):
+    path = tmp_path / "m.py"
+    names = [f"compute_the_number_{number}" for number in range(1000)]
+    path.write_text("import os\n" + "".join(f'def {name}(n):\n    "Return it."\n    return n\n' for name in names))
+    module = read_module("m", path)
+    assert module is not None
+    prompt = prompt_of(list(find_functions(module))[500])
+    assert 11_900 < len(prompt) <= 12_000
+    assert [name in prompt for name in ("import os", names[498], names[502], names[0])] == [True, True, True, False]
+    assert prompt.endswith(f'def {names[500]}(n):\n    "Return it."\n```')
+
+
+def test_how_to_state_a_license_is_said_and_a_test_that_exits_takes_few_others_along(tmp_path, monkeypatch):
+    tests = "import os, m\ndef test_f(): assert m.f(1) == m.g(1) == 2\ndef test_exit(): os._exit(1)"
+    folder = write_files(tmp_path / "p", {"m.py": FUNCTION + FUNCTION.replace(" f(", " g("), "test_m.py": tests})
+    monkeypatch.setattr("iterpref_core.problems.own_code.survey.TOGETHER", 1)
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(InputError, match=r"dropped/license 2.*m:f: license: none is stated; add --license SPDX, or"):
+        ingest_own_code(folder, out, PARAMS, EXECUTION)
+    ingest_own_code(folder, out, PARAMS, EXECUTION, license="MIT")
+    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["p/m.f", "p/m.g"]
