@@ -4,15 +4,33 @@ import ctypes
 import os
 import resource
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 libc = ctypes.CDLL(None, use_errno=True)
 """The C library, for system calls without a Python function; `ctypes.get_errno` has the error of a failed call."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
+_ADDR_NO_RANDOMIZE = 0x0040000
+_ASK_PERSONALITY = ctypes.c_ulong(0xFFFFFFFF)
 _CAPABILITY_VERSION_3 = 0x20080522
 _prctl = libc.prctl
 _KILL = ctypes.c_ulong(9)
+
+
+@contextmanager
+def fixed_addresses() -> Iterator[None]:
+    """Have what this thread starts lie at the same addresses each time, where the kernel lets it (Docker's does not).
+
+    Before Python 3.12 None is hashed by its address, and so in each start `list({None, (None,)})` had another order.
+    """
+    before = libc.personality(_ASK_PERSONALITY)
+    libc.personality(before | _ADDR_NO_RANDOMIZE)
+    try:
+        yield
+    finally:
+        libc.personality(before)
 
 
 def address_space() -> int:

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from ..protocol.programs import Limits, Outcome, Program
 
-ENGINE = "iterpref-execution-20"
+ENGINE = "iterpref-execution-21"
 """The name of this engine in results. The number rises with every change that can change a verdict."""
 LOOK_AHEAD = 8
 """Items for each slot that may be taken from an input before their results are due."""

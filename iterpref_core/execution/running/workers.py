@@ -25,6 +25,7 @@ from iterpref_core.records import ConfigError, ExecutionError
 from ..isolation import tiers
 from ..isolation.cleanup import remove_folder
 from ..isolation.interpreters import Environment, own_runtime, runtime_of
+from ..isolation.limits import fixed_addresses
 from ..packets import MAX_PACKET, READY, Runtime, Settings
 from ..protocol.jobs import Answer, Job
 from ..protocol.machine_paths import MachinePaths
@@ -90,15 +91,16 @@ class Worker:
         # Preloaded modules may look for a place to write; this folder is emptied after each program.
         variables = {"HOME": self._root, "TMPDIR": self._root}
         try:
-            self._process = subprocess.Popen(
-                tiers.command(plan, "sandbox.zygote", self._root, disk_mb, runtime),
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._errors,
-                env=tiers.ENVIRONMENT | variables,
-                cwd="/",
-                start_new_session=True,
-            )
+            with fixed_addresses():
+                self._process = subprocess.Popen(
+                    tiers.command(plan, "sandbox.zygote", self._root, disk_mb, runtime),
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=self._errors,
+                    env=tiers.ENVIRONMENT | variables,
+                    cwd="/",
+                    start_new_session=True,
+                )
         except OSError as error:
             # The machine is out of processes or memory.
             self._close_streams()
