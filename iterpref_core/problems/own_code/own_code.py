@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from iterpref_core.execution import Engine, Program, open_executor
@@ -24,6 +24,7 @@ from iterpref_core.records import (
 from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+from iterpref_core.storage.progress import show_progress
 
 from ..composition.problem_splits import hold_out_nearest
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
@@ -84,7 +85,7 @@ def ingest_own_code(
         # Three steps: find functions, run the project's tests, and run each reference as a candidate would.
         wanted = list(_functions_to_write(project.root, counts, left_out))
         surveyed = survey(project, wanted, execution, counts, left_out)
-        drafted = _drafted(project, wanted, surveyed, stated, params, left_out, keep=keep)
+        drafted = list(_drafted(project, wanted, surveyed, stated, params, left_out, keep=keep))
         kept = hold_out_nearest(list(_sound(drafted, executor, left_out)), heldout)
     # Counts come before the error, whose message lists them.
     counts["problems"] = len(kept)
@@ -216,15 +217,17 @@ assert not failure, failure
 
 
 def _sound(
-    problems: Iterable[Problem],
+    problems: Sequence[Problem],
     executor: Engine,
     left_out: LeftOut,
 ) -> Iterator[Problem]:
     """Yield the problems whose tests accept the reference."""
-    for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
-        if outcome.verdict == "passed":
-            yield problem
-        else:
-            explanation = f"{outcome.verdict}: {outcome.feedback}"
-            left_out.add(Dropped("reference_fails", problem.entry_point, problem.task_id, explanation))
-            logger.warning("%s: its reference fails: %s", problem.task_id, explanation)
+    with show_progress("references", len(problems)) as advance:
+        for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
+            advance()
+            if outcome.verdict == "passed":
+                yield problem
+            else:
+                explanation = f"{outcome.verdict}: {outcome.feedback}"
+                left_out.add(Dropped("reference_fails", problem.entry_point, problem.task_id, explanation))
+                logger.warning("%s: its reference fails: %s", problem.task_id, explanation)
