@@ -129,8 +129,9 @@ clean: ## remove the results of runs, but keep DVC's cache, MLflow's records and
 	@rm -rf $(LEFT)
 
 clean-worktrees: ## remove the worktrees of runs with --set and of sweeps; experiments and MLflow's records stay
-	@for folder in .iterpref/worktrees/*/; do test ! -e "$$folder" || \
-		flock --nonblock "$${folder%/}.lock" rm -rf "$$folder" || echo "a run works in $$folder, which stays"; done
+	@for folder in .iterpref/worktrees/*/; do if test -e "$$folder"; then \
+		flock --nonblock "$${folder%/}.lock" rm -rf "$$folder" && echo "removed $$folder" || \
+		echo "$$folder stays: a run works in it, or it cannot be removed"; fi; done
 	@git worktree prune
 
 gc: ## remove files from DVC's cache that no commit, experiment or worktree needs, after asking
