@@ -54,6 +54,7 @@ def test_uv_finds_a_python_and_pytorch_is_of_the_folder_of_wheels_only_if_that_h
     (tmp_path / "bin/uv").write_text(f"#!/bin/sh\n{uv}\n")
     for path in (tmp_path / "cp311", tmp_path / "bin/uv"):
         path.chmod(0o755)
+    (tmp_path / "bin/python3").symlink_to("/bin/true")  # pip, which would be asked for its configuration, and has none
     environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "PYTHON": python, "PIP_FIND_LINKS": "links"}
     script = ["/bin/sh", str(ROOT / "config/environments/install.sh"), "all"]
     subprocess.run(script, cwd=tmp_path, env=environment, check=True)
