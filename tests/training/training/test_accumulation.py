@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.training.outputs import read_curve
 
-from .conftest import read_weights
+from .conftest import read_curve, read_weights
 
 
 @pytest.fixture(scope="session")

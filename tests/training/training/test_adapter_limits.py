@@ -14,9 +14,8 @@ from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records import ConfigError, ModelError
 from iterpref_core.training.model.policy import LORA_OPTIONS
 from iterpref_core.training.trainer import train_objective
-from tests.training.outputs import read_curve
 
-from .conftest import SETTINGS
+from .conftest import SETTINGS, read_curve
 
 Difference = Callable[..., float]
 """(options, **settings) → the largest difference between the logits of the trained and of the written model."""

@@ -17,7 +17,8 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records import ConfigError, ModelError
-from tests.training.outputs import read_curve
+
+from .conftest import read_curve
 
 WEIGHTS = "adapter_model.safetensors"
 

@@ -12,7 +12,8 @@ from iterpref_core.training.data.batches import row_multiple
 from iterpref_core.training.objectives.objective_settings import settings_of
 from iterpref_core.training.trainer import settings
 from iterpref_core.training.trainer.settings import OURS, check_arguments
-from tests.training.training.conftest import assert_equal_weights
+
+from .conftest import assert_equal_weights
 
 
 def test_arguments_that_training_decides_are_refused_and_so_are_unknown_ones():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.outputs import read_curve
+from .conftest import read_curve
 
 GOLDEN = Path(__file__).with_name("golden_curves.json")
 

@@ -24,9 +24,8 @@ from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
 from tests.settings import ROOT, changed
-from tests.training.outputs import read_curve
 
-from .conftest import read_weights, train_in
+from .conftest import read_curve, read_weights, train_in
 
 CONFIGURATIONS = ROOT / "config/accelerate"
 MACHINES = CONFIGURATIONS / "machines.sh"

@@ -2,11 +2,11 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch.nn.functional import logsigmoid
-from transformers import LlamaConfig
 
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.records import OBJECTIVES, InputError, LocalizationParams, PreferencePair
@@ -27,9 +27,6 @@ ALONE = [
     TokenizedPair([5, 13], [14, 15, 16, 9], [], [], [0] * 4, "c"),
     TokenizedPair([6], [17, 9], [], [], [0] * 2, "d"),
 ]
-SMALL = LlamaConfig(
-    vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=1, num_attention_heads=4, dtype="float32"
-)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +131,7 @@ def test_localization_passes_them_through(replayed, pairs_file, tmp_path):
     assert (without.replay, without.focal_line_share) == (None, found.focal_line_share)
 
 
-def test_checks_and_estimates_pass_over_what_they_do_not_have(rows, params):
+def test_checks_and_estimates_pass_over_what_they_do_not_have(rows, params, precise, uncounted_step):
     alone = replace(rows[0], rejected_ids=[], focal=[])
     checks, without = checks_of([*rows, alone]), checks_of(rows)
     assert checks.counts()["focal_empty"] == 0
@@ -143,7 +140,7 @@ def test_checks_and_estimates_pass_over_what_they_do_not_have(rows, params):
     texts = [finding.text for finding in checks.findings(params)]
     assert texts == [*(finding.text for finding in without.findings(params)), texts[-1]]
     dpo, rpo = (OBJECTIVES[name] for name in ("dpo", "rpo"))
-    assert estimate_training(SMALL, [*rows, alone], dpo, params) == estimate_training(SMALL, rows, dpo, params)
-    more, fewer = (estimate_training(SMALL, each, rpo, params) for each in ([*rows, alone] * 4, rows * 4))
-    assert more.flops > fewer.flops
+    estimated = partial(estimate_training, precise.config, params=params)
+    assert estimated([*rows, alone], objective=dpo) == estimated(rows, objective=dpo)
+    assert estimated([*rows, alone] * 4, objective=rpo).flops > estimated(rows * 4, objective=rpo).flops
     assert checks_of([alone]).numbers()["fork_token_share"] == 1

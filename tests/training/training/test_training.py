@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 from accelerate import PartialState
-from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
@@ -29,20 +28,14 @@ from iterpref_core.training.objectives.objective_settings import settings_of
 from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.trainer.settings import training_arguments
 from iterpref_core.training.trainer.train_objective import train_objective
-from tests.training.outputs import read_curve
 
-from .conftest import assert_equal_weights, read_weights, scored, train_in
-
-
-def _scorer(model_folder):
-    model = AutoModelForCausalLM.from_pretrained(model_folder)
-    add_label_head(model)
-    return model
+from .conftest import assert_equal_weights, read_curve, read_weights, scored, train_in
 
 
-def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer, monkeypatch):
+def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer, model, monkeypatch):
     table = open_tokenized_dataset(PairReader(inputs[0]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs")
-    model, path, batches = _scorer(inputs[1]), tmp_path / "key.npy", []
+    path, batches = tmp_path / "key.npy", []
+    add_label_head(model)
     collate = Collator.__call__
     monkeypatch.setattr(Collator, "__call__", lambda self, rows: batches.append(rows) or collate(self, rows))
     collator = Collator(OBJECTIVES["sft"], "fork", pad_token_id=0)
@@ -61,13 +54,8 @@ def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, toke
         assert row.ref_rejected == pytest.approx(alone.ref_rejected, abs=1e-4)
 
 
-QUICK = ("sft", "rpo", "target-rpo", "hybrid-rpo")
-"""One of each kind: without pairs, with and without NLL, over whole programs, error regions and halves.
-`test_proof.py` proves each loss."""
-
-
-@pytest.mark.parametrize("objective", QUICK)
-def test_every_objective_trains_and_lowers_its_loss(inputs, trained, objective):
+@pytest.mark.parametrize("objective", ["sft", "target-rpo"])
+def test_an_objective_lowers_its_loss_and_leaves_a_model_with_its_lineage(inputs, trained, objective):
     metrics, folder = trained(objective, epochs=1)
     curve, out = read_curve(folder), folder / "out"
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
@@ -217,8 +205,8 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
 
 def test_another_model_can_be_the_reference(tmp_path, inputs, params, train, trained, make_model):
     start = inputs[1]
-    train("same", "dpo", reference=str(start))
-    _, round_one = trained("dpo")
+    train("same", "dpo", epochs=1, reference=str(start))
+    _, round_one = trained("dpo", epochs=1)
     weights, same = read_weights(round_one), read_weights(tmp_path / "same")
     assert max((same[name] - weight).abs().max() for name, weight in weights.items()) < 2e-5
     second = (inputs[0], round_one / "out")

@@ -66,36 +66,26 @@ def checkpoint(request, tokenizer, tmp_path):
 @pytest.mark.filterwarnings("ignore")  # of kernels that are not installed
 @pytest.mark.parametrize(
     ("checkpoint", "lora"),
-    [*((name, None) for name in CONFIGS), ("Llama4", {"r": 2, "exclude_modules": ["router"]})],
+    [("Mistral3", None), ("Qwen2_5_VL", None), ("Qwen3_5", None), ("Llama4", {"r": 2, "exclude_modules": ["router"]})],
     indirect=["checkpoint"],
 )
-def test_the_language_part_is_trained_and_all_weights_are_saved(lora, checkpoint, inputs, train, tmp_path):
+def test_the_language_part_is_trained_and_answers_and_all_weights_are_saved_and_counted(
+    lora, checkpoint, inputs, train, rows, params, uncounted_step, tmp_path
+):
     before = load_file(checkpoint / "model.safetensors")
-    metrics = train("run", "target-rpo", (inputs[0], checkpoint), epochs=1, lora=lora)
+    train("run", "target-rpo", (inputs[0], checkpoint), epochs=1, lora=lora)
     after = read_weights(tmp_path / "run")
     assert after.keys() == before.keys()
+    others = {name for name in before if "vision" in name or "visual" in name or "projector" in name}
     changed = {name for name, weight in before.items() if not torch.equal(after[name], weight)}
     assert changed
-    assert not [name for name in changed if "vision" in name or "visual" in name or "projector" in name]
-    assert metrics["loss"] > 0
+    assert not changed & others
     out = tmp_path / "run" / "out"
-    assert read_config(out).architectures == read_config(checkpoint).architectures
+    config = read_config(out)
+    assert config.architectures == read_config(checkpoint).architectures
     assert (out / "preprocessor_config.json").is_file()
-    assert type(load_base(out)).__name__ == read_config(checkpoint).architectures[0]
-
-
-@pytest.mark.parametrize("checkpoint", ["Qwen2_5_VL"], indirect=True)
-def test_the_vision_part_is_counted_in_an_estimate(checkpoint, rows, params):
-    found = estimate_training(read_config(checkpoint), rows, OBJECTIVES["target-rpo"], params)
-    weights = load_file(checkpoint / "model.safetensors")
-    assert found.parameters == sum(weight.numel() for weight in weights.values())
-    vision = sum(weight.numel() for name, weight in weights.items() if "visual" in name)
-    assert found.trained == found.parameters - vision
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("checkpoint", ["Mistral3", "Qwen3_5"], indirect=True)
-def test_texts_are_answered_by_the_language_part(checkpoint):
-    tokens = torch.tensor([[11, 12, 13]])
-    answered = load_model(checkpoint).generate(tokens, max_new_tokens=3, do_sample=False)
-    assert answered.shape[1] > 3
+    assert type(load_base(out)).__name__ == config.architectures[0]
+    assert load_model(out).generate(torch.tensor([[11, 12, 13]]), max_new_tokens=3).shape[1] > 3
+    found = estimate_training(config, rows, OBJECTIVES["target-rpo"], params)
+    assert found.parameters == sum(weight.numel() for weight in before.values())
+    assert found.parameters - found.trained == sum(before[name].numel() for name in others)

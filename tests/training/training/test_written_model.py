@@ -12,14 +12,9 @@ from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.models.saving import save_model
 from iterpref_core.training.trainer.trained_model import _whole_model
-from tests.architectures import FAMILIES, build_small
+from tests.architectures import build_small
 
 from .conftest import read_weights
-
-_WRITTEN = [
-    *(name for name in FAMILIES if name != "bert"),
-    "cohere2", "falcon_h1", "gpt_oss", "granite", "olmo2", "opt", "qwen3_moe", "qwen3_next", "stablelm", "starcoder2",
-]  # fmt: skip
 
 
 def _tokens():
@@ -27,7 +22,7 @@ def _tokens():
 
 
 @pytest.mark.filterwarnings("ignore")  # of kernels that are not installed
-@pytest.mark.parametrize("name", _WRITTEN)
+@pytest.mark.parametrize("name", ["gemma2", "gpt2", "gpt_oss", "llama", "mamba", "mixtral", "qwen3_moe", "qwen3_next"])
 def test_plain_transformers_loads_what_is_written_with_the_logits_it_had(name, tmp_path):
     """Mixtures of experts are renamed when they are loaded, and named as before when they are written."""
     torch.manual_seed(0)
@@ -76,8 +71,7 @@ def test_weights_without_a_place_in_transformers_are_copied(listed, start, input
     save_file(load_file(weights) | more, weights, {"format": "pt"})
     train("run", "sft", (inputs[0], start), epochs=1)
     out = tmp_path / "run" / "out"
-    train("again", "dpo", (inputs[0], out), epochs=1)
-    export_model(tmp_path / "again" / "out", tmp_path / "exported", "card")
+    export_model(out, tmp_path / "exported", "card")
     for folder in (out, tmp_path / "exported"):
         index = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
         files = {name: load_file(folder / name) for name in set(index.values())}
