@@ -74,12 +74,6 @@ def test_the_written_model_is_the_trained_one_with_every_option_and_start(option
     assert float(read_curve(tmp_path / "run")[0]["rewards/margins"]) == pytest.approx(0.0, abs=1e-5)
 
 
-@pytest.mark.parametrize("lora", [{"r": 0}, {"r": 2.5}, {"target_modules": ["absent"]}], ids=str)
-def test_what_peft_refuses_is_told_with_the_setting(lora, train):
-    with pytest.raises(ConfigError, match=r"^params.yaml: training.lora: this model cannot be trained with these adap"):
-        train("run", "dpo", lora=lora)
-
-
 @pytest.mark.parametrize(
     "options", [{"target_modules": ["embed_tokens"]}, {"modules_to_save": ["embed_tokens"]}], ids=str
 )

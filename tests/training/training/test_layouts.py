@@ -130,8 +130,6 @@ def test_flex_attention_sees_what_sdpa_sees():
 @pytest.mark.parametrize(
     ("model_type", "settings", "window"),
     [
-        ("llama", {}, ""),
-        ("mistral", {"sliding_window": 8}, "sliding_window: 8"),
         ("qwen2", {"sliding_window": 8, "use_sliding_window": False}, ""),
         ("gpt_neo", {"window_size": 8}, "window_size: 8"),
         ("llama4_text", {"attention_chunk_size": 8}, "attention_chunk_size: 8"),

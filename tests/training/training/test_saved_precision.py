@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.records import ObjectiveParams
 from iterpref_core.training.trainer.saved_precision import round_weights
 
 from .conftest import read_weights
@@ -22,19 +23,11 @@ def halved(model_folder, tmp_path):
     return folder
 
 
-@pytest.fixture
-def small_steps(params):
-    rates = {name: each.model_copy(update={"learning_rate": 5e-6}) for name, each in params.objectives.items()}
-    return {"epochs": 1, "objectives": rates}
-
-
-def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
-    halved, small_steps, inputs, train, tmp_path,
-    caplog):  # fmt: skip
-    shares = {}
+def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(halved, inputs, train, tmp_path, caplog):
+    shares, small_steps = {}, {"sft": ObjectiveParams(learning_rate=5e-6, alpha=1.0)}
     for choice in ("bfloat16", "float32", "auto"):
         caplog.clear()
-        metrics = train(choice, "sft", (inputs[0], halved), save_dtype=choice, **small_steps)
+        metrics = train(choice, "sft", (inputs[0], halved), epochs=1, save_dtype=choice, objectives=small_steps)
         shares[choice] = metrics["surviving_change"]
         lineage = read_lineage(tmp_path / choice / "out")
         assert lineage is not None
