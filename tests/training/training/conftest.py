@@ -189,6 +189,12 @@ def trainer_of(model, rows, tokenizer, arguments, objective, validation=None, *,
     return FocalTrainer(model, arguments, rows, longest, tokenizer, values, params, validation)
 
 
+def logps_by_hand(model, prompt, program):
+    """Return the log-probabilities of a program's tokens, from the logits of a row of its own."""
+    logits = model(torch.tensor([prompt + program]), use_cache=False).logits[0, len(prompt) - 1 : -1]
+    return logits.log_softmax(-1).gather(1, torch.tensor(program)[:, None])[:, 0]
+
+
 def checks_of(rows):
     """Return the checks of pairs that are not on disk."""
     measured = list(map(measure, rows))

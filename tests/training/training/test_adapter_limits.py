@@ -7,7 +7,6 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records import ConfigError, ModelError
@@ -42,17 +41,6 @@ def difference(train, tmp_path, monkeypatch):
     return compare
 
 
-@pytest.fixture
-def tied(model_folder, tmp_path):
-    """A model whose embedding is also its head."""
-    model = AutoModelForCausalLM.from_pretrained(model_folder)
-    model.config.tie_word_embeddings = True
-    model.tie_weights()
-    model.save_pretrained(tmp_path / "tied")
-    AutoTokenizer.from_pretrained(model_folder).save_pretrained(tmp_path / "tied")
-    return tmp_path / "tied"
-
-
 def test_every_start_that_peft_lists_is_tried():
     listed = set()
     for kind in get_args(get_type_hints(LoraConfig)["init_lora_weights"]):
@@ -78,9 +66,15 @@ def test_the_written_model_is_the_trained_one_with_every_option_and_start(option
     "options", [{"target_modules": ["embed_tokens"]}, {"modules_to_save": ["embed_tokens"]}], ids=str
 )
 @pytest.mark.filterwarnings("ignore:.*tie_word_embeddings", "ignore:.*tied")
-def test_adapters_that_would_part_the_embedding_from_the_head_are_refused(options, tied, inputs, train):
+def test_adapters_that_would_part_the_embedding_from_the_head_are_refused(
+    options, model, tokenizer, inputs, train, tmp_path
+):
+    model.config.tie_word_embeddings = True
+    model.tie_weights()
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "tied")
     with pytest.raises(ConfigError, match=r"training.lora: .*the embedding is also the head .*would part them"):
-        train("run", "dpo", (inputs[0], tied), lora={"r": 4} | options)
+        train("run", "dpo", (inputs[0], tmp_path / "tied"), lora={"r": 4} | options)
 
 
 def test_adapters_whose_base_nobody_can_make_again_are_not_read(model_folder, tmp_path, params):

@@ -72,10 +72,7 @@ def test_training_goes_on_from_adapters(adapters, model_folder, inputs, train, t
     assert before.keys() == after.keys()
     assert not torch.equal(before["base_model.model.lm_head.weight"], after["base_model.model.lm_head.weight"])
     assert any(not torch.equal(before[name], after[name]) for name in before if "lora" in name)
-    lineage = read_lineage(out)
-    assert lineage is not None
-    assert lineage.before is not None
-    assert lineage.before.objective == "target-rpo"
+    assert read_lineage(out).before.objective == "target-rpo"
 
     train("merged", "target-rpo", more, lora={"r": 4}, epochs=1)
     whole = load_model(tmp_path / "merged" / "out")(tokens()).logits

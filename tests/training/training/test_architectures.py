@@ -10,7 +10,6 @@ from copy import deepcopy
 import pytest
 import torch
 from peft import get_peft_model
-from torch.nn.functional import log_softmax
 
 from iterpref_core.records import OBJECTIVES, ConfigError, ModelError
 from iterpref_core.training.data.batches import Collator
@@ -21,7 +20,7 @@ from iterpref_core.training.model.policy import lora_config
 from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
 from tests.architectures import FAMILIES, build_small
 
-from .conftest import scored
+from .conftest import logps_by_hand, scored
 
 _REFUSED = {"bert": "later"}
 """Why the layout `padded` refuses an architecture, by words of the message."""
@@ -51,12 +50,7 @@ def pairs():
 def _nll_of_logits(model, pairs):
     """The mean over all tokens of the chosen programs, a pair a row, from the model's logits as it is evaluated."""
     model.eval()
-    total = 0.0
-    for pair in pairs:
-        row = torch.tensor([pair.prompt_ids + pair.chosen_ids])
-        scores = log_softmax(model(input_ids=row, use_cache=False).logits[0].float(), dim=-1)[:-1]
-        total -= float(scores.gather(1, row[0, 1:, None])[len(pair.prompt_ids) - 1 :].sum())
-    return total / sum(len(pair.chosen_ids) for pair in pairs)
+    return -float(torch.cat([logps_by_hand(model, pair.prompt_ids, pair.chosen_ids) for pair in pairs]).mean())
 
 
 def _loss(model, base, pairs, layout, bf16):

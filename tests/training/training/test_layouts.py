@@ -21,18 +21,14 @@ TOKENS = st.integers(3, 60)
 
 
 def _collate(layout, rows, multiple=1):
-    return Collator(OBJECTIVES["target-dpo"], layout, 0, multiple)(rows)
+    return Collator(OBJECTIVES["target-dpo"], layout, 0, multiple, unscored=True)(rows)
 
 
 _fork, _padded = (partial(_collate, layout) for layout in ("fork", "padded"))
 
 
 def _pair(prompt, chosen, rejected, focal):
-    zeros = [0.0] * max(len(chosen), len(rejected))
-    return TokenizedPair(
-        prompt, chosen, rejected, focal, [0] * len(chosen),
-        ref_chosen=zeros[: len(chosen)], ref_rejected=zeros[: len(rejected)],
-    )  # fmt: skip
+    return TokenizedPair(prompt, chosen, rejected, focal, [0] * len(chosen))
 
 
 @st.composite
@@ -52,14 +48,14 @@ def precise():
 
 
 def _weighted_sums(model, batch):
-    """(3, pairs): what the loss is made of, the sums of log-ratios weighted by w+, w- and v, from plain logits."""
+    """(3, pairs): what the loss is made of, the sums of log-probabilities weighted by w+, w- and v, from plain logits."""
     mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
     inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
     logits = model(**inputs, attention_mask=mask, use_cache=False).logits
     logps = logits.flatten(0, 1)[batch["label_positions"]].log_softmax(dim=-1)
-    ratios = logps.gather(1, batch["labels"][:, None])[:, 0] - batch["ref"]
+    labeled = logps.gather(1, batch["labels"][:, None])[:, 0]
     weights = torch.stack([batch[name] for name in ("w_chosen", "w_rejected", "w_nll")])
-    return logps.new_zeros(3, len(batch["counts"])).index_add(1, batch["pair"], ratios * weights)
+    return logps.new_zeros(3, len(batch["counts"])).index_add(1, batch["pair"], labeled * weights)
 
 
 def _gradient(model, sums):

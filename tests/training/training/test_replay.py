@@ -16,7 +16,7 @@ from iterpref_core.training.estimate.estimate import estimate_training
 from tests.architectures import build_small
 from tests.settings import section
 
-from .conftest import arguments_in, assert_equal_weights, checks_of, trainer_of
+from .conftest import arguments_in, assert_equal_weights, checks_of, logps_by_hand, trainer_of
 
 PAIRS = [
     TokenizedPair([5, 6], [7, 8, 9], [7, 10, 9, 3], [0, 1, 0, 0], [0, 1, 0], "a", ref_chosen=[-1.0, -2.0, -0.5],
@@ -34,20 +34,15 @@ def precise():
     return build_small("gpt2").double()
 
 
-def _logps(model, prompt, program):
-    logits = model(torch.tensor([prompt + program])).logits[0, len(prompt) - 1 : -1]
-    return logits.log_softmax(-1).gather(1, torch.tensor(program)[:, None])[:, 0]
-
-
 def _loss_by_hand(model, rows, objective, nll, alpha=2.0, beta=0.5):
     """The mean preference term over pairs, and alpha times the NLL of every row."""
     preferences, nlls = [], []
     for row in rows:
-        chosen = _logps(model, row.prompt_ids, row.chosen_ids)
+        chosen = logps_by_hand(model, row.prompt_ids, row.chosen_ids)
         nlls.append(-chosen)
         if row.is_pair:
             counts = torch.tensor(row.focal if objective == "target-rpo" else [1] * len(row.focal))
-            ratios = _logps(model, row.prompt_ids, row.rejected_ids) - torch.tensor(row.ref_rejected)
+            ratios = logps_by_hand(model, row.prompt_ids, row.rejected_ids) - torch.tensor(row.ref_rejected)
             margin = (chosen - torch.tensor(row.ref_chosen)).sum() - (ratios * counts).sum()
             preferences.append(-logsigmoid(beta * margin))
     mean = torch.cat(nlls).mean() if nll == "mean" else torch.cat(nlls).sum() / len(rows)

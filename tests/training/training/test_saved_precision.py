@@ -29,9 +29,7 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(halved,
         caplog.clear()
         metrics = train(choice, "sft", (inputs[0], halved), epochs=1, save_dtype=choice, objectives=small_steps)
         shares[choice] = metrics["surviving_change"]
-        lineage = read_lineage(tmp_path / choice / "out")
-        assert lineage is not None
-        assert lineage.surviving_change == round(shares[choice], 4)
+        assert read_lineage(tmp_path / choice / "out").surviving_change == round(shares[choice], 4)
         assert "in half precision" not in caplog.text, "float32 is trained, whatever was saved"
         assert ("not the one whose rewards were shown" in caplog.text) == (choice == "bfloat16")
         assert ("float32 is written" in caplog.text) == (choice == "auto")

@@ -17,10 +17,6 @@ _TEXT = {
     "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 512, "bos_token_id": 0, "eos_token_id": 1,
     "pad_token_id": 0,
 }  # fmt: skip
-_VISION = {
-    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "image_size": 28,
-    "patch_size": 14,
-}  # fmt: skip
 _QWEN_VISION = {
     "depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 4, "out_hidden_size": 32, "patch_size": 14,
 }  # fmt: skip
@@ -31,11 +27,6 @@ _LINEAR = {
     "layer_types": ["linear_attention", "full_attention"],
 }  # fmt: skip
 CONFIGS = {
-    "Mistral3": {
-        "text_config": _TEXT | {"model_type": "mistral"},
-        "vision_config": _VISION | {"model_type": "pixtral", "head_dim": 8},
-        "image_token_index": 5,
-    },
     "Qwen2_5_VL": {"text_config": _MROPE, "vision_config": _QWEN_VISION, **_QWEN_IDS},
     "Qwen3_5": {
         "text_config": _TEXT | _LINEAR,
@@ -44,8 +35,11 @@ CONFIGS = {
     },
     "Llama4": {
         "text_config": _TEXT | {"intermediate_size_mlp": 64, "num_local_experts": 2, "attention_chunk_size": 512},
-        "vision_config": _VISION
-        | {"vision_output_dim": 32, "projector_input_dim": 32, "projector_output_dim": 32, "intermediate_size": 128},
+        "vision_config": {
+            "hidden_size": 32, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 4,
+            "image_size": 28, "patch_size": 14, "vision_output_dim": 32, "projector_input_dim": 32,
+            "projector_output_dim": 32,
+        },
         "image_token_index": 5,
     },
 }  # fmt: skip
@@ -66,7 +60,7 @@ def checkpoint(request, tokenizer, tmp_path):
 @pytest.mark.filterwarnings("ignore")  # of kernels that are not installed
 @pytest.mark.parametrize(
     ("checkpoint", "lora"),
-    [("Mistral3", None), ("Qwen2_5_VL", None), ("Qwen3_5", None), ("Llama4", {"r": 2, "exclude_modules": ["router"]})],
+    [("Qwen2_5_VL", None), ("Qwen3_5", None), ("Llama4", {"r": 2, "exclude_modules": ["router"]})],
     indirect=["checkpoint"],
 )
 def test_the_language_part_is_trained_and_answers_and_all_weights_are_saved_and_counted(
