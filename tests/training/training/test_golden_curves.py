@@ -16,7 +16,6 @@ GOLDEN = Path(__file__).with_name("golden_curves.json")
 
 def test_losses_are_those_of_before(trained):
     losses = [float(row["loss"]) for row in read_curve(trained("target-rpo", epochs=4)[1])]
-    assert len(losses) == 12
     if os.environ.get("GOLDEN") == "write":
         GOLDEN.write_text(json.dumps(losses, indent=1) + "\n")
     # Another BLAS, another order of summation: a millionth at the first step, which training enlarges.

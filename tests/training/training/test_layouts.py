@@ -48,7 +48,7 @@ def precise():
 
 
 def _weighted_sums(model, batch):
-    """(3, pairs): what the loss is made of, the sums of log-probabilities weighted by w+, w- and v, from plain logits."""
+    """(3, pairs): sums of log-probabilities weighted by w+, w- and v, of which the loss is made, from plain logits."""
     mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
     inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
     logits = model(**inputs, attention_mask=mask, use_cache=False).logits

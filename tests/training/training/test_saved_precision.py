@@ -11,7 +11,7 @@ from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records import ObjectiveParams
 from iterpref_core.training.trainer.saved_precision import round_weights
 
-from .conftest import read_weights
+from .conftest import assert_equal_weights, read_weights
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(halved,
         assert ("inference.bf16: false" in caplog.text) == (choice != "float32")
     before = AutoModelForCausalLM.from_pretrained(halved).state_dict()
     exact, rounded = read_weights(tmp_path / "float32"), read_weights(tmp_path / "bfloat16")
-    assert all(torch.equal(weight, exact[name]) for name, weight in read_weights(tmp_path / "auto").items())
+    assert_equal_weights(tmp_path / "auto", tmp_path / "float32")
     assert {weight.dtype for weight in exact.values()} == {torch.float32}
     assert {weight.dtype for weight in rounded.values()} == {torch.bfloat16}
     change = sum(float((weight - before[name].float()).abs().sum()) for name, weight in exact.items())
