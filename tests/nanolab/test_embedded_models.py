@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from iterpref_core.execution import Executor, Limits
+from iterpref_core.execution import open_executor
 from iterpref_core.models.pretrained.checkpoints import locate_model, served_name
 from iterpref_core.nanolab.embedded_models import build_models, train_tokenizer
 from iterpref_core.nanolab.pretrain import (
@@ -32,8 +32,8 @@ PARAMS = section(
     NanolabParams,
     hidden_size=32,
     intermediate_size=64,
-    student_steps=6,
-    debugger_steps=6,
+    student_steps=1,
+    debugger_steps=1,
     batch_size=4,
     muon_learning_rate=0.05,
 )
@@ -62,6 +62,9 @@ def _problem(number, split):
         reference=reference,
         split=split,
     )
+
+
+PROBLEMS = [_problem(n, split) for split in ("student", "debugger") for n in range(6)]
 
 
 @given(st.text(max_size=80))
@@ -120,30 +123,22 @@ def test_the_weights_are_the_same_again_on_any_number_of_cores(monkeypatch):
     params = changed(PARAMS, batch_size=16)
     trained = []
     threads = torch.get_num_threads()
-    for cores in (1, 2, 3):
+    for cores in (1, 3):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
         model, loss = pretrain(examples, tokenizer(), params, 5, "test")
         assert torch.get_num_threads() == threads
         trained.append([torch.tensor(loss), *model.state_dict().values()])
-    for other in trained[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(trained[0], other, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(*trained, strict=True))
 
 
 def test_repairs_are_programs_that_fail_with_the_feedback_they_cause():
-    problems = [_problem(number, "debugger") for number in range(12)]
-    with Executor(Limits(cpu_s=2, wall_s=20, memory_mb=256, output_kb=64, file_mb=1), workers=1) as executor:
-        repairs = list(make_repairs(problems, 5, executor))
-        again = list(make_repairs(problems, 5, executor))
+    with open_executor(EXECUTION) as executor:
+        repairs, again = (list(make_repairs(PROBLEMS[:6], 5, executor)) for _ in range(2))
     assert repairs == again
-    assert len(repairs) > 4
+    assert len(repairs) > 2
     for repair in repairs:
         assert repair.broken != repair.problem.reference
         assert repair.feedback
-
-
-def test_training_learns():
-    _, loss = pretrain([Example("first", "x = 1"), Example("second", "y = 2")], tokenizer(), PARAMS, 90, "test")
-    assert loss < 0.5
 
 
 def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_nothing():
@@ -169,7 +164,7 @@ def _checkpoint(folder):
 
 
 def test_the_stage_writes_ordinary_checkpoints(tmp_path):
-    metrics = _build(tmp_path, [_problem(n, split) for split in ("student", "debugger") for n in range(6)])
+    metrics = _build(tmp_path, PROBLEMS)
     for role in ("student", "debugger"):
         model = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / role)
         assert model.config.architectures == ["LlamaForCausalLM"]
@@ -177,19 +172,16 @@ def test_the_stage_writes_ordinary_checkpoints(tmp_path):
     assert metrics["debugger/examples"] > metrics["student/examples"] == 6
 
 
-@pytest.mark.parametrize("embedded", [True, False], ids=["embedded student", "named student"])
-def test_the_debugger_goes_on_from_a_student(tmp_path, embedded):
-    names = EMBEDDED if embedded else changed(EMBEDDED, student=_checkpoint(tmp_path))
-    params = changed(PARAMS, student_steps=90, debugger_steps=1)
-    problems = [_problem(n, split) for split in ("student", "debugger") for n in range(6)]
-    metrics = _build(tmp_path, problems, names, params=params)
-    assert ("student/loss" in metrics) == embedded
-    assert metrics["debugger/loss"] < 2, "a fresh model of 320 tokens begins at 5.8"
+def test_a_debugger_goes_on_from_a_student_that_learns_also_where_another_student_is_named(tmp_path):
+    names = changed(EMBEDDED, student=_checkpoint(tmp_path))
+    metrics = _build(tmp_path, PROBLEMS, names, params=changed(PARAMS, student_steps=60))
+    assert "student/loss" not in metrics
+    assert metrics["debugger/loss"] < 1.5, "a fresh model of 320 tokens begins at 5.8; without Muon it would have 2"
 
 
 def test_named_models_are_pinned_and_nothing_is_trained_for_them(tmp_path):
     checkpoint = _checkpoint(tmp_path)
-    metrics = _build(tmp_path, [_problem(n, "student") for n in range(4)], changed(EMBEDDED, debugger=checkpoint))
+    metrics = _build(tmp_path, PROBLEMS, changed(EMBEDDED, debugger=checkpoint))
     assert not any(name.startswith("debugger/") for name in metrics)
     assert locate_model(tmp_path / "models" / "debugger").name_or_path == checkpoint
     assert _build(tmp_path, model=section(ModelParams, prompt="auto", student=checkpoint, debugger=checkpoint)) == {}
@@ -217,5 +209,5 @@ def test_a_debugger_behind_an_endpoint_is_a_name_that_no_hub_is_asked_about(tmp_
 )
 def test_models_that_cannot_be_had_are_refused(tmp_path, model, backend, error, message):
     with pytest.raises(error, match=message):
-        _build(tmp_path, [_problem(0, "student")], model, backend)
+        _build(tmp_path, PROBLEMS[:6], model, backend)
     assert not (tmp_path / "models").exists(), "no model is trained or replaced before"

@@ -94,7 +94,6 @@ def test_a_verb_that_reads_weights_asks_for_the_folder(name):
 def test_smollm2_becomes_a_folder_that_answers(smollm2):
     check_checkpoint(str(smollm2))
     lineage = read_lineage(smollm2)
-    assert lineage is not None
     assert (lineage.base, lineage.license) == ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")
     model = TransformersModel(smollm2, 2)
     answers = model.generate(
@@ -109,7 +108,6 @@ def test_a_gguf_file_becomes_a_folder_with_its_weights_its_tokens_and_its_templa
     write_checkpoint(str(tmp_path / "tiny.gguf"), tmp_path / "out")
     check_checkpoint(str(tmp_path / "out"))
     lineage = read_lineage(tmp_path / "out")
-    assert lineage is not None
     assert (lineage.base, lineage.license) == ("tiny.gguf", None)
     tokenizer = load_tokenizer(tmp_path / "out")
     assert tokenizer.chat_template == TEMPLATE

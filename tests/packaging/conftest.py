@@ -16,8 +16,7 @@ def built(factory, kind):
     def build(folder):
         source = folder / "source"
         shutil.copytree(ROOT / "iterpref_core", source / "iterpref_core", ignore=shutil.ignore_patterns("__pycache__"))
-        texts = ("README.md", "LICENSE")
-        for name in ("iterpref_cli.py", "pyproject.toml", *texts):
+        for name in ("iterpref_cli.py", "pyproject.toml", "README.md", "LICENSE"):
             shutil.copy2(ROOT / name, source)
         program = f"import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
         subprocess.run([sys.executable, "-c", program, folder], cwd=source, check=True, capture_output=True)

@@ -4,8 +4,6 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-
 from tests.settings import ROOT
 
 MACOS = """
@@ -15,9 +13,7 @@ runpy.run_path("config/environments/check_isolation.py", run_name="__main__")
 """
 
 
-@pytest.fixture
-def clone(tmp_path):
-    """What `make demo` looks at before it installs, and a PATH without bubblewrap."""
+def test_make_demo_says_that_programs_cannot_be_isolated_before_it_installs(tmp_path):
     for name in ("Makefile", "params.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("config", "iterpref_core"):
@@ -25,13 +21,9 @@ def clone(tmp_path):
     (tmp_path / "bin").mkdir()
     for name in ("make", "sh", "grep"):
         (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
-    return tmp_path
-
-
-def test_make_demo_says_that_programs_cannot_be_isolated_before_it_installs(clone):
-    before = set(clone.iterdir())
-    command, path = [sys.executable, "-I", "-S", "-c", MACOS], {"PATH": str(clone / "bin")}
-    done = subprocess.run(command, cwd=clone, env=path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, set(clone.iterdir())) == (2, "", before)
+    before = set(tmp_path.iterdir())
+    command, path = [sys.executable, "-I", "-S", "-c", MACOS], {"PATH": str(tmp_path / "bin")}  # without bubblewrap
+    done = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, set(tmp_path.iterdir())) == (2, "", before)
     for reason in ("this is Darwin", "docker build -t iterpref-demo", "docker run --name iterpref-demo "):
         assert reason in done.stderr

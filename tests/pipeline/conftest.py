@@ -57,34 +57,31 @@ class Checkout:
             child.terminate()
             child.wait(PATIENCE_S)
 
-    def run(self, *command, code=0):
-        """Run a command to its end, which must be with this code; returns output and errors."""
+    def run(self, *command):
+        """Run a command to its end, which must be a good one; returns output and errors."""
         child = self.start(*command)
         try:
             child.wait(PATIENCE_S)
         finally:
             child.terminate()
         output = self.output()
-        assert child.returncode == code, output
+        assert child.returncode == 0, output
         return output
 
     def output(self):
         """What the last command has printed."""
         return (self.path / "output.log").read_text()
 
-    def iterpref(self, *arguments, code=0):
+    def iterpref(self, *arguments):
         """Run a verb of the command line."""
-        return self.run(*ITERPREF, *arguments, code=code)
+        return self.run(*ITERPREF, *arguments)
 
     def leave_out(self, model, row=""):
         """Take a model out of the graph, with its training, its evaluation, and what the report reads; or one row."""
         graph = self.path / "dvc.yaml"
         its_lines = (row or f"{model}:", f"- results/{model}\n")
-        kept = []
-        for line in graph.read_text().splitlines(keepends=True):
-            if not line.lstrip().startswith(its_lines):
-                kept.append(line)
-        graph.write_text("".join(kept))
+        lines = graph.read_text().splitlines(keepends=True)
+        graph.write_text("".join(line for line in lines if not line.lstrip().startswith(its_lines)))
 
 
 ITERPREF = (sys.executable, "-m", "iterpref_cli")
@@ -110,11 +107,12 @@ def give_known_problems(checkout):
 
     Each problem is there six times, with drafts of its own: several of these sixty end in a pair.
     """
-    known = []
-    for problem in compose_splits(load_params(checkout / "params.yaml").problems):
-        if problem.split == "debugger":
-            for copy in range(6):
-                known.append(problem.model_copy(update={"task_id": f"{problem.task_id}/{copy}", "split": None}))
+    known = (
+        problem.model_copy(update={"task_id": f"{problem.task_id}/{copy}", "split": None})
+        for problem in compose_splits(load_params(checkout / "params.yaml").problems)
+        if problem.split == "debugger"
+        for copy in range(6)
+    )
     write_jsonl(checkout / "problems/known.jsonl", known)
 
 

@@ -3,6 +3,9 @@
 import doctest
 
 import pytest
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import DPOConfig, DPOTrainer
 
 import iterpref_core
 from iterpref_core.nanolab.embedded_models import train_tokenizer
@@ -37,21 +40,16 @@ def globals_of_example(name, model_folder, folder):
         write_jsonl(folder / "problems.jsonl", [problem])
         return given | {"model": model_folder, "folder": folder, "problems": folder / "problems.jsonl"}
     if name == "FocalCollator":
-        import datasets
-        import transformers
-        import trl
-
-        given |= {
-            "Dataset": datasets.Dataset,
-            "DPOConfig": trl.DPOConfig,
-            "DPOTrainer": trl.DPOTrainer,
-            "mark_errors": iterpref_core.mark_errors,
-        }
-        return given | {
-            "folder": folder,
-            "model": transformers.AutoModelForCausalLM.from_pretrained(model_folder),
-            "tokenizer": transformers.AutoTokenizer.from_pretrained(model_folder),
-        }
+        imported = (Dataset, DPOConfig, DPOTrainer, iterpref_core.mark_errors)
+        return (
+            given
+            | {each.__name__: each for each in imported}
+            | {
+                "folder": folder,
+                "model": AutoModelForCausalLM.from_pretrained(model_folder),
+                "tokenizer": AutoTokenizer.from_pretrained(model_folder),
+            }
+        )
     return given
 
 

@@ -1,6 +1,6 @@
 """A tiny model and a handful of pairs, made in a moment."""
 
-from dataclasses import replace
+import csv
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +10,7 @@ import pytest
 import torch
 from accelerate import PartialState
 from datasets import Dataset
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, TrainingArguments
 from trl import DPOConfig, DPOTrainer
 
@@ -22,14 +23,13 @@ from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
-from iterpref_core.training.model.attention import dense_mask
+from iterpref_core.training.estimate import estimate
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_rows
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.train_objective import train_objective
 from tests.settings import section
-from tests.training import outputs
 
 SETTINGS = read_yaml(Path(__file__).with_name("settings.yaml"))
 
@@ -45,6 +45,12 @@ def read_and_compiled_once():
         patch.setattr("iterpref_core.models.pretrained.lineage.version", cache(version))
         patch.setattr(jinja2.Environment, "compile", cache(jinja2.Environment.compile))
         yield
+
+
+@pytest.fixture
+def uncounted_step(monkeypatch):
+    """Spare an estimate the step that it counts, in seconds, where other numbers of it are looked at."""
+    monkeypatch.setattr(estimate, "_count_step", lambda *_: (0, 1))
 
 
 @pytest.fixture(scope="session")
@@ -97,15 +103,10 @@ def pairs_file(pair_records, tmp_path_factory):
 
 
 @pytest.fixture
-def plain(pair_records):
-    """The pairs as a data set of three texts."""
-    return Dataset.from_list([pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pair_records])
-
-
-@pytest.fixture
-def pairs(plain):
-    """The same with error regions."""
-    return plain.map(mark_errors)
+def pairs(pair_records):
+    """The pairs as a data set of three texts, with error regions."""
+    texts = [pair.model_dump(include={"prompt", "chosen", "rejected"}) for pair in pair_records]
+    return Dataset.from_list(texts).map(mark_errors)
 
 
 @pytest.fixture
@@ -188,46 +189,39 @@ def trainer_of(model, rows, tokenizer, arguments, objective, validation=None, *,
     return FocalTrainer(model, arguments, rows, longest, tokenizer, values, params, validation)
 
 
+def logps_by_hand(model, prompt, program):
+    """Return the log-probabilities of a program's tokens, from the logits of a row of its own."""
+    logits = model(torch.tensor([prompt + program]), use_cache=False).logits[0, len(prompt) - 1 : -1]
+    return logits.log_softmax(-1).gather(1, torch.tensor(program)[:, None])[:, 0]
+
+
 def checks_of(rows):
     """Return the checks of pairs that are not on disk."""
     measured = list(map(measure, rows))
     return PairChecks({name: [each[name] for each in measured] for name in (*COLUMNS, *DIGESTS)})
 
 
-def with_zeros(row):
-    """Return the pair with 0 for each log-probability of the reference."""
-    return replace(row, ref_chosen=[0.0] * len(row.chosen_ids), ref_rejected=[0.0] * len(row.rejected_ids))
-
-
 def read_weights(folder):
     """Return the weights of the model that a training has left in its folder."""
-    return outputs.read_weights(folder / "out")
+    return load_file(folder / "out" / "model.safetensors")
+
+
+def read_curve(folder):
+    """Return the rows of its curve."""
+    with (folder / "curve.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_validation(folder):
+    """Return its validation losses by their steps."""
+    return {int(row["step"]): float(loss) for row in read_curve(folder) if (loss := row["validation/loss"])}
 
 
 def assert_equal_weights(folder, other):
     """Compare the models that two trainings have left in their folders, bit for bit."""
-    weights, others = read_weights(folder), read_weights(other)
-    assert weights.keys() == others.keys()
-    assert all(torch.equal(weight, others[name]) for name, weight in weights.items())
+    torch.testing.assert_close(read_weights(folder), read_weights(other), rtol=0, atol=0)
 
 
 @pytest.fixture
 def rows(pairs_file, tokenizer, params):
     return list(tokenize_pairs(PairReader(pairs_file), ChatTemplate(tokenizer), params))
-
-
-@pytest.fixture(scope="session")
-def weighted_sums():
-    """(3, pairs): what the loss is made of, the sums of log-ratios weighted by w+, w- and v, from plain logits."""
-
-    def sums(model, batch):
-        mask = batch["attention_mask"] if "attention_mask" in batch else dense_mask(batch["visible"])
-        inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
-        logits = model(**inputs, attention_mask=mask, use_cache=False).logits
-        pairs = len(batch["counts"])
-        logps = logits.flatten(0, 1)[batch["label_positions"]].log_softmax(dim=-1)
-        ratios = logps.gather(1, batch["labels"][:, None])[:, 0] - batch["ref"]
-        names = ("w_chosen", "w_rejected", "w_nll")
-        return torch.stack([logps.new_zeros(pairs).index_add(0, batch["pair"], ratios * batch[n]) for n in names])
-
-    return sums

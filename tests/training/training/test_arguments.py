@@ -12,7 +12,8 @@ from iterpref_core.training.data.batches import row_multiple
 from iterpref_core.training.objectives.objective_settings import settings_of
 from iterpref_core.training.trainer import settings
 from iterpref_core.training.trainer.settings import OURS, check_arguments
-from tests.training.training.conftest import assert_equal_weights
+
+from .conftest import assert_equal_weights
 
 
 def test_arguments_that_training_decides_are_refused_and_so_are_unknown_ones():
@@ -30,13 +31,6 @@ def test_what_transformers_takes_is_taken_and_its_trial_leaves_no_folder(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("layout", ["fork", "padded"])
-def test_what_is_computed_again_changes_no_weight(layout, tmp_path, train, trained):
-    _, kept = trained("target-rpo", epochs=1, layout=layout)
-    train("selective", "target-rpo", epochs=1, layout=layout, gradient_checkpointing="selective")
-    assert_equal_weights(tmp_path / "selective", kept)
-
-
 def test_a_card_waits_for_no_row_and_has_few_shapes(params, tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "TrainingArguments", lambda **values: values)
     for cuda, workers in ((True, 2), (False, 0)):
@@ -46,7 +40,7 @@ def test_a_card_waits_for_no_row_and_has_few_shapes(params, tmp_path, monkeypatc
         assert row_multiple(on_card=cuda) == (128 if cuda else 16)
 
 
-def test_what_changes_no_number_changes_no_weight(tmp_path, train, trained, monkeypatch):
+def test_what_changes_no_number_and_what_is_computed_again_change_no_weight(tmp_path, train, trained, monkeypatch):
     arguments = {"dataloader_num_workers": 1, "full_determinism": True, "logging_first_step": True}
     arguments |= {"logging_steps": 1, "save_steps": 2}
     # A data loader's worker is a fork of this process. Where another test has run a flow here, Prefect's services are
@@ -54,7 +48,7 @@ def test_what_changes_no_number_changes_no_weight(tmp_path, train, trained, monk
     monkeypatch.setattr(threading, "_threading_atexits", [])
     _, own = trained("target-rpo", epochs=1)
     try:
-        train("given", "target-rpo", arguments=arguments, epochs=1)
+        train("given", "target-rpo", arguments=arguments, epochs=1, gradient_checkpointing="selective")
     finally:
         torch.use_deterministic_algorithms(False)
     assert_equal_weights(tmp_path / "given", own)

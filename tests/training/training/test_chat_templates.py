@@ -17,47 +17,31 @@ from iterpref_core.records import (
     PreferencePair,
     Problem,
     PromptFormat,
-    load_params,
 )
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from tests.chat_templates import EXCHANGES, FAMILIES, fit_model, make_tokenizer
-from tests.settings import EXECUTION, ROOT, section
-
-ASKED = [(draft_prompt(prompt), program) for prompt, program in EXCHANGES]
+from tests.settings import EXECUTION, PARAMS, changed, section
 
 
-LANES = {"ChatML": (), "Llama 2": pytest.mark.slow}
-"""The marks of two families: a quick one, and one that puts a blank on either side of an answer."""
-
-
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=marks) for name, marks in LANES.items()])
-def fitted(request, tmp_path_factory):
-    """How a model reads prompts, each of which it answers with its program, and its folder."""
-    family = FAMILIES[request.param]
-    folder = tmp_path_factory.mktemp("fitted")
-    fit_model(make_tokenizer(family), family, ASKED, folder)
-    return family.prompt_format, folder
-
-
-def test_it_is_evaluated_and_debugged_with(fitted, tmp_path):
-    reads, folder = fitted
-    problems = tmp_path / "problems.jsonl"
-    tests = [(IoTest(call=f"f_{k}(1)", expected=str(1 + k)),) for k in range(1, 1 + len(EXCHANGES))]
-    write_jsonl(
-        problems,
-        [
-            Problem(task_id=f"{split}{k}", prompt=prompt, entry_point=f"f_{k}", tests=tests[k - 1], split=split)
-            for split in ("heldout", "codeflow")
-            for k, (prompt, _) in enumerate(EXCHANGES, 1)
-        ],
-    )
+@pytest.mark.parametrize("name", ["ChatML", pytest.param("Llama 2", marks=pytest.mark.slow)])
+def test_it_is_evaluated_and_debugged_with(name, tmp_path):
+    """By a quick family, and by one that puts a blank on either side of an answer."""
+    family, folder, problems = FAMILIES[name], tmp_path / "fitted", tmp_path / "problems.jsonl"
+    reads = family.prompt_format
+    asked = [(draft_prompt(prompt), program) for prompt, program in EXCHANGES]
+    fit_model(make_tokenizer(family), family, asked, folder)
+    rows = []
+    for split in ("heldout", "codeflow"):
+        for k, (prompt, _) in enumerate(EXCHANGES, 1):
+            tests = (IoTest(call=f"f_{k}(1)", expected=str(1 + k)),)
+            rows.append(Problem(task_id=f"{split}{k}", prompt=prompt, entry_point=f"f_{k}", tests=tests, split=split))
+    write_jsonl(problems, rows)
     inference = section(InferenceParams, backend="transformers", bf16=False)
 
     evaluation = section(EvaluationParams, benchmarks=("heldout",), samples=1, max_new_tokens=60, batch_size=4)
     sections = {"evaluation": evaluation, "execution": EXECUTION, "inference": inference, "budget": NO_CAPS}
-    all_params = load_params(ROOT / "params.yaml").model_copy(update=sections)
-    setting = EvaluationSetting(all_params, problems, tmp_path / "cache")
+    setting = EvaluationSetting(changed(PARAMS, **sections), problems, tmp_path / "cache")
     files = (tmp_path / "results", tmp_path / "answers.sqlite")
     results = evaluate_model("fitted", folder, setting, *files, reads)
     assert results.measured["heldout"].pass_at_1 == 1.0
@@ -72,7 +56,7 @@ def test_it_is_evaluated_and_debugged_with(fitted, tmp_path):
 def test_prompts_that_are_in_the_template_already_are_refused(family, params):
     """As alignment-handbook has them: they would be put into the template once more."""
     template = ChatTemplate(make_tokenizer(FAMILIES[family]))
-    form = params.model_copy(update={"max_prompt_length": 200, "max_length": 400})
+    form = changed(params, max_prompt_length=200, max_length=400)
     bare = PreferencePair(task_id="p", prompt="User: add one.", chosen="x = 1", rejected="x = 2")
     written = bare.model_copy(update={"prompt": template.render_prompt(bare.prompt)})
     assert list(tokenize_pairs([bare], template, form))

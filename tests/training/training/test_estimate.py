@@ -14,15 +14,15 @@ from iterpref_core.training.model.policy import checkpointing_options
 from tests.settings import changed
 
 
-def _config(layers=2):
+def _config():
     return LlamaConfig(
-        vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=layers, num_attention_heads=4,
+        vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
         num_key_value_heads=2, tie_word_embeddings=True, dtype="float32",
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("checkpointing", [pytest.param(False, marks=pytest.mark.slow), True, "selective"])
-def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, checkpointing):
+def _step_as_counted(rows, params, checkpointing):
+    """Return the estimate of a training, whose bytes a real step takes."""
     settings = changed(params, gradient_checkpointing=checkpointing)
     found = estimate_training(_config(), rows, OBJECTIVES["target-rpo"], settings)
 
@@ -41,35 +41,28 @@ def test_a_step_takes_what_was_counted_on_a_model_without_numbers(rows, params, 
         batch_logps(model, batch, model.config).sum().backward()
     assert found.peak_bytes == pytest.approx(16 * found.parameters + live.peak, rel=0.1)
     assert found.parameters == found.trained == model.num_parameters()
-    assert found.state_bytes == 16 * found.parameters
-    assert found.steps == 6
+    return found
+
+
+def test_a_step_takes_what_was_counted_and_selective_checkpointing_repeats_no_matrix_product(rows, params):
+    whole, selective, none = (_step_as_counted(rows, params, each) for each in (True, "selective", False))
+    assert none.state_bytes == 16 * none.parameters
+    assert none.steps == 6
     tokens = sum(2 * len(row.prompt_ids) + len(row.chosen_ids) + len(row.rejected_ids) for row in rows)
-    assert 0.3 < found.flops / (6 * found.parameters * tokens * settings.epochs) < 3
-    assert all(found.fits(card) for card in CARDS)
-    assert found.hours(CARDS[2]) > found.hours(CARDS[1])
-
-
-def test_selective_checkpointing_repeats_no_matrix_product_and_keeps_fewer_tensors(rows, params):
-    whole, selective, none = (
-        estimate_training(
-            _config(layers=3),
-            rows,
-            OBJECTIVES["target-rpo"],
-            changed(params, gradient_checkpointing=each),
-        )
-        for each in (True, "selective", False)
-    )
+    assert 0.3 < none.flops / (6 * none.parameters * tokens * params.epochs) < 3
+    assert all(none.fits(card) for card in CARDS)
+    assert none.hours(CARDS[2]) > none.hours(CARDS[1])
     assert selective.flops == pytest.approx(none.flops, rel=0.01)
     assert whole.flops > 1.2 * none.flops
     assert whole.batch_bytes < selective.batch_bytes < 0.8 * none.batch_bytes
 
 
-def test_cards_share_state_and_batches(rows, params):
+def test_cards_share_state_and_batches(rows, params, uncounted_step):
     lora, row = changed(params, lora={"r": 4}, micro_batch_size=1), OBJECTIVES["dpo"]
-    one, four = (estimate_training(_config(layers=1), rows, row, lora, gpus=gpus) for gpus in (1, 4))
+    one, four = (estimate_training(_config(), rows, row, lora, gpus=gpus) for gpus in (1, 4))
     assert one.trained < one.parameters / 3
     assert four.state_bytes == pytest.approx(one.state_bytes / 4, abs=4)
     assert four.gathered_bytes > one.gathered_bytes == 0
     assert (one.steps, four.flops) == (6, pytest.approx(one.flops))
     with pytest.raises(ConfigError, match=r"training\.batch_size: 4 is no multiple of .* x 3 processes"):
-        estimate_training(_config(layers=1), rows, row, lora, gpus=3)
+        estimate_training(_config(), rows, row, lora, gpus=3)

@@ -36,14 +36,6 @@ def chat_pair(*prompt):
     return PreferencePair(task_id="p", prompt=prompt, chosen=GOOD.format(k=1), rejected=BAD.format(k=1))
 
 
-def trl_s_row(tokenizer, pair, model, folder):
-    """The row that TRL makes of a pair as it takes conversations, and the collator."""
-    row = {"prompt": chat_messages(pair.prompt)}
-    row |= {side: [{"role": "assistant", "content": getattr(pair, side)}] for side in ("chosen", "rejected")}
-    trainer = trl_s(model, Dataset.from_list([row]).map(mark_errors), tokenizer, folder)
-    return dict(trainer.train_dataset[0]), trainer.data_collator
-
-
 @pytest.mark.parametrize(
     ("family", "prompt"),
     [("ChatML", (SYSTEM, *TURNS)), ("ChatML", TURNS), ("Gemma", TURNS)],
@@ -53,17 +45,17 @@ def test_tokens_and_masks_are_trl_s(family, prompt, make_model, params, tmp_path
     tokenizer = make_tokenizer(FAMILIES[family])
     pair = chat_pair(*prompt)
     marked = pair.model_copy(update=mark_errors({"prompt": "", "chosen": pair.chosen, "rejected": pair.rejected}))
-    (ours,) = tokenize_pairs(
-        [marked],
-        ChatTemplate(tokenizer),
-        params.model_copy(update={"max_prompt_length": 512, "max_length": 1024}),
-    )
-    theirs, collator = trl_s_row(tokenizer, pair, make_model(tokenizer), tmp_path)
+    form = params.model_copy(update={"max_prompt_length": 512, "max_length": 1024})
+    (ours,) = tokenize_pairs([marked], ChatTemplate(tokenizer), form)
+    row = {"prompt": chat_messages(pair.prompt)}  # as TRL takes conversations
+    row |= {side: [{"role": "assistant", "content": getattr(pair, side)}] for side in ("chosen", "rejected")}
+    trainer = trl_s(make_model(tokenizer), Dataset.from_list([row]).map(mark_errors), tokenizer, tmp_path)
+    theirs = dict(trainer.train_dataset[0])
     assert ours.prompt_ids == theirs["prompt_ids"]
     # TRL also trains the line break after a turn's end.
     assert ours.chosen_ids == theirs["chosen_ids"][: len(ours.chosen_ids)]
     assert ours.rejected_ids == theirs["rejected_ids"][: len(ours.rejected_ids)]
-    assert ours.focal == collator.error_region(theirs)[: len(ours.focal)]
+    assert ours.focal == trainer.data_collator.error_region(theirs)[: len(ours.focal)]
 
 
 @pytest.mark.parametrize(

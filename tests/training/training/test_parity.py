@@ -62,13 +62,9 @@ def _suffix(batch):
     return batch["visible"][..., 1] > 0
 
 
-def _count_up(values):
-    return torch.arange(values.shape[1])
-
-
 _WRONG = {
     "plainly causal": lambda batch: batch["visible"].zero_(),
-    "positions in the row": lambda batch: batch["position_ids"].copy_(_count_up(batch["position_ids"])),
+    "positions in the row": lambda batch: batch["position_ids"].copy_(torch.arange(batch["position_ids"].shape[1])),
     "positions one on": lambda batch: batch["position_ids"].add_(_suffix(batch).long()),
     "a suffix that sees a token more": lambda batch: batch["visible"][..., 1].add_(_suffix(batch).long()),
     "a suffix that sees a token less": lambda batch: batch["visible"][..., 1].sub_(_suffix(batch).long()),
@@ -151,25 +147,14 @@ def test_a_layer_that_carries_a_state_is_seen(name, listed, monkeypatch):
     check_parity(model, "padded", 40)
 
 
-def _pairs(count, tokens):
-    """Pairs of `tokens` tokens with their prompts; the programs differ near their end."""
-    drawn = torch.randint(3, 90, (count, tokens + 2), generator=torch.Generator().manual_seed(1)).tolist()
-    focal = [0, 0, 1, 1, 0, 0]
-    return [
-        TokenizedPair(row[:-8], [*row[-8:-4], *row[-2:]], [*row[-8:-6], *row[-4:]], focal, focal, task_id=str(number))
-        for number, row in enumerate(drawn)
-    ]
-
-
-def _first_loss(model, tokenizer, folder, tokens):
-    """The loss of the first step, with layout fork asked for; log 2 where policy and reference are the same."""
-    args = arguments_in(folder, max_steps=1, learning_rate=1e-9, logging_steps=1)
-    rows = scored(model, _pairs(4, tokens))
-    trainer = trainer_of(model, rows, tokenizer, args, "target-dpo", beta=1.0, layout="fork")
-    trainer.train()
-    return float(trainer.state.log_history[0]["loss"])
-
-
 def test_a_trainer_takes_the_layout_that_is_exact_and_says_so(tokenizer, tmp_path, caplog):
-    assert _first_loss(build_small("mamba"), tokenizer, tmp_path, tokens=40) == pytest.approx(math.log(2), abs=1e-4)
+    model, focal = build_small("mamba"), [0, 0, 1, 1, 0, 0]
+    drawn = torch.randint(3, 90, (4, 42), generator=torch.Generator().manual_seed(1)).tolist()
+    # Pairs of 40 tokens with their prompts; the programs differ near their end.
+    rows = [TokenizedPair(row[:-8], [*row[-8:-4], *row[-2:]], [*row[-8:-6], *row[-4:]], focal, focal) for row in drawn]
+    args = arguments_in(tmp_path, max_steps=1, learning_rate=1e-9, logging_steps=1)
+    trainer = trainer_of(model, scored(model, rows), tokenizer, args, "target-dpo", beta=1.0, layout="fork")
+    trainer.train()
+    # Policy and reference are the same.
+    assert float(trainer.state.log_history[0]["loss"]) == pytest.approx(math.log(2), abs=1e-4)
     assert "training.layout: padded instead of fork, which is faster: " in caplog.text

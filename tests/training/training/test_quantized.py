@@ -6,26 +6,21 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from transformers import Qwen2Config
 
+from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import OBJECTIVES, ConfigError
-from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.model.policy import load_policy
 from tests.settings import changed
-from tests.training.outputs import read_curve
-from tests.training.training.conftest import read_weights
+
+from .conftest import read_curve, read_weights
 
 pytestmark = pytest.mark.skipif(not find_spec("bitsandbytes"), reason="bitsandbytes is not installed")
 
 LORA = {"r": 4, "lora_alpha": 32}
 ADAPTERS = {"epochs": 1, "lora": LORA, "merge": False}
-QWEN_7B = {
-    "hidden_size": 3584, "intermediate_size": 18_944, "num_attention_heads": 28, "num_key_value_heads": 4,
-    "vocab_size": 152_064, "dtype": "bfloat16",
-}  # fmt: skip
 
 
 def _losses(folder):
@@ -78,20 +73,14 @@ def test_weights_that_another_library_has_quantized_are_refused(method, tmp_path
         train("run", "target-rpo", (inputs[0], model), lora=LORA)
 
 
-def _estimated(load, params, half, **shape):
-    """Estimate a model of the shape of Qwen2.5's 7B, but for some numbers, with programs of twice `half` tokens."""
-    settings = {"load": load, "lora": {"r": 16}, "bf16": True, "micro_batch_size": 1, "gradient_checkpointing": True}
-    same, other = [7] * half, [8] * half
-    pair = TokenizedPair([5] * 2 * half, same + same, same + other, [0] * half + [1] * half, [0] * 2 * half)
-    config = Qwen2Config(**QWEN_7B | shape)
-    return estimate_training(config, [pair] * 16, OBJECTIVES["target-rpo"], params.model_copy(update=settings))
-
-
-def test_the_estimate_counts_the_bits_of_the_matrices(params):
-    # Neither the length of a program nor the head has a part in them.
-    small = {"num_hidden_layers": 1, "vocab_size": 100}
-    saved, eight, four = (_estimated(load, params, 5, **small) for load in ("bf16", "8bit", "4bit"))
-    matrices = 2 * 3584 * 3584 + 2 * 3584 * 512 + 3 * 3584 * 18_944
+def test_the_estimate_counts_the_bits_of_the_matrices(model_folder, rows, params, uncounted_step):
+    saved, eight, four = (
+        estimate_training(
+            read_config(model_folder), rows, OBJECTIVES["target-rpo"], changed(params, load=load, lora=LORA, bf16=True)
+        )
+        for load in ("bf16", "8bit", "4bit")
+    )
+    matrices = 2 * (4 * 32 * 32 + 3 * 32 * 64)
     assert saved.state_bytes - eight.state_bytes == matrices
     assert saved.state_bytes - four.state_bytes == pytest.approx(1.484 * matrices, rel=0.001)
     assert saved.trained == eight.trained == four.trained

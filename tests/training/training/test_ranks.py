@@ -17,16 +17,15 @@ import torch
 from accelerate.commands.config.config_args import ClusterConfig
 from accelerate.commands.launch import launch_command_parser
 
-from iterpref_core.records import ConfigError, InputError, load_params, read_yaml
+from iterpref_core.records import ConfigError, InputError, read_yaml
 from iterpref_core.training.launch import start_processes
 from iterpref_core.training.model.ranks import launched_precision, sharding
 from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
-from tests.settings import ROOT, changed
-from tests.training.outputs import read_curve
+from tests.settings import PARAMS, ROOT, changed
 
-from .conftest import read_weights, train_in
+from .conftest import read_curve, read_weights
 
 CONFIGURATIONS = ROOT / "config/accelerate"
 MACHINES = CONFIGURATIONS / "machines.sh"
@@ -40,9 +39,9 @@ TWO_PROCESSES = {
 }
 
 
-@contextmanager
-def free_port():
-    """Hold a port for processes to meet at, that is given to no other process; skip where this machine refuses."""
+@pytest.fixture(scope="module")
+def port():
+    """A port for processes to meet at, held, so that no other process is given it; skips where this machine refuses."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -52,42 +51,19 @@ def free_port():
         yield held.getsockname()[1]
 
 
-@pytest.fixture
-def port():
-    with free_port() as found:
-        yield found
-
-
 def _in_two(params, folder, port, **configuration):
-    """Settings that train in two processes."""
+    """Write the settings of a training in two processes, and return the path of accelerate's own."""
     path = folder / "accelerate.yaml"
     path.write_text(json.dumps({**TWO_PROCESSES, "main_process_port": port, **configuration}))
-    return changed(params, accelerate=str(path))
+    every = changed(PARAMS, training=changed(params, accelerate=str(path), micro_batch_size=1))
+    (folder / "params.yaml").write_text(json.dumps(every.model_dump(mode="json")))
+    return str(path)
 
 
 def _at_start(folder, monkeypatch, code):
     """Have every Python process that is started from here run some code first."""
     (folder / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
-
-
-def _train(folder, inputs, objective, params):
-    """Metrics, curve and weights."""
-    places = {"out": folder / "out", "curve": folder / "curve.csv", "scratch": folder / "work"}
-    if params.accelerate:
-        files = dict(zip(("pairs", "model"), inputs, strict=True))
-        folder.mkdir(exist_ok=True)
-        every = changed(load_params(ROOT / "params.yaml"), training=params)
-        (folder / "params.yaml").write_text(json.dumps(every.model_dump(mode="json")))
-        given = {**files, **places, "objective": objective}
-        arguments = [part for name, value in given.items() for part in (f"--{name}", str(value))]
-        with chdir(folder), printing(folder / "printed"):
-            start_processes(params.accelerate, ["-m", "iterpref_core.cli", "train", "--json", *arguments])
-        _, _, result = ("\n" + (folder / "printed").read_text()).rpartition("\n{\n")
-        metrics = json.loads("{" + result)
-    else:
-        metrics = train_in(folder, inputs, objective, params)
-    return metrics, read_curve(folder), read_weights(folder)
 
 
 @contextmanager
@@ -144,50 +120,45 @@ SHARDED = {
 
 
 @pytest.fixture(scope="module")
-def sharded(pairs_file, model_folder, params, tmp_path_factory):
+def sharded(pairs_file, model_folder, params, port, tmp_path_factory):
     """A folder of the trainings of `SHARDED` in two processes with FSDP2; skips where this machine lets none meet."""
     folder = tmp_path_factory.mktemp("sharded")
     fsdp = read_yaml(CONFIGURATIONS / "fsdp2.yaml")["fsdp_config"]
     (folder / "settings.json").write_text(json.dumps(SHARDED))
-    with pytest.MonkeyPatch.context() as patched, free_port() as port:
+    two = _in_two(params, folder, port, distributed_type="FSDP", fsdp_config=fsdp)
+    files = ("--pairs", str(pairs_file), "--model", str(model_folder), "--out", "not written")
+    with pytest.MonkeyPatch.context() as patched, chdir(folder), printing(folder / "printed"):
         _at_start(folder, patched, SEVERAL_TRAININGS)
         patched.setenv("TRAININGS", str(folder))
-        two = _in_two(_micro(params), folder, port, distributed_type="FSDP", fsdp_config=fsdp)
-        whole = _train(folder / "all weights", (pairs_file, model_folder), "target-rpo", two)
+        start_processes(two, ["-m", "iterpref_core.cli", "train", "--json", "--objective", "target-rpo", *files])
+    _, _, result = ("\n" + (folder / "printed").read_text()).rpartition("\n{\n")
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert whole[0] == metrics["all weights"], "the launcher hands on what the first process returns"
+    assert json.loads("{" + result) == metrics["all weights"], "the launcher hands on what the first process returns"
     return folder
-
-
-def _micro(params):
-    return changed(params, micro_batch_size=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["all weights", "LoRA"])
-def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(name, tmp_path, inputs, params, sharded):
+def test_two_processes_train_what_one_does_and_the_weights_are_loaded_once(name, tmp_path, train, sharded):
     """With FSDP2: losses, weights and what is written."""
-    one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED[name]))
+    one = train("one", "target-rpo", micro_batch_size=1, **SHARDED[name])
     assert sorted((sharded / f"models-{name}").read_text().split()) == ["0", "0", "1"], (
         "one model in each process, which has a part of it; and the base once more in the first, which measures how "
         "much of the change survives rounding when the trained weights are written"
     )
-    assert json.loads((sharded / "metrics.json").read_text())[name] == pytest.approx(one[0], rel=1e-4, abs=1e-6)
-    for row, like in zip(read_curve(sharded / name), one[1], strict=True):
+    assert json.loads((sharded / "metrics.json").read_text())[name] == pytest.approx(one, rel=1e-4, abs=1e-6)
+    for row, like in zip(read_curve(sharded / name), read_curve(tmp_path / "one"), strict=True):
         assert {k: float(v) for k, v in row.items()} == pytest.approx({k: float(v) for k, v in like.items()}, rel=1e-4)
-    weights = read_weights(sharded / name)
-    assert weights.keys() == one[2].keys()
-    for key, weight in one[2].items():
-        torch.testing.assert_close(weights[key], weight, atol=1e-5, rtol=1e-4, msg=key)
+    torch.testing.assert_close(read_weights(sharded / name), read_weights(tmp_path / "one"), atol=1e-5, rtol=1e-4)
     assert not list((sharded / name / "work" / "checkpoints").iterdir())
 
 
 @pytest.mark.slow
-def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(tmp_path, inputs, params, sharded):
+def test_sharded_training_in_bfloat16_keeps_the_precision_of_log_probabilities(train, sharded):
     """FSDP2 would round them to bfloat16, and the reference could not be written."""
-    one = _train(tmp_path, inputs, "target-rpo", _micro(params).model_copy(update=SHARDED["bfloat16"]))
+    one = train("one", "target-rpo", micro_batch_size=1, **SHARDED["bfloat16"])
     two = json.loads((sharded / "metrics.json").read_text())["bfloat16"]
-    assert two["loss"] == pytest.approx(one[0]["loss"], rel=0.01)
+    assert two["loss"] == pytest.approx(one["loss"], rel=0.01)
     (reference,) = (sharded / "bfloat16" / "work" / "reference").glob("*.npy")
     scores = torch.from_numpy(np.load(reference))
     assert (scores != scores.bfloat16().float()).any()
@@ -232,9 +203,7 @@ def test_a_stage_of_several_processes_has_one_record_with_the_error_of_the_one_t
     shutil.copy2(inputs[0], "data/focal.jsonl")
     shutil.copytree(inputs[1], "models/student")
     Path("dvc.yaml").write_text(json.dumps({"stages": STAGES}))
-    several = _in_two(changed(params, micro_batch_size=1), tmp_path, port, distributed_type="MULTI_GPU")
-    every = changed(load_params(ROOT / "params.yaml"), training=several)
-    Path("params.yaml").write_text(json.dumps(every.model_dump(mode="json")))
+    _in_two(params, tmp_path, port, distributed_type="MULTI_GPU")
 
     _at_start(tmp_path, monkeypatch, FAIL_AT_THE_REFERENCE)
     command = [sys.executable, "-m", "flows.stage", "training", "dpo"]
@@ -280,9 +249,9 @@ def test_accelerate_knows_every_setting_of_the_configurations(path):
     assert set(nested) <= options
 
 
-def test_a_configuration_that_is_not_there_is_said_before(tmp_path, inputs, params):
-    with pytest.raises(ConfigError, match=r"training\.accelerate: .*absent\.yaml is not there; name one of"):
-        _train(tmp_path, inputs, "dpo", changed(params, accelerate=str(tmp_path / "absent.yaml")))
+def test_a_configuration_that_is_not_there_is_said_before():
+    with pytest.raises(ConfigError, match=r"training\.accelerate: absent\.yaml is not there; name one of"):
+        start_processes("absent.yaml")
 
 
 def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch):
@@ -293,11 +262,11 @@ def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch):
     assert sharding(eight) == "-fsdp-8"
 
 
-def test_the_launcher_decides_the_precision_of_policy_and_reference(inputs, params, monkeypatch, tmp_path):
+def test_the_launcher_decides_the_precision_of_policy_and_reference(train, monkeypatch, tmp_path):
     for launched, bf16, expected in (("no", False, False), ("no", True, True), ("bf16", False, True)):
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
         assert launched_precision(bf16=bf16) == expected
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
     with pytest.raises(ConfigError, match=r"^accelerate: mixed_precision is fp16, .*training\.bf16 decides"):
-        train_in(tmp_path, inputs, "dpo", params)
-    assert not (tmp_path / "work").exists(), "nothing was computed"
+        train("run", "dpo")
+    assert list(tmp_path.iterdir()) == [], "nothing was computed"

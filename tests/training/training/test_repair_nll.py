@@ -8,6 +8,8 @@ import torch
 from iterpref_core.records import load_params, with_values
 from iterpref_core.training.pair_file import check_pair_file
 
+from .conftest import logps_by_hand
+
 
 @pytest.fixture
 def check(pairs_file, tmp_path):
@@ -26,9 +28,7 @@ def test_the_nll_of_both_regions_is_that_of_the_models_logits(check, model, mode
     for row in rows:
         sides = (("repair", row.chosen_ids, row.focal_chosen), ("own_words", row.rejected_ids, row.focal))
         for name, program, marks in sides:
-            with torch.no_grad():
-                logits = model(torch.tensor([row.prompt_ids + program])).logits[0, len(row.prompt_ids) - 1 : -1]
-            logps = logits.log_softmax(-1).gather(1, torch.tensor(program)[:, None])[:, 0]
+            logps = logps_by_hand(model, row.prompt_ids, program)
             nlls[name] += (-logps[torch.tensor(marks, dtype=bool)]).tolist()
     repair, own = (sum(nlls[name]) / len(nlls[name]) for name in nlls)
     found = [numbers[name] for name in ("nll_repair", "nll_own_words", "nll_ratio")]

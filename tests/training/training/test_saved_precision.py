@@ -8,9 +8,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.records import ObjectiveParams
 from iterpref_core.training.trainer.saved_precision import round_weights
 
-from .conftest import read_weights
+from .conftest import assert_equal_weights, read_weights
 
 
 @pytest.fixture
@@ -22,23 +23,13 @@ def halved(model_folder, tmp_path):
     return folder
 
 
-@pytest.fixture
-def small_steps(params):
-    rates = {name: each.model_copy(update={"learning_rate": 5e-6}) for name, each in params.objectives.items()}
-    return {"epochs": 1, "objectives": rates}
-
-
-def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
-    halved, small_steps, inputs, train, tmp_path,
-    caplog):  # fmt: skip
-    shares = {}
+def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(halved, inputs, train, tmp_path, caplog):
+    shares, small_steps = {}, {"sft": ObjectiveParams(learning_rate=5e-6, alpha=1.0)}
     for choice in ("bfloat16", "float32", "auto"):
         caplog.clear()
-        metrics = train(choice, "sft", (inputs[0], halved), save_dtype=choice, **small_steps)
+        metrics = train(choice, "sft", (inputs[0], halved), epochs=1, save_dtype=choice, objectives=small_steps)
         shares[choice] = metrics["surviving_change"]
-        lineage = read_lineage(tmp_path / choice / "out")
-        assert lineage is not None
-        assert lineage.surviving_change == round(shares[choice], 4)
+        assert read_lineage(tmp_path / choice / "out").surviving_change == round(shares[choice], 4)
         assert "in half precision" not in caplog.text, "float32 is trained, whatever was saved"
         assert ("not the one whose rewards were shown" in caplog.text) == (choice == "bfloat16")
         assert ("float32 is written" in caplog.text) == (choice == "auto")
@@ -46,7 +37,7 @@ def test_a_change_that_rounding_takes_away_is_measured_said_and_recorded(
         assert ("inference.bf16: false" in caplog.text) == (choice != "float32")
     before = AutoModelForCausalLM.from_pretrained(halved).state_dict()
     exact, rounded = read_weights(tmp_path / "float32"), read_weights(tmp_path / "bfloat16")
-    assert all(torch.equal(weight, exact[name]) for name, weight in read_weights(tmp_path / "auto").items())
+    assert_equal_weights(tmp_path / "auto", tmp_path / "float32")
     assert {weight.dtype for weight in exact.values()} == {torch.float32}
     assert {weight.dtype for weight in rounded.values()} == {torch.bfloat16}
     change = sum(float((weight - before[name].float()).abs().sum()) for name, weight in exact.items())

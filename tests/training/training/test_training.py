@@ -11,13 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 from accelerate import PartialState
-from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
-from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import OBJECTIVES, ConfigError, InputError, ModelError, ObjectiveParams, PromptFormat
 from iterpref_core.training.data.batches import Collator
@@ -29,20 +27,14 @@ from iterpref_core.training.objectives.objective_settings import settings_of
 from iterpref_core.training.trainer.checkpoint import last_checkpoint, run_key
 from iterpref_core.training.trainer.settings import training_arguments
 from iterpref_core.training.trainer.train_objective import train_objective
-from tests.training.outputs import read_curve
 
-from .conftest import assert_equal_weights, read_weights, scored, train_in
-
-
-def _scorer(model_folder):
-    model = AutoModelForCausalLM.from_pretrained(model_folder)
-    add_label_head(model)
-    return model
+from .conftest import assert_equal_weights, read_curve, read_weights, scored, train_in
 
 
-def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer, monkeypatch):
+def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer, model, monkeypatch):
     table = open_tokenized_dataset(PairReader(inputs[0]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs")
-    model, path, batches = _scorer(inputs[1]), tmp_path / "key.npy", []
+    path, batches = tmp_path / "key.npy", []
+    add_label_head(model)
     collate = Collator.__call__
     monkeypatch.setattr(Collator, "__call__", lambda self, rows: batches.append(rows) or collate(self, rows))
     collator = Collator(OBJECTIVES["sft"], "fork", pad_token_id=0)
@@ -61,20 +53,14 @@ def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, toke
         assert row.ref_rejected == pytest.approx(alone.ref_rejected, abs=1e-4)
 
 
-QUICK = ("sft", "rpo", "target-rpo", "hybrid-rpo")
-"""One of each kind: without pairs, with and without NLL, over whole programs, error regions and halves.
-`test_proof.py` proves each loss."""
-
-
-@pytest.mark.parametrize("objective", QUICK)
-def test_every_objective_trains_and_lowers_its_loss(inputs, trained, objective):
+@pytest.mark.parametrize("objective", ["sft", "target-rpo"])
+def test_an_objective_lowers_its_loss_and_leaves_a_model_with_its_lineage(inputs, trained, objective):
     metrics, folder = trained(objective, epochs=1)
     curve, out = read_curve(folder), folder / "out"
     assert float(curve[-1]["loss"]) < float(curve[0]["loss"])
     assert ("rewards/margins" in curve[0]) == OBJECTIVES[objective].preference
     assert {"model.safetensors", "tokenizer.json", "config.json"} <= {path.name for path in out.iterdir()}
     lineage = read_lineage(out)
-    assert lineage
     assert (lineage.commit, lineage.objective) == ("0123abc", objective)
     assert (lineage.pairs, lineage.steps, lineage.model_step) == (12, 3, 3)
     assert lineage.settings["learning_rate"] == 1e-3
@@ -100,7 +86,6 @@ def test_the_lineage_of_a_model_that_was_trained_twice_names_both_trainings_and_
     weights = model_fingerprint(first)
     train("second", "dpo", (inputs[0], first), epochs=1)
     lineage = read_lineage(tmp_path / "second" / "out")
-    assert lineage
     assert [training.objective for training in ancestors(lineage)] == ["dpo", "sft"]
     assert (lineage.base, lineage.base_weights) == ("out", weights)
     (first / LINEAGE).unlink()
@@ -205,7 +190,6 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
     out = shutil.copytree(trained("sft", epochs=1)[1] / "out", tmp_path / "run" / "out")
     train("run", "sft", epochs=1, nll="sum")
     lineage = read_lineage(out)
-    assert lineage
     assert (lineage.settings["nll"], lineage.settings["nll_of"]) == ("sum", "chosen")
     with pytest.raises(InputError, match="out: holds a model trained with sft, which training with rpo would replace"):
         train("run", "rpo")
@@ -217,8 +201,8 @@ def test_a_folder_that_holds_anything_but_a_model_of_the_objective_is_left_alone
 
 def test_another_model_can_be_the_reference(tmp_path, inputs, params, train, trained, make_model):
     start = inputs[1]
-    train("same", "dpo", reference=str(start))
-    _, round_one = trained("dpo")
+    train("same", "dpo", epochs=1, reference=str(start))
+    _, round_one = trained("dpo", epochs=1)
     weights, same = read_weights(round_one), read_weights(tmp_path / "same")
     assert max((same[name] - weight).abs().max() for name, weight in weights.items()) < 2e-5
     second = (inputs[0], round_one / "out")
@@ -256,21 +240,16 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(inputs, param
 
 
 @pytest.fixture
-def policy(model_folder):
-    return load_model(model_folder)
-
-
-@pytest.fixture
-def key_of_reference(policy, params):
+def key_of_reference(model, params):
     def key(tokens="tokens", fingerprint="model", processes="", **settings):
         stated = params.model_copy(update=settings)
         rows = SimpleNamespace(checks=SimpleNamespace(tokens=tokens))
-        return reference_path(Path("cache"), rows, fingerprint, stated, policy, processes, stated.layout).name
+        return reference_path(Path("cache"), rows, fingerprint, stated, model, processes, stated.layout).name
 
     return key
 
 
-def test_reference_log_probabilities_belong_to_all_that_makes_them(policy, key_of_reference, monkeypatch):
+def test_reference_log_probabilities_belong_to_all_that_makes_them(model, key_of_reference, monkeypatch):
     """Every setting that is not known to come later, so that a new setting counts."""
     lora = {"r": 4}
     changes = [
@@ -284,9 +263,9 @@ def test_reference_log_probabilities_belong_to_all_that_makes_them(policy, key_o
     ]  # fmt: skip
     keys = [key_of_reference(**change) for change in changes]
     assert key_of_reference() == keys[0]
-    policy.config._attn_implementation = "eager"
+    model.config._attn_implementation = "eager"
     keys.append(key_of_reference())
-    policy.half()
+    model.half()
     keys.append(key_of_reference())
     for name in ("code_digest", "training_versions"):
         monkeypatch.setattr(f"iterpref_core.training.model.reference.{name}", lambda *_: "another version")

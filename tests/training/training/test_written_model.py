@@ -12,14 +12,7 @@ from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.models.saving import save_model
 from iterpref_core.training.trainer.trained_model import _whole_model
-from tests.architectures import FAMILIES, build_small
-
-from .conftest import read_weights
-
-_WRITTEN = [
-    *(name for name in FAMILIES if name != "bert"),
-    "cohere2", "falcon_h1", "gpt_oss", "granite", "olmo2", "opt", "qwen3_moe", "qwen3_next", "stablelm", "starcoder2",
-]  # fmt: skip
+from tests.architectures import build_small
 
 
 def _tokens():
@@ -27,7 +20,7 @@ def _tokens():
 
 
 @pytest.mark.filterwarnings("ignore")  # of kernels that are not installed
-@pytest.mark.parametrize("name", _WRITTEN)
+@pytest.mark.parametrize("name", ["gemma2", "gpt2", "gpt_oss", "llama", "mamba", "mixtral", "qwen3_moe", "qwen3_next"])
 def test_plain_transformers_loads_what_is_written_with_the_logits_it_had(name, tmp_path):
     """Mixtures of experts are renamed when they are loaded, and named as before when they are written."""
     torch.manual_seed(0)
@@ -68,7 +61,12 @@ def test_a_head_of_other_numbers_than_the_embedding_stays_apart_whatever_the_con
 
 
 @pytest.mark.parametrize("listed", [True, False], ids=["a name that transformers ignores", "a name it reports"])
-def test_weights_without_a_place_in_transformers_are_copied(listed, start, inputs, train, tmp_path, monkeypatch):
+def test_weights_without_a_place_in_transformers_and_the_tokenizer_s_files_are_copied(
+    listed, start, inputs, train, tmp_path, monkeypatch
+):
+    """transformers 5 would write the tokenizer in its own form, which programs with transformers 4 misread."""
+    _change(start / "tokenizer_config.json", additional_special_tokens=["<|end|>"])
+    (start / "special_tokens_map.json").write_text('{"eos_token": "<|end|>"}\n')
     if listed:
         monkeypatch.setattr("transformers.LlamaForCausalLM._keys_to_ignore_on_load_unexpected", [r"^mtp\.", "layers.2"])
     more = {"mtp.fc.weight": torch.rand(4, 4), "model.layers.2.eh_proj.weight": torch.rand(3)}
@@ -76,8 +74,7 @@ def test_weights_without_a_place_in_transformers_are_copied(listed, start, input
     save_file(load_file(weights) | more, weights, {"format": "pt"})
     train("run", "sft", (inputs[0], start), epochs=1)
     out = tmp_path / "run" / "out"
-    train("again", "dpo", (inputs[0], out), epochs=1)
-    export_model(tmp_path / "again" / "out", tmp_path / "exported", "card")
+    export_model(out, tmp_path / "exported", "card")
     for folder in (out, tmp_path / "exported"):
         index = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
         files = {name: load_file(folder / name) for name in set(index.values())}
@@ -86,17 +83,6 @@ def test_weights_without_a_place_in_transformers_are_copied(listed, start, input
             assert torch.equal(files[index[name]][name], weight)
         written = AutoModelForCausalLM.from_pretrained(folder)
         assert torch.equal(written.model.norm.weight, files[index["model.norm.weight"]]["model.norm.weight"])
-
-
-def test_the_tokenizer_is_the_files_of_the_start(start, inputs, train, tmp_path):
-    """transformers 5 would write them in its own form, which programs with transformers 4 misread."""
-    config = start / "tokenizer_config.json"
-    _change(config, additional_special_tokens=["<|end|>"])
-    (start / "special_tokens_map.json").write_text('{"eos_token": "<|end|>"}\n')
-    train("run", "sft", (inputs[0], start), epochs=1)
-    export_model(tmp_path / "run" / "out", tmp_path / "exported", "card")
-    for folder in (tmp_path / "run" / "out", tmp_path / "exported"):
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
             assert (folder / name).read_bytes() == (start / name).read_bytes(), name
         assert AutoTokenizer.from_pretrained(folder).chat_template
-    assert read_weights(tmp_path / "run").keys() == load_file(start / "model.safetensors").keys()
