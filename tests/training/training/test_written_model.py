@@ -12,7 +12,10 @@ from iterpref_core.evaluation.sharing.export_model import export_model
 from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.models.saving import save_model
 from iterpref_core.training.trainer.trained_model import _whole_model
-from tests.architectures import build_small
+from tests.architectures import FAMILIES, build_small
+
+_QUICK = ["gemma2", "gpt2", "gpt_oss", "llama", "mamba", "mixtral", "qwen3_moe", "qwen3_next"]
+_WRITTEN = {*FAMILIES, "cohere2", "falcon_h1", "granite", "olmo2", "opt", "stablelm", "starcoder2"} - {*_QUICK, "bert"}
 
 
 def _tokens():
@@ -20,7 +23,7 @@ def _tokens():
 
 
 @pytest.mark.filterwarnings("ignore")  # of kernels that are not installed
-@pytest.mark.parametrize("name", ["gemma2", "gpt2", "gpt_oss", "llama", "mamba", "mixtral", "qwen3_moe", "qwen3_next"])
+@pytest.mark.parametrize("name", [*_QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(_WRITTEN))])
 def test_plain_transformers_loads_what_is_written_with_the_logits_it_had(name, tmp_path):
     """Mixtures of experts are renamed when they are loaded, and named as before when they are written."""
     torch.manual_seed(0)
