@@ -18,7 +18,7 @@ from tasks.grid import plan_rows
 from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import reproduce
 from tests.flows.conftest import on_prefect, run_names
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 
 pytestmark = pytest.mark.timeout(1800)  # DVC starts ten times a test, on a machine that others may use
 
@@ -202,10 +202,9 @@ def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_
 
 
 def test_a_grid_of_seeds_trains_each_of_them():
-    params = load_params(ROOT / "params.yaml")
     trained = {}
-    for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
-        for name, point in plan_points(row, None, "validation", 2, params, "a1b2c3d").items():
+    for row in plan_rows(PARAMS, None, ["dpo"], {"training.seed": [101, 102]}):
+        for name, point in plan_points(row, None, "validation", 2, PARAMS, "a1b2c3d").items():
             trained[name] = point.values["training.seed"]
             assert name.endswith("-a1b2c3d"), "at another commit, and after an edit, the same grid has other names"
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"

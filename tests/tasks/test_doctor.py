@@ -16,11 +16,10 @@ from tasks.early_checks import refusals
 from tasks.git.command import git
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import iterpref
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 
 __all__ = ["iterpref"]
 
-PARAMS = load_params(ROOT / "params.yaml")
 REMOTE = "[core]\n  remote = r\n['remote \"r\"']\n  url = ../none\n"
 
 

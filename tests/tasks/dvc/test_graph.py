@@ -145,8 +145,8 @@ def test_dvc_freezes_a_stage_by_one_line(checkout, monkeypatch):
     before = path.read_text()
     write_values({"training.beta": 0.3}, checkout / "params.yaml")  # has its own form, which is that of no other file
     names = ("problems", "nanolab", "validity", "codeflow", "pairs", "localization")
-    for name in names:
-        with Repo() as repo:
+    with Repo() as repo:
+        for name in names:
             repo.freeze(name)
     frozen = path.read_text()
     assert frozen.count("    frozen: true\n") == len(names)
