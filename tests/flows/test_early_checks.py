@@ -48,10 +48,6 @@ def test_a_copy_of_a_benchmark_that_is_not_there_is_refused_at_once(monkeypatch)
     assert "MBPP_OVERRIDE_PATH=/no/such.jsonl: no such file" in message
 
 
-def test_the_parameters_that_come_with_the_project_are_taken():
-    assert list(refusals(STAGES, PARAMS)) == []
-
-
 @pytest.mark.usefixtures("dvc_in_this_process")
 def test_run_refuses_before_the_first_stage_and_only_what_will_run(toy_checkout, monkeypatch):
     monkeypatch.setattr("tasks.mlflow.sync.write_entry", print)

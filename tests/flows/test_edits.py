@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +14,6 @@ from flows.reproduction import bring_up_to_date
 from iterpref_core.records import InputError, read_yaml
 from tasks.mlflow import logged
 from tests.dvc_repository import commit, git, reproduce
-from tests.settings import ROOT
-from tests.test_architecture import dependencies_of, stages
 
 STAGE = {
     "cmd": "validity",
@@ -254,15 +250,6 @@ def test_what_is_edited_between_two_stages_of_a_run_is_in_its_row_or_ends_it(
     assert len(commits) == 1 + ("commit" in edit)
     if not refused:
         assert sent[-1].stages["second"].tags["mlflow.source.git.commit"] == commits[-1], "what it ran with itself"
-
-
-def test_no_code_that_a_stage_depends_on_is_imported_before_it_is_observed():
-    code = "import sys, flows.stage; print(*(m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)))"
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    files = {Path(name).resolve() for name in loaded.stdout.split()}
-    for name in stages():
-        early = [path for path in files if any(path.is_relative_to(place) for place in dependencies_of(name))]
-        assert not early, name
 
 
 def locked_sample():

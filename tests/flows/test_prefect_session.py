@@ -122,13 +122,6 @@ def test_what_another_program_answers_is_no_server(monkeypatch):
                 running_prefect()
 
 
-def test_a_setting_that_prefect_refuses_is_named(monkeypatch):
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "LOUD")
-    with pytest.raises(InputError, match=r"level Input should be 'DEBUG', .* Prefect's settings"):
-        running_prefect()
-
-
 @pytest.mark.parametrize(
     ("file", "text"),
     [

@@ -73,13 +73,6 @@ def ran(clone):
     return (clone.parent / "log").read_text().split()
 
 
-def test_a_clone_that_was_not_pulled_computes_nothing_that_the_remote_has(clone):
-    pull_outputs(["one", "two"])
-    assert (clone / "two.txt").read_text() == "1\n1\n"
-    reproduce()
-    assert ran(clone) == ["one", "two"], "in the first folder"
-
-
 def test_what_the_remote_lost_is_computed_and_what_is_edited_here_stays(clone, capsys):
     files = clone.parent / "store" / "files"
     for path in files.rglob("*"):
