@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 from contextlib import nullcontext
 from importlib import import_module
 from types import SimpleNamespace
@@ -80,19 +81,12 @@ def test_parameters_and_the_report_know_every_benchmark():
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_backend_is_opened_by_the_module_that_its_row_names(name):
-    module = import_module(f"iterpref_core.models.inference.{BACKENDS[name].module}")
+def test_a_backend_is_opened_by_the_module_that_its_row_names_and_its_packages_are_an_extra(name):
+    row = BACKENDS[name]
+    module = import_module(f"iterpref_core.models.inference.{row.module}")
     assert callable(module.open_backend), f"{name}: write `open_backend(settings)` in {module.__name__}"
-
-
-@pytest.mark.parametrize("name", BACKENDS)
-def test_a_backends_packages_are_an_extra(name):
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    extras = project["project"]["optional-dependencies"]
-    extra = BACKENDS[name].extra
-    assert extra in extras, f"{name}: pyproject.toml has no extra {extra!r}"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert row.extra in extras, f"{name}: pyproject.toml has no extra {row.extra!r}"
 
 
 @pytest.mark.parametrize("name", [name for name, row in BACKENDS.items() if not row.local])

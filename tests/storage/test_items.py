@@ -37,7 +37,6 @@ def _parquet():
 LAYOUTS = {
     "a.jsonl": LINES,
     "a.jsonl.gz": gzip.compress(LINES),
-    "a.jsonl.zst": _zstandard(LINES),
     "frames.jsonl.zst": _zstandard(LINES[: len(LINES) // 2]) + _zstandard(LINES[len(LINES) // 2 :]),
     "arrays.json": f"{json.dumps(ROWS[:2])}\n{json.dumps(ROWS[2:])}".encode(),
     "a.json": json.dumps(ROWS, indent=2, ensure_ascii=False).encode(),

@@ -44,13 +44,14 @@ TRAINED = LockedStage(deps=(PAIRS,), outs=(MODEL,), params={"training.objectives
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path, tmp_path_factory, monkeypatch):
-    """A folder with parameters, and a data base that has its tables."""
-    folder = tmp_path / "checkout"
+    """A folder with parameters, and a data base that has its tables. Signs of its name mean something in an address."""
+    folder = tmp_path / "feature%2Fx 100%20 & b#1 Größe"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    for name in (*(f"MLFLOW_{it}" for it in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID")), "DVC_ROOT"):
+    for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID"):
+        monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
+    for name in ("DVC_ROOT", "ITERPREF_COMMAND"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("ITERPREF_COMMAND", raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     _warn.cache_clear()
     shutil.copy2(ROOT / "params.yaml", ".")
@@ -467,7 +468,7 @@ def test_relative_addresses_are_of_the_checkout(checkout, monkeypatch):
             ("", f"sqlite:///{checkout}/mlflow.db"),
             ("sqlite:///here/my.db", f"sqlite:///{checkout}/here/my.db"),
             ("sqlite:////srv/my.db", "sqlite:////srv/my.db"),
-            ("mlruns", f"file://{checkout}/mlruns"),
+            ("mlruns", (checkout / "mlruns").as_uri()),
             ("http://mlflow:5000", "http://mlflow:5000"),
         ):
             monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
@@ -481,25 +482,24 @@ def written_report():
     return finished("report", locked, metrics={"heldout/kept/sft": 0.9, "heldout/kept_low/sft": 0.8})
 
 
-@pytest.mark.parametrize("place", [None, "/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
-def test_the_report_is_uploaded_and_a_place_that_takes_no_files_takes_nothing_else_away(place, monkeypatch, capsys):
-    server = Server(create=False)
-    server.client.create_experiment("iterpref", place)
+@pytest.mark.parametrize("place", ["/proc/of-the-server/artifacts", "nosuchscheme://bucket/team"])
+def test_a_place_that_takes_no_files_takes_nothing_else_away(place, capsys):
+    Server(create=False).client.create_experiment("iterpref", place)
     write(finished("training@sft", TRAINED, metrics={"loss": 2.5}), written_report())
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert found["report"].data.metrics == {"heldout/kept/sft": 0.9, "heldout/kept_low/sft": 0.8}
     assert found["beta=0.3"].data.metrics == {"heldout/kept/sft": 0.9}, "beside the scores"
-    assert capsys.readouterr().err.count("--serve-artifacts") == bool(place)
-    if place is None:
-        listed = server.client.list_artifacts(found["beta=0.3"].info.run_id, "reports")
-        assert [item.path for item in listed] == ["reports/index.html"]
+    assert capsys.readouterr().err.count("--serve-artifacts") == 1
     assert kept_entries() == []
 
 
-def test_after_a_move_of_the_checkout_artifacts_are_where_its_database_is(checkout, monkeypatch):
+def test_the_report_is_where_the_database_is_also_after_a_move_of_the_checkout(checkout, monkeypatch, capsys):
     report = written_report()
     write(report, of="before")
+    assert capsys.readouterr().err == ""
+    assert len(list(Path("mlartifacts").rglob("index.html"))) == 1
+    assert list(checkout.parent.iterdir()) == [checkout], "nothing is where its name would lead"
     moved = checkout.rename(checkout.with_name("moved"))
     monkeypatch.chdir(moved)
     write(report.model_copy(update={"times": None}), of="after")
