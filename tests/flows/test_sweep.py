@@ -125,8 +125,7 @@ def dvc(*arguments):
     return printed.getvalue()
 
 
-def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(iterpref, toy, monkeypatch):
-    monkeypatch.chdir(toy / "checkout")
+def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(iterpref, toy):
     graph = Path("dvc.yaml").read_bytes()
     reproduce("evaluation@sft")
     Path("edited").write_text("at first")
@@ -213,7 +212,6 @@ def test_a_grid_of_seeds_trains_each_of_them():
 @pytest.mark.parametrize(("failed", "code"), [(InputError("bad"), 2), (StageError("bad"), 1)])
 def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch, failed, code):
     """The points run nothing here: what a command of DVC that fails is, is tried below."""
-    monkeypatch.chdir(toy / "checkout")
     score = Measured.model_construct(pass_at_1=0.5, n=2, verdicts={"t/1": ("passed",), "t/2": ("timeout",)})
 
     def run_point(_name, row, *_):
@@ -240,7 +238,6 @@ def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
 
 
 def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):
-    monkeypatch.chdir(toy / "checkout")
     monkeypatch.delattr("flows.points.take_snapshot")  # the points would begin with it
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")

@@ -11,16 +11,7 @@ import pytest
 from iterpref_core.records import InputError
 from iterpref_core.storage.jsonl import atomic_writer, write_jsonl
 from iterpref_core.storage.shards import fetch, find_shards
-from tests.texts import written
-
-
-def folder_of(folder, *names):
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return folder
-
+from tests.texts import write_files, written
 
 FOLDERS = """
 a.jsonl b.jsonl | | a.jsonl b.jsonl |
@@ -75,7 +66,7 @@ configs:
 def test_one_split_of_one_configuration_of_a_folder_is_read_and_the_others_are_counted(tmp_path, line):
     names, words, read, left_out = (part.strip() for part in f"{line} ".split("|"))
     options = dict(zip(words.split()[::2], words.split()[1::2], strict=True))
-    folder, config = folder_of(tmp_path, *names.split()), options.get("--config")
+    folder, config = write_files(tmp_path, dict.fromkeys(names.split(), "")), options.get("--config")
     if "clean/" in names:
         (folder / "README.md").write_text(CARD)
     if read.startswith("error: "):
@@ -91,14 +82,14 @@ def test_one_split_of_one_configuration_of_a_folder_is_read_and_the_others_are_c
 
 @pytest.mark.parametrize("configs", ["[", "[{config_name: a, data_files: none/*.jsonl}]", "[{data_files: a.jsonl}]"])
 def test_a_card_that_names_no_files_is_said_to_be_at_fault(tmp_path, configs):
-    folder = folder_of(tmp_path, "a.jsonl")
+    folder = write_files(tmp_path, {"a.jsonl": ""})
     (folder / "README.md").write_text(f"---\nconfigs: {configs}\n---\n")
     with pytest.raises(InputError, match=r"by its README\.md .*; correct the card's `configs`, or name the files"):
         find_shards([folder])
 
 
 def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path):
-    folder = folder_of(tmp_path, "data/train/a.jsonl")
+    folder = write_files(tmp_path, {"data/train/a.jsonl": ""})
     (folder / "README.md").write_text(CARD)
     for source in ("data", "data/train", "data/train/a.jsonl"):
         assert find_shards([folder / source]).license == "MIT"
@@ -107,7 +98,7 @@ def test_the_license_stands_on_the_card_of_the_folders_above(tmp_path):
 
 
 def test_a_file_that_is_named_twice_is_refused(tmp_path):
-    source = folder_of(tmp_path, "a.jsonl") / "a.jsonl"
+    source = write_files(tmp_path, {"a.jsonl": ""}) / "a.jsonl"
     with pytest.raises(InputError, match="named twice"):
         find_shards([source, source])
 

@@ -23,16 +23,15 @@ __all__ = ["iterpref"]
 REMOTE = "[core]\n  remote = r\n['remote \"r\"']\n  url = ../none\n"
 
 
-def found(**values):
-    chosen = {name.replace("__", "."): value for name, value in values.items()}
-    return {item.name: item for item in examine_models(with_values(PARAMS, chosen))}
+def found(values):
+    return {item.name: item for item in examine_models(with_values(PARAMS, values))}
 
 
 def test_a_model_that_is_here_is_found_and_another_is_missing_with_its_remedy(word_model):
     name = str(word_model)
-    assert {item.status for item in found(model__student=name, model__debugger=name).values()} == {"ok"}
-    assert found(model__debugger=name, inference__backend="vllm")["model: debugger"].status == "ok"
-    absent = found(model__student="/absent/model")["model: student"]
+    assert {item.status for item in found({"model.student": name, "model.debugger": name}).values()} == {"ok"}
+    assert found({"model.debugger": name, "inference.backend": "vllm"})["model: debugger"].status == "ok"
+    absent = found({"model.student": "/absent/model"})["model: student"]
     assert (absent.status, "/absent/model" in absent.detail) == ("missing", True)
 
 
@@ -49,8 +48,7 @@ def test_a_package_that_cannot_be_imported_is_a_finding(monkeypatch):
     assert any("torch" in message for _, message in refusals(["training@sft"], with_values(PARAMS, lora)))
 
 
-def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(tmp_path, monkeypatch, iterpref):
-    monkeypatch.chdir(tmp_path)
+def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(tmp_path, iterpref):
     code, _, told = iterpref("ui")
     assert (code, f"no dvc.yaml in {tmp_path}: cd {ROOT};" in told) == (2, True)
     found = {item.name: item for item in doctor.examine(PARAMS)}
@@ -79,14 +77,10 @@ def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypat
 
 
 def test_an_endpoint_that_is_away_is_told():
-    away = found(
-        inference__backend="openai", inference__base_url="http://127.0.0.1:9/v1", model__debugger="coder",
-        inference__price_prompt=0.1,
-    )["endpoint"]  # fmt: skip
-    assert (away.status, away.detail.startswith("no list of models at http://127.0.0.1:9/v1/models")) == (
-        "absent",
-        True,
-    )
+    values = {"inference.backend": "openai", "inference.base_url": "http://127.0.0.1:9/v1", "model.debugger": "coder"}
+    away = found(values | {"inference.price_prompt": 0.1})["endpoint"]
+    assert away.status == "absent"
+    assert away.detail.startswith("no list of models at http://127.0.0.1:9/v1/models")
 
 
 def test_versions_are_those_of_the_lock_or_named(monkeypatch):
@@ -95,22 +89,21 @@ def test_versions_are_those_of_the_lock_or_named(monkeypatch):
     assert (packages.status, "torch 0.0.1 instead of " in packages.detail) == ("absent", True)
 
 
-def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "config").symlink_to(ROOT / "config")
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+def test_init_writes_a_profile_with_models_and_values(iterpref):
+    Path("config").symlink_to(ROOT / "config")
+    shutil.copy2(ROOT / "params.yaml", ".")
     code, out, _ = iterpref("init", "--model", "some/model", "--debugger", "other/model", "--set", "training.beta=0.3")
     assert (code, "params.yaml: profile own" in out) == (0, True)
-    written = load_params(tmp_path / "params.yaml")
+    written = load_params()
     assert (written.profile, written.model.student, written.training.beta) == ("own", "some/model", 0.3)
     code, out, _ = iterpref("init", "--set", "training.epochs=9")
     assert (code, "training.epochs: 3 → 9" in out, "model.student: some/model stays" in out) == (0, True, True)
     iterpref("init", "--profile", "own-lora")
-    written = load_params(tmp_path / "params.yaml")
+    written = load_params()
     assert (written.profile, written.training.lora) == ("own-lora", {"r": 16, "lora_alpha": 32})
     assert (written.model.student, written.model.debugger, written.training.epochs) == ("some/model", "other/model", 9)
     iterpref("init", "--profile", "own", "--set", "training.epochs=2")
-    written = load_params(tmp_path / "params.yaml")
+    written = load_params()
     assert (written.training.epochs, written.training.lora, written.model.student) == (2, None, "some/model")
     code, out, _ = iterpref("init", "--set", "training.epochs=2")
     assert (code, "0 values changed" in out) == (0, True)

@@ -10,13 +10,17 @@ from tasks.grid import choose_benchmark, plan_rows
 from tests.settings import PARAMS, ROOT
 
 
+@pytest.fixture(autouse=True)
+def _checkout(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
 def test_a_parameter_without_values_is_refused():
     with pytest.raises(ConfigError, match=r"training.beta: has no values"):
         plan_rows(PARAMS, None, ["dpo"], {"training.beta": []})
 
 
-def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has():
     key = "training.objectives.target-rpo.learning_rate"
     adapters = with_values(PARAMS, {key: 1e-4})
     rates = [row.values[key] for row in plan_rows(adapters, "rates", (), {})]
@@ -27,8 +31,7 @@ def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(monkeypatc
 
 
 @pytest.mark.parametrize("preset", ["rates", "tune"])
-def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(preset, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(preset):
     choose_benchmark(preset, "validation", PARAMS)
     for benchmark in ("heldout", "humaneval"):
         with pytest.raises(ConfigError, match=f"--benchmark {benchmark}: {preset} chooses settings"):
@@ -49,14 +52,12 @@ def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(tmp_path, monk
     choose_benchmark("rates", "validation", own)
 
 
-def test_a_sweep_without_objectives_trains_those_of_the_experiment(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_a_sweep_without_objectives_trains_those_of_the_experiment():
     rows = plan_rows(PARAMS, None, (), {"training.beta": [0.1]})
     assert [row.objective for row in rows] == ["sft", "dpo", "rpo", "target-dpo", "target-rpo"]
 
 
-def test_alphas_are_chosen_of_objectives_with_an_nll_alone(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_alphas_are_chosen_of_objectives_with_an_nll_alone():
     rows = plan_rows(PARAMS, "tune", ("dpo", "sft"), {})
     assert [sum(row.objective == name for row in rows) for name in ("dpo", "sft")] == [6, 18]
     assert {row.label for row in rows} >= {"dpo lr=1e-06", "sft lr=0.001 alpha=60"}

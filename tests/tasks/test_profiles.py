@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +28,9 @@ RATES = {
 def params(tmp_path, monkeypatch):
     """The file of a folder that has the profiles."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy2(ROOT / "dvc.yaml", tmp_path)
-    (tmp_path / "config").symlink_to(ROOT / "config")
-    copy = tmp_path / "params.yaml"
-    copy.write_bytes((ROOT / "params.yaml").read_bytes())
-    return copy
+    shutil.copy2(ROOT / "dvc.yaml", ".")
+    Path("config").symlink_to(ROOT / "config")
+    return Path(shutil.copy2(ROOT / "params.yaml", tmp_path))
 
 
 def comments(text):

@@ -27,12 +27,8 @@ def repo():
         yield repo
 
 
-@pytest.fixture(scope="module")
-def graph():
-    return load_graph(ROOT)
-
-
-def test_the_graph_is_that_of_dvc(graph):
+def test_the_graph_is_that_of_dvc():
+    graph = load_graph(ROOT)
     assert list(load_graph(ROOT, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
     assert [name for name in load_graph(ROOT, ("training",)) if "@" in name] == [
         name for name in graph if name.startswith("training@")

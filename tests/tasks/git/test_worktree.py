@@ -248,7 +248,7 @@ def collect_garbage(folder):
 def test_a_worktree_serves_again_after_a_killed_run_and_the_checkout_may_move_or_be_copied(checkout, monkeypatch):
     """The worktrees of a copy were entered in the list of the first checkout, in place of its own."""
     with entered() as folder:
-        Path(git("rev-parse", "--git-path", "index.lock").strip()).write_bytes(b"")
+        Path(git("rev-parse", "--git-path", "index.lock")).write_bytes(b"")
         (folder / ".iterpref/work").mkdir()
         (folder / ".iterpref/work/checkpoint").touch()
     with entered():

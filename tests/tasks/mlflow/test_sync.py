@@ -93,11 +93,6 @@ def begun(changes, command="iterpref run", **more):
     return begin_entry(command, load_params(), Source(changes=changes), **more)
 
 
-def points(run, name):
-    history = Server().client.get_metric_history(run.info.run_id, name)
-    return sorted((point.step, point.value) for point in history)
-
-
 def test_a_training_has_its_time_its_curve_and_its_parameters(checkout):
     Path("metrics/training").mkdir(parents=True)
     Path("metrics/training/sft.json").write_text('{"loss": 2.5, "pairs": 3.0}')
@@ -114,7 +109,8 @@ def test_a_training_has_its_time_its_curve_and_its_parameters(checkout):
     assert stage_intervals(checkout) == [(STARTED, STARTED + 8)], "the run of the command is no stage"
     assert run.data.metrics == {"loss": 2.0, "pairs": 3.0}, "the curve's last point stands"
     assert run.data.params["training.alpha"] == "20.0"
-    assert points(run, "loss") == [(1, 3.0), (2, 2.0)]
+    history = Server().client.get_metric_history(run.info.run_id, "loss")
+    assert sorted((point.step, point.value) for point in history) == [(1, 3.0), (2, 2.0)]
     (read,) = run.inputs.dataset_inputs
     assert (read.dataset.name, read.dataset.digest) == ("data/pairs.jsonl", MD5)
     assert kept_entries() == []
