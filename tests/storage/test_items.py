@@ -159,12 +159,9 @@ def test_class_labels_are_read_by_their_names(tmp_path, ending):
     every = [[1, 0], [], [], []]
     columns = {"passed": [1, 0, None, -1], "n": [1, 0, 2, 3], "each": [each, [], None, each], "all": every}
     rows = datasets.Dataset.from_dict(columns, features=features)
-    if ending == "parquet":
-        rows.to_parquet(tmp_path / "a.parquet")
-        path = tmp_path / "a.parquet"
-    else:
-        rows.save_to_disk(str(tmp_path / "saved"))
-        (path,) = (tmp_path / "saved").glob("*.arrow")
+    rows.save_to_disk(str(tmp_path))
+    rows.to_parquet(tmp_path / "a.parquet")
+    (path,) = tmp_path.glob(f"*.{ending}")
     read = [json.loads(item.text) for item in read_items(path, nulls=True)]
     assert [row["passed"] for row in read] == ["WA", "OK", None, None]
     assert [row["n"] for row in read] == [1, 0, 2, 3]

@@ -23,7 +23,6 @@ STAGES = {
     },
 }
 SECOND = "second@a"
-OUT = {"path": "folder", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
 
 
 @pytest.fixture
@@ -57,7 +56,8 @@ def test_a_lock_that_is_being_written_is_not_read(repository):
     """Another stage may end at any moment; DVC then writes dvc.lock anew, from its first byte."""
     from dvc.repo import Repo
 
-    written = json.dumps({"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [OUT]}}})
+    out = {"path": "folder", "md5": "401b30e3b8b5d629635a5c613cdb7919", "size": 2}
+    written = json.dumps({"schema": "2.0", "stages": {"first": {"cmd": "x", "outs": [out]}}})
     with ThreadPoolExecutor() as threads:
         with Repo(".") as writer, writer.lock:
             Path("dvc.lock").write_text(written[:-20])
