@@ -60,9 +60,7 @@ def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_wri
 
 def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypatch):
     """DVC's own place is open to every user of the machine, and holds pickles."""
-    code = (
-        "import pathlib, tasks.dvc.graph as it\nwith it.opened_repo(pathlib.Path()) as repo: print(repo.site_cache_dir)"
-    )
+    code = "from tasks.dvc.graph import Path, opened_repo\nwith opened_repo(Path()) as repo: print(repo.site_cache_dir)"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
