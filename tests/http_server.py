@@ -31,7 +31,7 @@ def serving(answer, text=b""):
             pass
 
     with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield f"http://{LOOPBACK}:{server.server_port}"
         finally:

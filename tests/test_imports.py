@@ -3,7 +3,15 @@
 import subprocess
 import sys
 
+from scripts.import_graph import MODULES, stages
+
 IMPORTS = {
+    # A stage observes its code before it imports it.
+    "import flows.stage": tuple(
+        name
+        for name, path in MODULES.items()
+        if any(path.is_relative_to(place) for places in stages().values() for place in places)
+    ),
     "from iterpref_core import Program, extract_program, localize": ("torch", "transformers", "datasets"),
     # In every verb, and in every `iterpref run` that has nothing to do.
     "import iterpref_core.cli.problem_verbs, iterpref_core.pairs.ingestion.preference_pairs": ("numpy",),

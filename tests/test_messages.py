@@ -67,3 +67,17 @@ def test_every_message_about_input_says_where():
         if "{}" not in text and not re.search(r"--\w|\w[._]\w|^\w+:", text)
     ]
     assert nowhere == []
+
+
+def test_no_message_shows_an_address_that_may_have_a_password():
+    """Names that hold a server's address as the user gave it stand in no text by themselves."""
+    addresses = {"url", "uri", "named", "server", "prefect", "tracking_uri"}
+    found = []
+    for name in MODULES:
+        nodes = list(ast.walk(parsed(name))) if name.startswith(("tasks", "flows")) else []
+        calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "without_passwords"]
+        covered = {inner for call in calls for inner in ast.walk(call)}
+        for node in nodes:
+            if isinstance(node, ast.FormattedValue) and node not in covered and ast.unparse(node.value) in addresses:
+                found.append(f"{name}:{node.lineno}")
+    assert found == []

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 from contextlib import nullcontext
 from importlib import import_module
 from types import SimpleNamespace
@@ -28,10 +29,9 @@ from iterpref_core.records import (
     Problem,
     PromptFormat,
     config,
-    load_params,
 )
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.settings import ROOT, section
+from tests.settings import PARAMS, ROOT, changed, section
 
 OWN = "heldout"
 """The suite whose tasks are this project's problems; they are screened as `pairs.benchmarks` says."""
@@ -53,9 +53,7 @@ def test_pairs_are_screened_against_a_benchmark_that_is_measured(name, tmp_path,
     if row.suite == OWN:
         return
     assert row.data is not None, f"{name}: pairs would not be screened against it; name the data of its tasks"
-    params = load_params(ROOT / "params.yaml")
-    evaluation = params.evaluation.model_copy(update={"benchmarks": (name,)})
-    screened = screened_params(params.model_copy(update={"evaluation": evaluation}))
+    screened = screened_params(changed(PARAMS, evaluation=changed(PARAMS.evaluation, benchmarks=(name,))))
     assert row.data.key in screened.benchmarks
 
     fields = (*row.data.prompts, *row.data.solutions)
@@ -83,19 +81,12 @@ def test_parameters_and_the_report_know_every_benchmark():
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_backend_is_opened_by_the_module_that_its_row_names(name):
-    module = import_module(f"iterpref_core.models.inference.{BACKENDS[name].module}")
+def test_a_backend_is_opened_by_the_module_that_its_row_names_and_its_packages_are_an_extra(name):
+    row = BACKENDS[name]
+    module = import_module(f"iterpref_core.models.inference.{row.module}")
     assert callable(module.open_backend), f"{name}: write `open_backend(settings)` in {module.__name__}"
-
-
-@pytest.mark.parametrize("name", BACKENDS)
-def test_a_backends_packages_are_an_extra(name):
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    extras = project["project"]["optional-dependencies"]
-    extra = BACKENDS[name].extra
-    assert extra in extras, f"{name}: pyproject.toml has no extra {extra!r}"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert row.extra in extras, f"{name}: pyproject.toml has no extra {row.extra!r}"
 
 
 @pytest.mark.parametrize("name", [name for name, row in BACKENDS.items() if not row.local])
@@ -142,11 +133,9 @@ def test_a_row_and_a_file_alone_make_an_engine_for_a_model_of_another_format(ech
     test = IoTest(call="f(2)", expected="2")
     problem = Problem(task_id="h/same", prompt="Return x.", entry_point="f", tests=(test,), split="heldout")
     write_jsonl(tmp_path / "problems.jsonl", [problem])
-    params = load_params(ROOT / "params.yaml")
-    evaluation = params.evaluation.model_copy(update={"backend": "echo", "benchmarks": ("heldout",)})
-    setting = EvaluationSetting(
-        params.model_copy(update={"evaluation": evaluation}), tmp_path / "problems.jsonl", tmp_path / "cache"
-    )
+    evaluation = changed(PARAMS.evaluation, backend="echo", benchmarks=("heldout",))
+    params = changed(PARAMS, evaluation=evaluation)
+    setting = EvaluationSetting(params, tmp_path / "problems.jsonl", tmp_path / "cache")
     results = evaluate_model("coder", str(model), setting, tmp_path / "out", tmp_path / "answers.sqlite")
     assert results.measured["heldout"].pass_at_1 == 1.0
     assert results.weights == model_fingerprint(model)
@@ -175,18 +164,17 @@ def assert_guarded_and_capped(name):
 def test_an_unknown_objective_is_refused_where_parameters_are_read(key, message):
     """A name with an underscore changed nothing, and ended with 0."""
     with pytest.raises(ConfigError) as refused:
-        config.with_values(load_params(ROOT / "params.yaml"), {f"training.objectives.{key}": 0.3})
+        config.with_values(PARAMS, {f"training.objectives.{key}": 0.3})
     assert str(refused.value).startswith(message)
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():
     *others, last = map(repr, BACKENDS)
     with pytest.raises(ConfigError, match=f"input should be {', '.join(others)} or {last}"):
-        config.with_values(load_params(ROOT / "params.yaml"), {"inference.backend": "olama"})
+        config.with_values(PARAMS, {"inference.backend": "olama"})
 
 
 def settings(backend, *, base_url, price):
-    params = load_params(ROOT / "params.yaml").inference
-    changed = {"base_url": base_url, "price_prompt": price, "price_completion": price}
     # A copy is not checked, so that a row which a test adds need not be one of the type's names.
-    return params.model_copy(update={"backend": backend} | changed)
+    prices = {"price_prompt": price, "price_completion": price}
+    return changed(PARAMS.inference, backend=backend, base_url=base_url, **prices)

@@ -10,11 +10,10 @@ from flows.reproduction import bring_up_to_date
 from iterpref_core.records import InputError, load_params, with_values
 from tasks.doctor import examine_settings
 from tasks.early_checks import refusals
-from tests.once import give_mlflow_tables
-from tests.settings import ROOT
+from tasks.profiles import write_values
+from tests.settings import PARAMS
 from tests.texts import read_table
 
-PARAMS = load_params(ROOT / "params.yaml")
 STAGES = ["problems", "codeflow", "pairs", "training@sft", "training@dpo", "evaluation@dpo", "report"]
 STEP = {"cmd": "touch ran", "outs": ["ran"]}
 
@@ -49,16 +48,12 @@ def test_a_copy_of_a_benchmark_that_is_not_there_is_refused_at_once(monkeypatch)
     assert "MBPP_OVERRIDE_PATH=/no/such.jsonl: no such file" in message
 
 
-def test_the_parameters_that_come_with_the_project_are_taken():
-    assert list(refusals(STAGES, PARAMS)) == []
-
-
-def test_run_refuses_before_the_first_stage_and_only_what_will_run(toy_checkout, tmp_path_factory):
+@pytest.mark.usefixtures("dvc_in_this_process")
+def test_run_refuses_before_the_first_stage_and_only_what_will_run(toy_checkout, monkeypatch):
+    monkeypatch.setattr("tasks.mlflow.sync.write_entry", print)
     pairs = {"cmd": "cp ran pairs", "deps": ["ran"], "outs": ["pairs"]}
-    folder = toy_checkout({"problems": STEP, "pairs": pairs}, {".gitignore": ".iterpref\nran\npairs\n"})
-    give_mlflow_tables(tmp_path_factory, folder)
-    text = Path("params.yaml").read_text().replace("benchmarks: [heldout] ", "benchmarks: [no-such] ")
-    Path("params.yaml").write_text(text)
+    toy_checkout({"problems": STEP, "pairs": pairs}, {".gitignore": ".iterpref\nran\npairs\n"})
+    write_values({"pairs.benchmarks": ["no-such"]})
     with pytest.raises(InputError, match=r"stage pairs: .*no benchmark 'no-such'"):
         bring_up_to_date((), {}, 1, Terminal())
     assert not Path("ran").exists()

@@ -18,7 +18,7 @@ from tasks.grid import plan_rows
 from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import reproduce
 from tests.flows.conftest import on_prefect, run_names
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 
 pytestmark = pytest.mark.timeout(1800)  # DVC starts ten times a test, on a machine that others may use
 
@@ -125,8 +125,7 @@ def dvc(*arguments):
     return printed.getvalue()
 
 
-def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(iterpref, toy, monkeypatch):
-    monkeypatch.chdir(toy / "checkout")
+def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(iterpref, toy):
     graph = Path("dvc.yaml").read_bytes()
     reproduce("evaluation@sft")
     Path("edited").write_text("at first")
@@ -202,10 +201,9 @@ def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_
 
 
 def test_a_grid_of_seeds_trains_each_of_them():
-    params = load_params(ROOT / "params.yaml")
     trained = {}
-    for row in plan_rows(params, None, ["dpo"], {"training.seed": [101, 102]}):
-        for name, point in plan_points(row, None, "validation", 2, params, "a1b2c3d").items():
+    for row in plan_rows(PARAMS, None, ["dpo"], {"training.seed": [101, 102]}):
+        for name, point in plan_points(row, None, "validation", 2, PARAMS, "a1b2c3d").items():
             trained[name] = point.values["training.seed"]
             assert name.endswith("-a1b2c3d"), "at another commit, and after an edit, the same grid has other names"
     assert sorted(trained.values()) == [101, 102, 103], "both rows train 102, which is one experiment"
@@ -214,7 +212,6 @@ def test_a_grid_of_seeds_trains_each_of_them():
 @pytest.mark.parametrize(("failed", "code"), [(InputError("bad"), 2), (StageError("bad"), 1)])
 def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch, failed, code):
     """The points run nothing here: what a command of DVC that fails is, is tried below."""
-    monkeypatch.chdir(toy / "checkout")
     score = Measured.model_construct(pass_at_1=0.5, n=2, verdicts={"t/1": ("passed",), "t/2": ("timeout",)})
 
     def run_point(_name, row, *_):
@@ -241,7 +238,6 @@ def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
 
 
 def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):
-    monkeypatch.chdir(toy / "checkout")
     monkeypatch.delattr("flows.points.take_snapshot")  # the points would begin with it
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.records import ConfigError, InputError, load_params, parse_yaml, read_yaml, with_values
 from tasks.profiles import write_values
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 
 LOOKS = (
     "010",
@@ -29,7 +29,6 @@ LOOKS = (
     "TRUE",
 )
 """Texts that YAML 1.1 and 1.2 read differently, or that are more than texts to both."""
-PARAMS = load_params(ROOT / "params.yaml")
 
 
 def of_dvc(text):

@@ -156,19 +156,6 @@ def test_a_full_disk_under_a_new_folder_is_told_by_the_name_of_the_folder(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_replaced_once_the_new_one_is_whole(tmp_path):
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "weights").write_text("earlier")
-    with pytest.raises(StorageError), new_folder(model, replace=True):
-        raise OSError(errno.ENOSPC, "full")
-    assert (model / "weights").read_text() == "earlier"
-    with new_folder(model, replace=True) as folder:
-        (folder / "config").write_text("new")
-    assert [path.name for path in model.iterdir()] == ["config"]
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
 def test_an_error_says_whether_storage_caused_it():
     class LibraryError(Exception):
         pass

@@ -50,6 +50,10 @@ def fill(folder, name):
         (partial / name).touch()
 
 
+def names_in(path):
+    return [[file.name for file in folder.iterdir()] for folder in path.iterdir()]
+
+
 @pytest.mark.parametrize("call", [2, 3, 4])
 def test_a_kill_at_any_step_leaves_a_whole_folder(tmp_path, call):
     """A process is killed at one of the two renamings, or at the removal behind them."""
@@ -75,9 +79,9 @@ def test_a_kill_at_any_step_leaves_a_whole_folder(tmp_path, call):
     assert os.WTERMSIG(status) == signal.SIGKILL
     with pytest.raises(RuntimeError), new_folder(tmp_path / "model", replace=True):
         raise RuntimeError
-    assert [[path.name for path in folder.iterdir()] for folder in tmp_path.iterdir()] == [
-        ["new" if call == 4 else "old"]
-    ]
+    assert names_in(tmp_path) == [["new" if call == 4 else "old"]]
+    fill(tmp_path / "model", "newest")
+    assert names_in(tmp_path) == [["newest"]]
 
 
 def test_a_symbolic_link_is_written_through_and_a_pipe_is_refused(tmp_path):

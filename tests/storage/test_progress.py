@@ -4,13 +4,6 @@ from types import SimpleNamespace
 
 from iterpref_core.storage import progress
 
-COUNT_TO_THREE = """
-from iterpref_core.storage.progress import show_progress
-with show_progress("codeflow", 4, done=1) as advance:
-    for solved in (1, 2, 2):
-        advance(note=f"{solved} solved")
-"""
-
 
 def test_a_log_gets_a_line_now_and_then_and_at_the_end_of_the_first_process_alone(capsys, monkeypatch):
     clock = iter([0.0, 1.0, 11.0, 11.0, 12.0, 13.0, 13.0, 14.0, 15.0])

@@ -16,24 +16,22 @@ from tasks.early_checks import refusals
 from tasks.git.command import git
 from tests.dvc_repository import init_dvc
 from tests.flows.conftest import iterpref
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 
 __all__ = ["iterpref"]
 
-PARAMS = load_params(ROOT / "params.yaml")
 REMOTE = "[core]\n  remote = r\n['remote \"r\"']\n  url = ../none\n"
 
 
-def found(**values):
-    chosen = {name.replace("__", "."): value for name, value in values.items()}
-    return {item.name: item for item in examine_models(with_values(PARAMS, chosen))}
+def found(values):
+    return {item.name: item for item in examine_models(with_values(PARAMS, values))}
 
 
 def test_a_model_that_is_here_is_found_and_another_is_missing_with_its_remedy(word_model):
     name = str(word_model)
-    assert {item.status for item in found(model__student=name, model__debugger=name).values()} == {"ok"}
-    assert found(model__debugger=name, inference__backend="vllm")["model: debugger"].status == "ok"
-    absent = found(model__student="/absent/model")["model: student"]
+    assert {item.status for item in found({"model.student": name, "model.debugger": name}).values()} == {"ok"}
+    assert found({"model.debugger": name, "inference.backend": "vllm"})["model: debugger"].status == "ok"
+    absent = found({"model.student": "/absent/model"})["model: student"]
     assert (absent.status, "/absent/model" in absent.detail) == ("missing", True)
 
 
@@ -50,8 +48,7 @@ def test_a_package_that_cannot_be_imported_is_a_finding(monkeypatch):
     assert any("torch" in message for _, message in refusals(["training@sft"], with_values(PARAMS, lora)))
 
 
-def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(tmp_path, monkeypatch, iterpref):
-    monkeypatch.chdir(tmp_path)
+def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_written(tmp_path, iterpref):
     code, _, told = iterpref("ui")
     assert (code, f"no dvc.yaml in {tmp_path}: cd {ROOT};" in told) == (2, True)
     found = {item.name: item for item in doctor.examine(PARAMS)}
@@ -63,14 +60,13 @@ def test_in_a_folder_that_is_no_checkout_all_else_is_examined_and_nothing_is_wri
 
 def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypatch):
     """DVC's own place is open to every user of the machine, and holds pickles."""
-    code = "from tasks.dvc.graph import opened_repo\nwith opened_repo(Path()) as repo: print(repo.site_cache_dir)"
+    code = "from tasks.dvc.graph import Path, opened_repo\nwith opened_repo(Path()) as repo: print(repo.site_cache_dir)"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("DVC_SITE_CACHE_DIR")
     init_dvc(no_scm=True)
-    command = [sys.executable, "-c", f"from pathlib import Path\n{code}"]
-    used = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    used = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert used.startswith(str(tmp_path / "mine/dvc/site"))
     monkeypatch.setattr(doctor, "CHOSEN_SITE_CACHE", None)
     with pytest.raises(IterPrefError, match=r"dvc config --global core\.site_cache_dir /"):
@@ -80,14 +76,10 @@ def test_digests_are_kept_where_no_other_user_can_plant_code(tmp_path, monkeypat
 
 
 def test_an_endpoint_that_is_away_is_told():
-    away = found(
-        inference__backend="openai", inference__base_url="http://127.0.0.1:9/v1", model__debugger="coder",
-        inference__price_prompt=0.1,
-    )["endpoint"]  # fmt: skip
-    assert (away.status, away.detail.startswith("no list of models at http://127.0.0.1:9/v1/models")) == (
-        "absent",
-        True,
-    )
+    values = {"inference.backend": "openai", "inference.base_url": "http://127.0.0.1:9/v1", "model.debugger": "coder"}
+    away = found(values | {"inference.price_prompt": 0.1})["endpoint"]
+    assert away.status == "absent"
+    assert away.detail.startswith("no list of models at http://127.0.0.1:9/v1/models")
 
 
 def test_versions_are_those_of_the_lock_or_named(monkeypatch):
@@ -96,22 +88,21 @@ def test_versions_are_those_of_the_lock_or_named(monkeypatch):
     assert (packages.status, "torch 0.0.1 instead of " in packages.detail) == ("absent", True)
 
 
-def test_init_writes_a_profile_with_models_and_values(iterpref, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "config").symlink_to(ROOT / "config")
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+def test_init_writes_a_profile_with_models_and_values(iterpref):
+    Path("config").symlink_to(ROOT / "config")
+    shutil.copy2(ROOT / "params.yaml", ".")
     code, out, _ = iterpref("init", "--model", "some/model", "--debugger", "other/model", "--set", "training.beta=0.3")
     assert (code, "params.yaml: profile own" in out) == (0, True)
-    written = load_params(tmp_path / "params.yaml")
+    written = load_params()
     assert (written.profile, written.model.student, written.training.beta) == ("own", "some/model", 0.3)
     code, out, _ = iterpref("init", "--set", "training.epochs=9")
     assert (code, "training.epochs: 3 → 9" in out, "model.student: some/model stays" in out) == (0, True, True)
     iterpref("init", "--profile", "own-lora")
-    written = load_params(tmp_path / "params.yaml")
+    written = load_params()
     assert (written.profile, written.training.lora) == ("own-lora", {"r": 16, "lora_alpha": 32})
     assert (written.model.student, written.model.debugger, written.training.epochs) == ("some/model", "other/model", 9)
     iterpref("init", "--profile", "own", "--set", "training.epochs=2")
-    written = load_params(tmp_path / "params.yaml")
+    written = load_params()
     assert (written.training.epochs, written.training.lora, written.model.student) == (2, None, "some/model")
     code, out, _ = iterpref("init", "--set", "training.epochs=2")
     assert (code, "0 values changed" in out) == (0, True)

@@ -4,47 +4,45 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records import ConfigError, InputError, IoTest, Problem, load_params, with_values
+from iterpref_core.records import ConfigError, InputError, IoTest, Problem, with_values
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.grid import choose_benchmark, plan_rows
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 
 
-@pytest.fixture
-def params():
-    return load_params(ROOT / "params.yaml")
-
-
-def test_a_parameter_without_values_is_refused(params):
-    with pytest.raises(ConfigError, match=r"training.beta: has no values"):
-        plan_rows(params, None, ["dpo"], {"training.beta": []})
-
-
-def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has(params, monkeypatch):
+@pytest.fixture(autouse=True)
+def _checkout(monkeypatch):
     monkeypatch.chdir(ROOT)
+
+
+def test_a_parameter_without_values_is_refused():
+    with pytest.raises(ConfigError, match=r"training.beta: has no values"):
+        plan_rows(PARAMS, None, ["dpo"], {"training.beta": []})
+
+
+def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has():
     key = "training.objectives.target-rpo.learning_rate"
-    adapters = with_values(params, {key: 1e-4})
+    adapters = with_values(PARAMS, {key: 1e-4})
     rates = [row.values[key] for row in plan_rows(adapters, "rates", (), {})]
     assert rates == [1e-4, 1e-5, 3e-5, 3e-4, 1e-3]
-    both = plan_rows(params, "rates", ("dpo", "sft"), {"training.epochs": [1, 2]})
+    both = plan_rows(PARAMS, "rates", ("dpo", "sft"), {"training.epochs": [1, 2]})
     assert len(both) == 20
     assert both[0].label == "dpo lr=5e-06 epochs=1"
 
 
 @pytest.mark.parametrize("preset", ["rates", "tune"])
-def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(preset, params, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    choose_benchmark(preset, "validation", params)
+def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(preset):
+    choose_benchmark(preset, "validation", PARAMS)
     for benchmark in ("heldout", "humaneval"):
         with pytest.raises(ConfigError, match=f"--benchmark {benchmark}: {preset} chooses settings"):
-            choose_benchmark(preset, benchmark, params)
-    choose_benchmark("masking", "heldout", params)
+            choose_benchmark(preset, benchmark, PARAMS)
+    choose_benchmark("masking", "heldout", PARAMS)
 
 
-def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params, tmp_path, monkeypatch):
+def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("problems").mkdir()
-    own = with_values(params, {"problems.validation": 0})
+    own = with_values(PARAMS, {"problems.validation": 0})
     problem = Problem(task_id="mine/1", prompt="Add one.", entry_point="f", tests=(IoTest(call="f(1)", expected="2"),))
     heldout = problem.model_copy(update={"task_id": "mine/2", "split": "heldout"})
     write_jsonl("problems/mine.jsonl", [problem, heldout])
@@ -54,14 +52,12 @@ def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(params, tmp_pa
     choose_benchmark("rates", "validation", own)
 
 
-def test_a_sweep_without_objectives_trains_those_of_the_experiment(params, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    rows = plan_rows(params, None, (), {"training.beta": [0.1]})
+def test_a_sweep_without_objectives_trains_those_of_the_experiment():
+    rows = plan_rows(PARAMS, None, (), {"training.beta": [0.1]})
     assert [row.objective for row in rows] == ["sft", "dpo", "rpo", "target-dpo", "target-rpo"]
 
 
-def test_alphas_are_chosen_of_objectives_with_an_nll_alone(params, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    rows = plan_rows(params, "tune", ("dpo", "sft"), {})
+def test_alphas_are_chosen_of_objectives_with_an_nll_alone():
+    rows = plan_rows(PARAMS, "tune", ("dpo", "sft"), {})
     assert [sum(row.objective == name for row in rows) for name in ("dpo", "sft")] == [6, 18]
     assert {row.label for row in rows} >= {"dpo lr=1e-06", "sft lr=0.001 alpha=60"}

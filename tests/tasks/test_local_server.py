@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from iterpref_core.cli.libraries import set_up_libraries
-from tasks.local_server import ServerError, answers, belongs_to_user, free_port, served
+from tasks.local_server import ServerError, answers, free_port, served
 from tests.http_server import serving
 
 SERVER = """
@@ -61,15 +61,6 @@ def test_a_server_that_ends_says_why(tmp_path, monkeypatch):
             served("broken", ["broken"], port, {}, "/"),
         ):
             pass
-
-
-def test_a_listener_of_another_user_is_not_taken_for_one_s_own(monkeypatch):
-    with serving(lambda *_: 200) as url:
-        assert belongs_to_user(f"{url}/api")
-        monkeypatch.setattr(os, "getuid", lambda: 65534)
-        assert not belongs_to_user(f"{url}/api")
-    monkeypatch.undo()
-    assert not belongs_to_user(url), "nobody listens"
 
 
 def test_loopback_is_never_asked_through_a_proxy(monkeypatch):

@@ -71,28 +71,22 @@ def test_a_file_is_read_once_unless_the_list_of_digests_is_torn(outside, monkeyp
     assert outside() == before
 
 
-def test_a_plain_dvc_repro_sees_other_weights(toy_checkout, tmp_path):
-    model = tmp_path / "weights"
-    model.write_text("1")
-    folder = toy_checkout(GRAPH, FILES)
-    params = folder / "params.yaml"
-    params.write_text(params.read_text().replace("  student: nanolab", f"  student: {model}", 1))
-    for content, times in (("1", 1), ("1", 1), ("2", 2)):
-        model.write_text(content)
-        reproduce()
-        assert (folder / "log").read_text().split() == ["ran"] * times
-
-
-def test_the_workflow_of_pull_requests_compares_a_clone_with_its_lock_and_not_the_stage_that_always_runs(toy_checkout):
+def test_other_weights_are_seen_by_the_workflow_of_pull_requests_in_a_clone_and_by_a_plain_dvc_repro(toy_checkout):
+    """The stage that always runs is no difference between the clone and its lock."""
     steps = read_yaml(ROOT / "docs/experiment-workflow.yaml")["jobs"]["scores"]["steps"]
     (script,) = [step["run"] for step in steps if "dvc repro" in step.get("run", "")]
     folder = toy_checkout(GRAPH, FILES)
+    weights = folder.with_name("weights")
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("  student: nanolab", f"  student: {weights}", 1))
+    weights.write_text("1")
     reproduce()
     shutil.rmtree(".iterpref")  # a clone has none
     ends = []
-    for student in ("nanolab", folder / "log"):
-        params = folder / "params.yaml"
-        params.write_text(params.read_text().replace("  student: nanolab", f"  student: {student}", 1))
+    for content in ("1", "2"):
+        weights.write_text(content)
         command = ["bash", "-eo", "pipefail", "-c", script]
         ends.append(subprocess.run(command, env=os.environ | {"RUNNER_TEMP": str(folder)}, check=False).returncode)
     assert ends == [0, 1]
+    reproduce()
+    assert (folder / "log").read_text().split() == ["ran"] * 2

@@ -40,8 +40,7 @@ def upgraded(tmp_path, monkeypatch):
         else:
             commit("own")
             git(way, "release", check=False)
-        if "<<<<<<<" not in PARAMS.read_text():
-            raise AssertionError("the case has no conflict")
+        assert "<<<<<<<" in PARAMS.read_text(), "the case has no conflict"
 
     return make
 

@@ -16,7 +16,7 @@ from tasks.dvc.observation import read_lock
 from tasks.outside import OUTSIDE, write_outside
 from tasks.paths import pass_at_1_path
 from tasks.profiles import write_values
-from tests.dvc_repository import reproduce
+from tests.dvc_repository import init_dvc, reproduce
 from tests.settings import PARAMS, ROOT
 
 
@@ -27,12 +27,8 @@ def repo():
         yield repo
 
 
-@pytest.fixture(scope="module")
-def graph():
-    return load_graph(ROOT)
-
-
-def test_the_graph_is_that_of_dvc(graph):
+def test_the_graph_is_that_of_dvc():
+    graph = load_graph(ROOT)
     assert list(load_graph(ROOT, ("pairs",))) == ["problems", "nanolab", "codeflow", "pairs"]
     assert [name for name in load_graph(ROOT, ("training",)) if "@" in name] == [
         name for name in graph if name.startswith("training@")
@@ -81,12 +77,12 @@ def commands(root):
 
 
 @pytest.fixture
-def checkout(tmp_path):
-    """A folder with the graph and its parameters, without git."""
+def checkout(tmp_path, monkeypatch):
+    """The present folder: one with the graph and its parameters, without git."""
+    monkeypatch.chdir(tmp_path)
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy2(ROOT / name, tmp_path)
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = True\n")
+    init_dvc(no_scm=True)
     return tmp_path
 
 
@@ -98,8 +94,7 @@ def test_no_stage_reads_a_folder_that_several_write_into(repo):
     assert [path for path in read if any(Path(path) in Path(out).parents for out in written)] == []
 
 
-def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(checkout, monkeypatch):
-    monkeypatch.chdir(checkout)
+def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(checkout):
     models = {"--base": "models/student", "--hybrid-dpo": "models/trained/hybrid-dpo"}
     with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/hybrid-dpo"):
         report.run(load_params(), *(word for option in models.items() for word in option))
@@ -128,9 +123,8 @@ def test_the_metrics_of_dvc_are_those_that_people_compare(repo):
     assert metrics == {str(pass_at_1_path(name)) for name in models}, "each score once"
 
 
-def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(checkout, monkeypatch):
+def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(checkout):
     """As under `dvc repro`: who freezes the pairs does not pay for trajectories that nobody reads."""
-    monkeypatch.chdir(checkout)  # DVC writes the dvc.yaml of the present folder
     with Repo() as repo:
         repo.freeze("pairs")
     graph = load_graph()
@@ -138,15 +132,14 @@ def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(checkout, monk
     assert "codeflow" in graph
 
 
-def test_dvc_freezes_a_stage_by_one_line(checkout, monkeypatch):
+def test_dvc_freezes_a_stage_by_one_line(checkout):
     """DVC writes to no stage with `${…}`, and writes the whole file in its own form: dvc.yaml has that form."""
-    monkeypatch.chdir(checkout)
     path = checkout / "dvc.yaml"
     before = path.read_text()
     write_values({"training.beta": 0.3}, checkout / "params.yaml")  # has its own form, which is that of no other file
     names = ("problems", "nanolab", "validity", "codeflow", "pairs", "localization")
-    for name in names:
-        with Repo() as repo:
+    with Repo() as repo:
+        for name in names:
             repo.freeze(name)
     frozen = path.read_text()
     assert frozen.count("    frozen: true\n") == len(names)

@@ -11,7 +11,7 @@ from iterpref_core.records import InputError, load_params, profile_values
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import commit, git
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 from tests.texts import write_files
 
 
@@ -68,13 +68,8 @@ def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository
     Path(".git/info/exclude").write_text("*.py\n")
     assert observe_source().edits == seen[-1], "the stage reads the file, whatever git ignores"
     git("checkout", "--", "code.py")
-    Path("new.py").unlink()
-    assert observe_source().edits == ""
-
-
-def test_a_new_file_that_no_stage_names_is_no_edit(repository):
-    Path("notes.txt").write_text("notes\n")
-    assert (observe_source().dirty, observe_source().edits) == ("false", "")
+    Path("new.py").rename("notes.txt")
+    assert (observe_source().dirty, observe_source().edits) == ("false", ""), "no stage names it"
     git("add", "notes.txt")
     assert observe_source().edits
 
@@ -102,15 +97,11 @@ def test_a_parameter_that_is_removed_is_a_change(repository):
     assert observe_source().state != whole
 
 
-def test_a_broken_file_is_named_by_what_reads_it_and_not_by_the_name_of_a_run(repository):
-    Path("params.yaml").write_bytes(b"<<<<<<< HEAD\na: 1\n")
-    assert set(observe_source().changes.values()) == {"removed"}
-
-
-def test_a_broken_commit_does_not_stop_who_has_mended_the_file(repository):
+def test_a_broken_file_is_named_by_what_reads_it_and_its_commit_does_not_stop_who_has_mended_it(repository):
     params = Path("params.yaml")
     right = params.read_bytes()
     params.write_bytes(b"<<<<<<< HEAD\na: 1\n")
+    assert set(observe_source().changes.values()) == {"removed"}
     commit("marks of a conflict")
     params.write_bytes(right)
     assert (observe_source().changes["training.beta"], observe_source().dirty) == (0.1, "true")
@@ -128,13 +119,13 @@ def test_the_name_says_what_is_different(repository):
     assert name("iterpref sweep", {}, "sft beta=0.3") == "sft beta=0.3"
 
 
-def test_a_user_without_a_name_is_a_number(repository, monkeypatch):
+def test_a_user_without_a_name_is_a_number(monkeypatch):
     """As in a container that `docker run --user 1234` starts; DVC asks, too."""
     monkeypatch.setattr("os.getuid", lambda: 54321)
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     set_up_libraries()
-    assert begin_entry("dvc repro", load_params(), Source()).tags["mlflow.user"] == "54321"
+    assert begin_entry("dvc repro", PARAMS, Source()).tags["mlflow.user"] == "54321"
 
 
 def test_many_changes_are_cut_and_those_of_a_profile_count_only_where_they_differ_from_it(monkeypatch):
@@ -163,10 +154,3 @@ def test_without_git_nothing_is_known(tmp_path, monkeypatch):
     assert name_run("dvc repro", observe_source()) == "dvc repro"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert observe_source().dirty == "unknown"
-
-
-def test_a_caller_s_repository_is_not_asked(repository, monkeypatch):
-    head = git("rev-parse", "HEAD")
-    monkeypatch.setenv("GIT_DIR", str(repository / "other"))
-    set_up_libraries()
-    assert observe_source().commit == head

@@ -10,6 +10,7 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from filelock import FileLock
 
 from iterpref_core.records import InputError, load_params, parse_yaml
@@ -142,18 +143,7 @@ def test_a_worktree_gets_the_results_that_its_stages_need(toy_checkout):
             assert {stage for stage in ("pairs", "spans", "model") if (folder / stage).exists()} == found
 
 
-def test_what_is_edited_after_a_run_began_is_not_in_it(checkout):
-    snapshot = take_snapshot(print)
-    Path("new.txt").write_text("later\n")
-    Path("newer.txt").write_text("later\n")
-    commit("later")
-    for name in ("one", "two"):
-        with worktree_of(snapshot, name, print) as folder:
-            assert (folder / "new.txt").read_text() == "new\n"
-            assert not (folder / "newer.txt").exists()
-
-
-def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(checkout):
+def test_of_new_files_those_that_stages_name_are_taken_as_they_were_and_the_others_counted(checkout):
     """A model of 15 GB that was written into the checkout went into `.git`, and into each worktree."""
     Path("my-model").mkdir()
     for number in range(4):
@@ -169,8 +159,12 @@ def test_of_new_files_those_that_stages_name_are_taken_and_the_others_counted(ch
     snapshot = take_snapshot(said.append)
     assert stored() - before < 1 << 19
     assert said == ["new files that are not taken along: 5 (such as my-model/0); `git add FILE` takes one along"]
+    Path("new.txt").write_text("later\n")
+    Path("params.yaml").write_text("later: 1\n")
+    commit("later")
     with worktree_of(snapshot, "other", print) as folder:
         assert (folder / "new.txt").read_text() == "new\n"
+        assert load_params(folder / "params.yaml").training.epochs == 4
         assert not (folder / "my-model").exists()
 
 
@@ -251,31 +245,35 @@ def collect_garbage(folder):
     assert main(told.splitlines()) == 0
 
 
-@pytest.mark.parametrize("how", ["moved", "copied"])
-def test_a_worktree_serves_again_after_a_killed_run_and_the_checkout_may_move_or_be_copied(checkout, monkeypatch, how):
+def test_a_worktree_serves_again_after_a_killed_run_and_the_checkout_may_move_or_be_copied(checkout, monkeypatch):
     """The worktrees of a copy were entered in the list of the first checkout, in place of its own."""
     with entered() as folder:
-        Path(git("rev-parse", "--git-path", "index.lock").strip()).write_bytes(b"")
+        Path(git("rev-parse", "--git-path", "index.lock")).write_bytes(b"")
         (folder / ".iterpref/work").mkdir()
         (folder / ".iterpref/work/checkpoint").touch()
     with entered():
         assert Path(".iterpref/work/checkpoint").is_file(), "the next run goes on"
+    moved = checkout.rename(checkout.with_name("moved"))
+    follows_its_checkout(moved, monkeypatch)
     listed = git("worktree", "list")
-    other = checkout.parent / how
-    if how == "moved":
-        checkout.rename(other)
-    else:
-        shutil.copytree(checkout, other, symlinks=True)
+    copy = checkout.with_name("copied")
+    follows_its_checkout(shutil.copytree(moved, copy, symlinks=True), monkeypatch)
+    assert git("-C", moved, "worktree", "list") == listed
+
+
+def follows_its_checkout(other, monkeypatch):
+    """Go to a checkout in another place, whose worktree then has what is changed there, and nothing else."""
     monkeypatch.chdir(other)
-    Path("new.txt").write_text("later\n")
-    commit("later")
+    git("add", "new.txt")
+    git("mv", "new.txt", other.name)
     for _ in range(2):
         with entered() as folder:
             assert folder == other / ".iterpref/worktrees/other"
             assert files(folder) == files(other)
             assert Path(".iterpref/answers.sqlite").readlink() == other / ".iterpref/answers.sqlite"
-    if how == "copied":
-        assert git("-C", str(checkout), "worktree", "list") == listed
+            Path(other.name).write_text("changed here")
+            Path("new.txt").touch()
+    git("mv", other.name, "new.txt")
 
 
 def test_values_are_written_in_the_worktree_alone(checkout):
@@ -285,6 +283,8 @@ def test_values_are_written_in_the_worktree_alone(checkout):
         assert Path.cwd() == folder != checkout
         assert home() == checkout
         assert Path("out").is_file(), "what was computed is there"
+        with Repo(".") as repo:
+            assert not repo.config["core"]["check_update"], "DVC would write its news while the worktree is removed"
         write_values({"training.beta": 0.3, "evaluation.benchmarks": ("heldout",)})
         reproduce()
         assert "beta: 0.3" in Path("out").read_text()
@@ -294,34 +294,22 @@ def test_values_are_written_in_the_worktree_alone(checkout):
     assert "beta: 0.1" in Path("out").read_text()
 
 
-def test_dvc_writes_no_news_of_updates_into_a_worktree_that_may_be_removed(checkout):
-    from dvc.repo import Repo
-
-    with entered(), Repo(".") as repo:
-        assert not repo.config["core"]["check_update"]
-
-
 def add_to_dvc(*names):
-    from dvc.repo import Repo
-
     with Repo(".") as repo:
         repo.add(list(names))
 
 
-@pytest.mark.parametrize("is_locked", [True, False])
-def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout, is_locked):
+def test_what_dvc_tracks_is_in_a_worktree_although_git_ignores_it(checkout):
     for name in ("problems", "base model"):
         Path(name).mkdir()
     Path("problems/mine.jsonl").write_text("mine\n")
     Path("base model/weights").write_bytes(b"\0weights")
     add_to_dvc("problems/mine.jsonl", "base model")
-    if not is_locked:  # nothing has run yet
-        Path("dvc.lock").unlink()
-    with entered():
-        assert Path("problems/mine.jsonl").read_text() == "mine\n"
-        assert Path("base model/weights").read_bytes() == b"\0weights"
-    with worktree_of(take_snapshot(print), "point", print) as folder:
-        assert files(folder)[b"problems/mine.jsonl"] == files(checkout)[b"problems/mine.jsonl"]
+    for name in ("other", "point"):
+        with worktree_of(take_snapshot(print), name, print) as folder:
+            assert (folder / "problems/mine.jsonl").read_text() == "mine\n"
+            assert (folder / "base model/weights").read_bytes() == b"\0weights"
+        Path("dvc.lock").unlink(missing_ok=True)  # as if nothing had run yet
 
 
 def test_what_dvc_does_not_have_as_it_is_here_is_refused(checkout):
@@ -342,16 +330,6 @@ def test_the_outputs_of_a_frozen_stage_are_in_every_worktree(checkout):
     write_values({"training.beta": 0.7})
     with worktree_of(take_snapshot(print), "point", print) as folder:
         assert (folder / "out").read_bytes() == before
-
-
-def test_a_worktree_follows_the_checkout(checkout):
-    with entered():
-        Path("new.txt").write_text("changed here")
-    git("add", "new.txt")
-    git("mv", "new.txt", "newer.txt")
-    with entered():
-        assert not Path("new.txt").exists()
-        assert Path("newer.txt").read_text() == "new\n"
 
 
 def test_a_folder_without_a_commit_is_refused_by_what_to_do(checkout):
