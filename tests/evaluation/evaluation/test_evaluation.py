@@ -7,7 +7,6 @@ from math import comb
 import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
-from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.evaluation.evaluation.model_evaluation import ask_benchmarks, evaluate_model
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
@@ -18,7 +17,6 @@ from iterpref_core.models.inference.ends import CUT
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
 from iterpref_core.records import BudgetError, BudgetParams, DataUnavailableError, EvaluationParams
-from tests.evaluation.evaluation.recorded_model import kept
 from tests.evaluation.evaluation.scoring import measuring
 from tests.fake_models import FakeModel, ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
@@ -56,12 +54,6 @@ def bench(problems, setting, tmp_path):
     return Bench(setting, tmp_path)
 
 
-@pytest.fixture
-def no_evalplus(monkeypatch, tmp_path):
-    for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
-        monkeypatch.setenv(variable, str(tmp_path / "absent.jsonl"))
-
-
 def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench):
     metrics = bench.run(("heldout",))
     entry = bench.results()["heldout"]
@@ -75,8 +67,9 @@ def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench):
     assert json.loads(samples[0]) == {"task_id": "h/double", "solution": "def f(x):\n    return x + x\n"}
 
 
-@pytest.mark.usefixtures("no_evalplus")
-def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench):
+def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench, monkeypatch):
+    for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
+        monkeypatch.setenv(variable, "absent.jsonl")
     metrics = bench.run(("heldout", "humaneval", "humaneval+", "mbpp"))
     results = bench.results()
     assert [name for name, result in results.items() if result["available"]] == ["heldout"]
@@ -196,10 +189,5 @@ def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wante
 
 def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench):
     bench.run(("heldout",))
-    model = ReplayModel(ANSWERS)
-    bench.backend = model
-    asked = kept(model, bench.folder / "answers.sqlite", "model")
-    sampler = Sampler(asked, PARAMS, PromptMode(instruct=True), fresh=True)
-    benchmark = open_benchmark("heldout", bench.setting)
-    assert sampler.answer(benchmark) == sampler.answer(benchmark)
-    assert len(model.requests) == 2
+    bench.run(("heldout", "heldout"), fresh=True)
+    assert len(bench.backend.requests) == 2 + 2

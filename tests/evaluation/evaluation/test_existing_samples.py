@@ -6,8 +6,7 @@ import pytest
 
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.records import InputError
-from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
-from tests.evaluation.evaluation.scoring import asked, measuring
+from tests.evaluation.evaluation.scoring import RecordedModel, asked, measuring
 
 RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
 ANSWERS = {task_id: f"Sure:\n```python\n{program}```\nDone." for task_id, program in RIGHT.items()}
@@ -135,5 +134,5 @@ def test_answers_have_one_score_whether_a_model_gives_them_or_a_file(evalplus_sl
     def answer(request):
         return next(text for name, text in answers.items() if FUNCTIONS[name].split("(")[0] in str(request.prompt))
 
-    result = asked("humaneval", sampler_of(RecordedModel(answer), tmp_path, instruct=True), setting)
+    result = asked("humaneval", RecordedModel(answer), setting)
     assert result["verdicts"] == results(tmp_path / "out")["humaneval"]["verdicts"]

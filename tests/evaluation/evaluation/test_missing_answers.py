@@ -150,12 +150,11 @@ def test_five_failures_of_five_kinds_leave_fifteen_scores_and_are_asked_again(ru
     assert (code, result["pass_at_1"], mock.asked.total() - before) == (0, 1.0, 5)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("403 flagged by moderation", 2), ("500 the worker crashed", 1)])
-def test_a_run_without_any_answer_has_no_result(run, name, expected):
-    code, err, result = run(Ending([name] * 3))
-    assert (code, result) == (expected, {})
+def test_a_run_in_which_a_server_fails_has_no_result(run):
+    code, err, result = run(Ending(["500 the worker crashed"] * 3))
+    assert (code, result) == (1, {})
     assert "none of 3 prompts was answered" in err
-    assert name.partition(" ")[2] in err
+    assert "the worker crashed" in err
 
 
 def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gate(run, monkeypatch, capsys):

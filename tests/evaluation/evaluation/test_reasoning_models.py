@@ -4,11 +4,9 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
-from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from tests.chat_templates import FAMILIES
-from tests.evaluation.evaluation.recorded_model import SAMPLING, RecordedModel, kept
-from tests.evaluation.evaluation.scoring import ask, measuring
+from tests.evaluation.evaluation.scoring import RecordedModel, asked
 
 PROGRAM = "```python\ndef add(x, y):\n    return x + y\n```\n"
 DRAFT = "Perhaps\n```python\ndef add(x, y):\n    return x - y\n```\nNo.\n"
@@ -23,23 +21,15 @@ def template():
     return ChatTemplate(tokenizer)
 
 
-@pytest.fixture
-def humaneval(evalplus_slice, setting):
+def test_a_model_whose_template_opens_reasoning_is_asked_to_reason(evalplus_slice, setting, template):
     evalplus_slice("humaneval", "HumanEval/53")
-    return open_benchmark("humaneval", measuring(setting, "humaneval"))
-
-
-def test_a_model_whose_template_opens_reasoning_is_asked_to_reason(
-    humaneval,
-    template,
-):
+    humaneval = open_benchmark("humaneval", setting)
     mode = PromptMode(True, template)
     (task,) = humaneval.tasks.values()
     asked = humaneval.prompt(task, mode)
     assert asked.text.endswith("```\n<|im_end|>\n<|im_start|>assistant\n<think>\n")
     assert "Below is a Python script" not in asked.text
     assert (asked.raw, asked.opened, humaneval.stops(mode)) == (True, "<think>", ())
-    assert humaneval.mode_name(mode) == "chat, reasoning"
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "R1"])
@@ -52,15 +42,8 @@ def test_other_templates_open_no_reasoning(family, template):
 @pytest.mark.parametrize(
     ("answer", "verdict"), [(f"{DRAFT}</think>\n{PROGRAM}", "passed"), (DRAFT, "exception"), (PROGRAM, "exception")]
 )
-def test_only_what_stands_behind_the_reasoning_is_the_program(
-    humaneval,
-    template,
-    tmp_path,
-    answer,
-    verdict,
-):
-    sampler = Sampler(kept(RecordedModel(lambda _: answer), tmp_path / "a"), SAMPLING, PromptMode(True, template))
-    result, _ = ask(humaneval, sampler, tmp_path)
-    assert result.verdicts == {"HumanEval/53": (verdict,)}
-    assert result.sampling is not None
-    assert result.sampling["protocol"] == "evalplus 0.3.1, chat, reasoning"
+def test_only_what_stands_behind_the_reasoning_is_the_program(evalplus_slice, setting, template, answer, verdict):
+    evalplus_slice("humaneval", "HumanEval/53")
+    entry = asked("humaneval", RecordedModel(lambda _: answer), setting, PromptMode(True, template))
+    assert entry["verdicts"] == {"HumanEval/53": [verdict]}
+    assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat, reasoning"
