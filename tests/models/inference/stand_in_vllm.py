@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 MODE = os.environ.get("STAND_IN", "")
-NOTES = os.environ.get("STAND_IN_NOTES")
+NOTES = os.environ["STAND_IN_NOTES"]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,11 +36,10 @@ class Handler(BaseHTTPRequestHandler):
 
 def main():
     worker = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(600)"])
-    if NOTES:
-        known = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:], "environment": dict(os.environ)}
-        partial = Path(NOTES).with_suffix(".part")
-        partial.write_text(json.dumps(known))
-        partial.rename(NOTES)
+    known = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:], "environment": dict(os.environ)}
+    partial = Path(NOTES).with_suffix(".part")
+    partial.write_text(json.dumps(known))
+    partial.rename(NOTES)
     if MODE == "crash":
         raise ValueError("model type `nosuch` is not known")
     if MODE == "killed":

@@ -6,10 +6,25 @@ import json
 import pytest
 
 from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.faults import fault_of
 from iterpref_core.models.inference.replies import ReplyError, read_reply
-from tests.models.inference.endpoints import REPLIES, Scripted, one, piece, refusal, reply
+from tests.models.inference.endpoints import REPLIES, Scripted, choice, one, piece, refusal, reply
 
 ASKED = Request("abcdefg", 3)
+
+
+@pytest.mark.parametrize(
+    ("then", "status", "text"), [(then, *row) for then, rows in REPLIES["faults"].items() for row in rows]
+)
+def test_what_comes_of_a_fault(then, status, text):
+    assert fault_of(status, "", text).then == then
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_a_prompt_that_a_completion_repeats_is_taken_off(ask, repeats):
+    asked = Request("import re\ndef f(x):\n", 1, raw=True)
+    backend = ask(Scripted(choice(text=f"{asked.prompt if repeats else ''}    return x\n")), api="completions")
+    assert asyncio.run(backend.answer(asked, Sampling(0.0, 99, stops=("\ndef ",)))).text == "    return x\n"
 
 
 @pytest.mark.parametrize("case", REPLIES["passing"])

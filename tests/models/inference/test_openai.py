@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import re
 import time
 import traceback
 
 import pytest
 from aiohttp import web
 
+from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.records import ConfigError, EndpointError, InputError, IterPrefError, read_prompt
@@ -31,26 +33,14 @@ from tests.models.inference.endpoints import (
 KEY = "sk-planted-0123456789abcdef"
 
 
-def test_a_chat_is_asked_with_everything_that_decides_the_answer(ask):
-    mock = Scripted()
-    assert one(ask(mock)) == Completion("a prompt with 3", prompt_tokens=2, completion_tokens=4)
-    assert mock.bodies == [
-        {
-            "model": "some-model",
-            "messages": [{"role": "user", "content": "a prompt"}],
-            "temperature": 0.5,
-            "seed": 3,
-            "max_tokens": 20,
-        }
-    ]
-
-
-def test_messages_are_asked_as_they_are(ask):
+def test_a_chat_is_asked_with_everything_that_decides_the_answer_and_messages_as_they_are(ask):
     turns = [("system", "Be brief."), ("user", "Add."), ("assistant", "What?"), ("user", "One.")]
     messages = [{"role": role, "content": content} for role, content in turns]
     mock = Scripted()
-    asyncio.run(ask(mock).answer(Request(read_prompt(messages), 3), SAMPLING))
-    assert mock.bodies[0]["messages"] == messages
+    assert one(ask(mock), read_prompt(messages)) == Completion("One. with 3", prompt_tokens=1, completion_tokens=3)
+    assert mock.bodies == [
+        {"model": "some-model", "messages": messages, "temperature": 0.5, "seed": 3, "max_tokens": 20}
+    ]
 
 
 def test_a_raw_prompt_goes_to_completions_with_its_end_strings(ask):
@@ -193,6 +183,26 @@ def test_what_comes_of_replies(ask, case, caplog):
     assert len(mock.bodies) == row.get("calls", len(row["replies"]))
     for text, times in row.get("said", {}).items():
         assert caplog.text.count(text) == times, text
+
+
+def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask, tmp_path):
+    mock = Scripted(choice(text="Done \ud83d"))
+    with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
+        model = stored(ask(mock), "m", store)
+        answers = [one(model, "half \ud83d") for _ in range(2)]
+    assert [answer.text for answer in answers] == ["Done \ufffd"] * 2
+    (body,) = mock.bodies
+    assert body["messages"][0]["content"] == "half \ufffd", "asked once"
+
+
+@pytest.mark.parametrize("body", REPLIES["failures"])
+@pytest.mark.parametrize("code", [400, 401, 500])
+def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(ask, body, code):
+    try:
+        said = one(ask(Scripted(*[refusal(code, body)] * 12))).missing
+    except InputError as error:
+        said = str(error)
+    assert re.search(f"{code} .*Quota of the project is gone", said)
 
 
 @pytest.mark.parametrize("shape", REPLIES["answers"])

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
-from iterpref_core.models.pretrained.checkpoints import ModelSource, pin_model
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records import ModelError, PromptFormat
@@ -213,6 +213,21 @@ def test_the_hub_is_asked_for_the_commit_if_it_can_be_reached(monkeypatch):
     found = SimpleNamespace(resolved="0a1b")
     monkeypatch.setattr("huggingface_hub.HfApi.resolve_revision", lambda *_, **__: found)
     assert pin_model("org/tiny@v2") == ModelSource("org/tiny", "0a1b")
+
+
+def test_what_is_spelled_as_a_folder_is_no_hub_id():
+    with pytest.raises(ModelError, match="no such folder"):
+        locate_model("./absent")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("HF_HUB_OFFLINE", True), ("ENDPOINT", "http://127.0.0.1:9")], ids=["told", "found out"]
+)
+def test_a_hub_model_that_cannot_be_had_is_named_with_the_remedy(tmp_path, monkeypatch, setting, value):
+    monkeypatch.setattr(f"huggingface_hub.constants.{setting}", value)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=r"model 'no-such-org/no-such-model'.*params\.yaml"):
+        pin_model("no-such-org/no-such-model")
 
 
 def test_adapters_on_the_hub_are_told_with_the_remedy(folder, tmp_path, monkeypatch):
