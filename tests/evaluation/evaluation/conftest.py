@@ -9,6 +9,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.records import IoTest, LiveCodeBenchParams, Problem
 from iterpref_core.storage.jsonl import write_jsonl
+from tests.command_line import calling
 from tests.settings import PARAMS, changed
 from tests.shared_workers import shared_workers
 
@@ -28,6 +29,16 @@ def setting(execution, tmp_path):
     evaluation = changed(PARAMS.evaluation, livecodebench=window)
     params = changed(PARAMS, evaluation=evaluation, execution=execution)
     return EvaluationSetting(params, tmp_path / "problems.jsonl", tmp_path / "cache")
+
+
+@pytest.fixture
+def iterpref(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process, in a folder of the test's own; returns (exit code, stdout, stderr)."""
+    from iterpref_core.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
+    return calling(main, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -12,11 +12,7 @@ RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n  
 ANSWERS = {task_id: f"Sure:\n```python\n{program}```\nDone." for task_id, program in RIGHT.items()}
 
 
-@pytest.fixture
-def samples(tmp_path, problems):
-    """Right programs within answers."""
-    assert problems.exists()
-    return write(tmp_path, ANSWERS)
+pytestmark = pytest.mark.usefixtures("problems")
 
 
 def write(folder, solutions, field="solution"):
@@ -32,12 +28,11 @@ def scored(path, setting, benchmark="heldout", **options):
 
 
 def results(out):
-    found = json.loads((out / "results.json").read_text())
-    return found["benchmarks"]
+    return json.loads((out / "results.json").read_text())["benchmarks"]
 
 
-def test_answers_are_said_and_read_where_that_is_asked_for(samples, setting, tmp_path, caplog):
-    out = tmp_path / "out"
+def test_answers_are_said_and_read_where_that_is_asked_for(setting, tmp_path, caplog):
+    samples, out = write(tmp_path, ANSWERS), tmp_path / "out"
     assert scored(samples, setting).pass_at_1 == 0
     assert "mine.jsonl: 2 of 2 samples of heldout are answers with a program in a fence" in caplog.text
     caplog.clear()
@@ -49,14 +44,14 @@ def test_answers_are_said_and_read_where_that_is_asked_for(samples, setting, tmp
     assert json.loads(written[0]) == {"task_id": "h/double", "solution": RIGHT["h/double"]}
 
 
-def test_a_program_with_fences_in_a_string_is_no_answer(setting, problems, tmp_path, caplog):
+def test_a_program_with_fences_in_a_string_is_no_answer(setting, tmp_path, caplog):
     program = 'def f(x):\n    """Double.\n\n    ```\n    f(1)\n    ```\n    """\n    return 2 * x\n'
     path = write(tmp_path, {"h/double": program, "h/square": RIGHT["h/square"]})
     assert scored(path, setting).pass_at_1 == 1
     assert "in a fence" not in caplog.text
 
 
-def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, problems, tmp_path, caplog):
+def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, tmp_path, caplog):
     path = write(tmp_path, {"h/double": RIGHT["h/double"], "other": "pass"})
     with pytest.raises(InputError, match="no sample for 1 of 2 tasks of heldout, such as h/square"):
         scored(path, setting)
@@ -72,7 +67,7 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, problems,
 
 
 @pytest.mark.parametrize(("completions", "extract"), [(RIGHT, False), (ANSWERS, True)])
-def test_a_completion_of_prose_is_not_glued_to_it(setting, problems, tmp_path, completions, *, extract):
+def test_a_completion_of_prose_is_not_glued_to_it(setting, tmp_path, completions, *, extract):
     path = write(tmp_path, completions, "completion")
     assert scored(path, setting, extract=extract).pass_at_1 == 1
 

@@ -8,7 +8,6 @@ import pytest
 
 from iterpref_core.evaluation.statistics.pass_at_k import share_interval
 from iterpref_core.records import IoTest, Problem
-from tests.command_line import calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
 RIGHT = "def f(x):\n    return 2 * x\n"
@@ -82,12 +81,8 @@ class Ending(MockEndpoint):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, iterpref):
     """Score a served model on tasks whose answers end so; returns the exit code, stderr, and the benchmark's result."""
-    from iterpref_core.cli import main
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 2)
 
     def run(mock):
@@ -100,7 +95,7 @@ def run(monkeypatch, capsys, tmp_path):
             arguments = ["evaluate", "--model", "m", "--backend", "openai", "--base-url", url]
             arguments += ["--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o"]
             arguments += ["--set", f"evaluation.max_new_tokens={LIMIT}"]
-            code, _, errors = calling(main, monkeypatch, capsys)(*arguments)
+            code, _, errors = iterpref(*arguments)
         result = {}
         if Path("o/results.json").exists():
             result = json.loads(Path("o/results.json").read_text())["benchmarks"]["heldout"]
@@ -157,33 +152,28 @@ def test_a_run_in_which_a_server_fails_has_no_result(run):
     assert "the worker crashed" in err
 
 
-def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gate(run, monkeypatch, capsys):
-    from iterpref_core.cli import main
-
-    call = calling(main, monkeypatch, capsys)
+def test_a_model_with_a_missing_answer_has_no_row_among_others_and_passes_no_gate(run, iterpref):
     for name, second in (("whole", "finish_reason stop"), ("lacking", "403 flagged by moderation")):
         Path(".iterpref/answers.sqlite").unlink(missing_ok=True)
         run(Ending(["finish_reason stop", second, "finish_reason stop"]))
         Path("o").rename(name)
     reason = "pass@1 is between 66.7% and 100.0%: 1 of 3 answers are missing"
-    code, out, _ = call("leaderboard", "whole", "lacking", "--out", "b")
+    code, out, _ = iterpref("leaderboard", "whole", "lacking", "--out", "b")
     assert (code, f"no score of lacking on held-out: {reason}" in " ".join(out.split())) == (1, True)
     table = Path("b/leaderboard.md").read_text().splitlines()
     assert [line.split("|")[2].strip() for line in table if line.startswith("| held-out")] == ["whole"]
-    code, _, err = call("gate", "--baseline", "whole", "--candidate", "lacking")
+    code, _, err = iterpref("gate", "--baseline", "whole", "--candidate", "lacking")
     assert (code, f"could not be measured: {reason}" in err) == (2, True)
 
 
-def test_debugging_says_what_is_missing(run, monkeypatch, capsys, caplog):
-    from iterpref_core.cli import main
-
+def test_debugging_says_what_is_missing(run, iterpref, caplog):
     kinds = ["finish_reason stop", "403 flagged by moderation", "finish_reason normal"]
     run(Ending(kinds))
     Path("problems.jsonl").write_text(Path("problems.jsonl").read_text().replace('"heldout"', '"codeflow"'))
     with serve(Ending(kinds)) as url:
         arguments = ["debug", "--debugger", "m", "--backend", "openai", "--base-url", url]
         arguments += ["--problems", "problems.jsonl", "--out", "t.jsonl", "--set", "codeflow.wording=terse"]
-        assert calling(main, monkeypatch, capsys)(*arguments)[0] == 0
+        assert iterpref(*arguments)[0] == 0
     found = [json.loads(line).get("missing") for line in Path("t.jsonl").read_text().splitlines()]
     assert found == [None, ["refused: 403 flagged by moderation"], ['unknown: "normal"']]
     assert "2 of 3 answers are missing" in caplog.text

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.evaluation.scoring.from_python import evaluate
-from tests.command_line import calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 from tests.models.inference.endpoints import Refusing, Scripted, choice
 from tests.settings import ROOT
+
+pytestmark = pytest.mark.usefixtures("problems")
 
 
 def answer(prompt, seed):
@@ -28,16 +29,6 @@ def refusing(text="", answer=answer, message="the account is on hold"):
 def cut_at(text):
     """A server that answers each of two prompts with a text, at which its limit cuts the answer."""
     return Scripted(*[choice(text=text, finish_reason="length")] * 2)
-
-
-@pytest.fixture
-def iterpref(monkeypatch, capsys, problems):
-    """Run the command line in this process next to the problems; returns (exit code, stdout, stderr)."""
-    from iterpref_core.cli import main
-
-    monkeypatch.chdir(problems.parent)
-    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
-    return calling(main, monkeypatch, capsys)
 
 
 EVALUATE = ("evaluate", "--model", "big-model", "--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o")

@@ -52,10 +52,6 @@ def test_interval_is_tangos_where_the_tests_agree():
         share = shares[np.argmax(likelihood)]
         score = (gained - lost - n * end) / np.sqrt(n * (2 * share + end * (1 - end)))
         assert abs(score) == pytest.approx(1.95996, abs=1e-3)
-    # The demo's own table had [+0.1, +3.4] with p = 0.068.
-    found = compare(47, 30, 1000)
-    assert round(found.p_value, 3) == 0.068
-    assert found.ci95[0] < 0
 
 
 @settings(max_examples=50)

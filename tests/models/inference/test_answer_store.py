@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
-from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
+from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import model_identity, open_model
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.records import InferenceParams, PromptFormat
-from tests.fake_models import FakeModel, stored
+from tests.fake_models import stored
 from tests.mock_endpoint import serve
 from tests.models.inference.endpoints import Scripted
 from tests.settings import FREE, section
@@ -19,19 +19,16 @@ SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
 REQUEST = Request("x", 1)
 
 
-class Oracle(FakeModel):
+class Oracle(Model):
     """Answers with a number that grows by one with every call."""
+
+    in_process = True
+    concurrency = 1
 
     def __init__(self):
         self.asked = []
 
-    def complete(self, requests, sampling):
-        return [self._answer(request) for request in requests]
-
     async def answer(self, request, sampling):
-        return self._answer(request)
-
-    def _answer(self, request):
         self.asked.append(request)
         return Completion(str(len(self.asked)), 10, 3, FINISHED if len(self.asked) % 2 else CUT)
 
