@@ -60,14 +60,8 @@ def save(tokenizer, folder, config="LlamaConfig", **more):
     return folder
 
 
-def argmax_loop(folder, prompts, tokenizer):
-    """Greedy decoding as plain as it can be: no cache, no batch."""
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    return [decoding_loop(model, prompt, tokenizer, lambda logits: logits) for prompt in prompts]
-
-
 def decoding_loop(model, prompt, tokenizer, noisy):
-    """The largest of `noisy(logits)`, token by token."""
+    """The largest of `noisy(logits)`, token by token, as plain as it can be: no cache, no batch."""
     ids = tokenizer(ChatTemplate(tokenizer).render_prompt(prompt), add_special_tokens=False)["input_ids"]
     new = []
     while len(new) < LIMIT and not (new and new[-1] in model.generation_config.eos_token_id):
@@ -101,17 +95,12 @@ OPINIONS = {
 }
 
 
-def suggest(folder, values):
-    """Have a checkpoint suggest this too."""
-    file = folder / "generation_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
-
-
 @pytest.fixture(scope="module")
 def opinionated(tokenizer, tmp_path_factory):
     """A checkpoint that suggests how it is to be asked."""
     folder = save(tokenizer, tmp_path_factory.mktemp("opinionated"))
-    suggest(folder, OPINIONS)
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | OPINIONS))
     return folder
 
 
@@ -141,7 +130,8 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times_whatever_a_che
         folder = save(tokenizer, tmp_path, config, sliding_window=16)
     backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
-    expected = argmax_loop(folder, PROMPTS, tokenizer)
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    expected = [decoding_loop(model, prompt, tokenizer, lambda logits: logits) for prompt in PROMPTS]
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
     assert len({len(tokens) for tokens in expected}) > 3, "rows that end together prove nothing"
     assert [answer.text for answer in answers] == [spoken(folder, tokens, tokenizer) for tokens in expected]
@@ -163,8 +153,8 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(config, tokeniz
     assert sum(answer != before for answer, before in zip(answers, whole, strict=True)) > 2
 
 
-def test_a_raw_prompt_is_all_that_is_read(tokenizer, tmp_path):
-    backend = TransformersModel(save(tokenizer, tmp_path), 4, bf16=False)
+def test_a_raw_prompt_is_all_that_is_read(opinionated, tokenizer):
+    backend = TransformersModel(opinionated, 4, bf16=False)
     rendered = ChatTemplate(tokenizer).render_prompt("add one")
     requests = [Request("add one", 0), Request(rendered, 0, raw=True), Request("add one", 0, raw=True)]
     chat, raw, bare = backend.generate(requests, Sampling(0.0, LIMIT))

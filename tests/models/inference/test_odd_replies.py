@@ -8,7 +8,7 @@ import pytest
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.faults import fault_of
 from iterpref_core.models.inference.replies import ReplyError, read_reply
-from tests.models.inference.endpoints import REPLIES, Scripted, choice, one, piece, refusal, reply
+from tests.models.inference.endpoints import REPLIES, Scripted, choice, one, piece, reply
 
 ASKED = Request("abcdefg", 3)
 
@@ -29,7 +29,7 @@ def test_a_prompt_that_a_completion_repeats_is_taken_off(ask, repeats):
 
 @pytest.mark.parametrize("case", REPLIES["passing"])
 def test_a_refusal_that_may_pass_is_repeated_once(ask, case):
-    mock = Scripted(reply("x"), *[refusal(*REPLIES["passing"][case])] * 3)
+    mock = Scripted(reply("x"), *[REPLIES["passing"][case]] * 3)
     backend = ask(mock)
     assert one(backend).text == "x"
     assert one(backend, "b").missing.startswith("refused: 4")
@@ -52,7 +52,7 @@ def test_a_refusal_that_repeats_the_request_teaches_nothing(ask, case):
         "model": "some-model", "seed": 3, "max_tokens": 20, "temperature": 0.0, "stop": ["\ndef ", "\nclass "],
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a prompt"}],
     }  # fmt: skip
-    mock = Scripted(refusal(400, ECHOES[case](body)))
+    mock = Scripted([400, ECHOES[case](body)])
     backend = ask(mock)
     # It has passed when the call is made otherwise, and the call as it was is answered, too.
     assert asyncio.run(backend.answer(asked, sampling)).text

@@ -25,9 +25,7 @@ from tests.models.inference.endpoints import (
     many,
     one,
     opened,
-    refusal,
     reply,
-    status,
 )
 
 KEY = "sk-planted-0123456789abcdef"
@@ -96,9 +94,9 @@ class TwoPlaces(MockEndpoint):
 @pytest.mark.parametrize("refusal", [503, pytest.param(429, marks=pytest.mark.slow)])
 def test_a_busy_server_answers_every_prompt_in_its_own_time(ask, refusal):
     mock = TwoPlaces(refusal)
-    answers = ask_all(ask(mock, concurrency=64), many(100), SAMPLING)
-    assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(100)]
-    assert mock.refused < 110, "62 at once, and then hardly any"
+    answers = ask_all(ask(mock, concurrency=64), many(50), SAMPLING)
+    assert [answer.text for answer in answers] == [f"prompt {n} with {n}" for n in range(50)]
+    assert mock.refused < 90, "48 at once, and then few"
 
 
 def test_a_prompt_that_alone_is_refused_as_if_the_server_were_busy_has_no_answer(ask, monkeypatch):
@@ -139,13 +137,14 @@ def test_no_server_at_the_address_is_told():
 @pytest.mark.parametrize(("code", "error"), [(400, InputError), (500, EndpointError)])
 def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(ask, code, error, monkeypatch):
     monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 1)
-    mock = Scripted(*[status(code)] * 80)
+    refusals = [[code, {"error": {"message": "no"}}]] * 80
+    mock = Scripted(*refusals)
     model = stored(ask(mock), "m", None, concurrency=1)
     with pytest.raises(error, match=f"none of 20 prompts was answered: .*{code} no"):
         ask_all(model, many(40), SAMPLING)
     mock.script.clear()
     assert one(model, "another").text == "another with 3"
-    mock.script += [status(code)] * 80
+    mock.script += refusals
     if code == 400:
         # One of this model's prompts has an answer: now it is the prompts.
         assert all(answer.missing for answer in ask_all(model, many(40), SAMPLING))
@@ -154,17 +153,10 @@ def test_a_server_that_answers_nothing_is_not_taken_for_a_run_of_bad_prompts(ask
             ask_all(model, many(40), SAMPLING)
 
 
-def sent(content):
-    """Return a step of a script: the text of a stream, a status with its body, or a body."""
-    if isinstance(content, str):
-        return content.encode()
-    return refusal(*content) if isinstance(content, list) else content
-
-
 @pytest.mark.parametrize("case", REPLIES["conversations"])
 def test_what_comes_of_replies(ask, case, caplog):
     row = REPLIES["conversations"][case]
-    mock = Scripted(*map(sent, row["replies"]))
+    mock = Scripted(*row["replies"])
     backend = ask(mock)
     prompts = iter(row.get("prompts", ["a prompt"]))
     answers = row.get("answers", [])
@@ -199,7 +191,7 @@ def test_half_a_character_of_a_prompt_or_an_answer_ends_nothing(ask, tmp_path):
 @pytest.mark.parametrize("code", [400, 401, 500])
 def test_the_reason_of_a_failure_is_shown_whatever_the_shape_of_the_body(ask, body, code):
     try:
-        said = one(ask(Scripted(*[refusal(code, body)] * 12))).missing
+        said = one(ask(Scripted(*[[code, body]] * 12))).missing
     except InputError as error:
         said = str(error)
     assert re.search(f"{code} .*Quota of the project is gone", said)

@@ -28,11 +28,6 @@ def folder(word_model, tmp_path):
     return tmp_path / "model"
 
 
-def answers(model):
-    backend = TransformersModel(model, 2, bf16=False)
-    return [answer.text for answer in backend.generate([Request("return x", 1)], Sampling(0.0, 4))]
-
-
 def removes(name):
     return lambda folder: (folder / name).unlink()
 
@@ -185,7 +180,7 @@ def test_what_can_be_used_answers_as_the_model_does(kind, folder, word_model):
     given, original = load_model(folder), load_model(word_model)
     tokens = torch.tensor([[2, 3, 2]])
     assert torch.equal(given(tokens).logits, original(tokens).logits)
-    assert len(answers(folder)) == 1
+    assert TransformersModel(folder, 2, bf16=False).generate([Request("return x", 1)], Sampling(0.0, 4))
 
 
 def test_a_head_that_is_the_embedding_is_not_missed(folder):
