@@ -15,8 +15,8 @@ from tests.settings import PARAMS, changed
 
 def measuring(setting, *benchmarks, **values):
     """The setting for these benchmarks, with other values in its section `evaluation`."""
-    evaluation = setting.params.evaluation.model_copy(update={"benchmarks": benchmarks, **values})
-    return replace(setting, params=setting.params.model_copy(update={"evaluation": evaluation}))
+    evaluation = changed(setting.params.evaluation, benchmarks=benchmarks, **values)
+    return replace(setting, params=changed(setting.params, evaluation=evaluation))
 
 
 def score(benchmark, samples, cache):

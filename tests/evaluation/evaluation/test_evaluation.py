@@ -6,7 +6,6 @@ from math import comb
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.evaluation.model_evaluation import ask_benchmarks, evaluate_model
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
@@ -17,10 +16,10 @@ from iterpref_core.models.inference.ends import CUT
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
 from iterpref_core.records import BudgetError, BudgetParams, DataUnavailableError, EvaluationParams
-from tests.evaluation.evaluation.scoring import measuring
+from tests.evaluation.evaluation.scoring import CHAT, measuring
 from tests.fake_models import FakeModel, ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
-from tests.settings import section
+from tests.settings import changed, section
 
 PARAMS = section(EvaluationParams, seed=1, benchmarks=("heldout",), samples=1, temperature=None, max_new_tokens=9)
 DOUBLE = "Write f that will double x (heldout)."
@@ -39,10 +38,9 @@ class Bench:
     def run(self, benchmarks, out="out", samples=1, *, fresh=False):
         answers = AnswerStore(self.folder / "answers.sqlite", "evaluate model")
         model = StoredModel(lambda: self.backend, "model", answers, in_process=True)
-        params = PARAMS.model_copy(update={"samples": samples})
-        sampler = Sampler(model, params, PromptMode(instruct=True), fresh=fresh)
-        setting = measuring(self.setting, *benchmarks)
-        return ask_benchmarks(sampler, setting, ResultsFolder(self.folder / out, "base")).metrics()
+        sampler = Sampler(model, changed(PARAMS, samples=samples), CHAT, fresh=fresh)
+        folder = ResultsFolder(self.folder / out, "base")
+        return ask_benchmarks(sampler, measuring(self.setting, *benchmarks), folder).metrics()
 
     def results(self, out="out"):
         return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
@@ -58,13 +56,10 @@ def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench):
     metrics = bench.run(("heldout",))
     entry = bench.results()["heldout"]
     assert metrics["heldout/pass_at_1"] == entry["pass_at_1"] == 0.5
-    assert metrics["heldout/n"] == 2
     assert entry["passed"] == ["h/double"]
     assert entry["errors"] == {"wrong_answer": 1}  # passes its visible test, 2 + 2 = 2 * 2, and fails the hidden one
     assert entry["ground_truth"] == {"n": 2, "passed": 2, "failed": []}
     assert entry["sampling"] == {"temperature": 0.0, "max_new_tokens": 9, "seed": 1, "samples": 1}
-    samples = (bench.folder / "out" / "samples" / "heldout.jsonl").read_text().splitlines()
-    assert json.loads(samples[0]) == {"task_id": "h/double", "solution": "def f(x):\n    return x + x\n"}
 
 
 def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench, monkeypatch):
@@ -87,8 +82,8 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
 
     def evaluate(calls):
         budget = section(BudgetParams, calls=calls, tokens=None, dollars=None)
-        own = {"evaluation": PARAMS, "inference": inference_at(url), "budget": budget}
-        setting = replace(bench.setting, params=bench.setting.params.model_copy(update=own))
+        params = changed(bench.setting.params, evaluation=PARAMS, inference=inference_at(url), budget=budget)
+        setting = replace(bench.setting, params=params)
         paths = bench.folder / "debugger", setting, bench.folder / "out", bench.folder / "answers.sqlite"
         return evaluate_model("debugger", *paths).metrics()
 

@@ -15,12 +15,11 @@ from tests.mock_endpoint import serve
 from tests.models.inference.endpoints import Scripted, one, opened, reply
 
 ELSEWHERE = "https://models.example.org/v1"
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
-    for name in (*PROXIES, "ssl_cert_file", "ssl_cert_dir"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 

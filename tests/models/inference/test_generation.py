@@ -13,8 +13,8 @@ from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.nanolab.embedded_models import train_tokenizer
-from iterpref_core.records import PromptFormat, load_params
-from tests.settings import ROOT
+from iterpref_core.records import PromptFormat
+from tests.settings import PARAMS, changed
 
 PROMPTS = (
     "add one",
@@ -194,9 +194,9 @@ def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch):
 
 
 def test_answers_in_another_precision_are_others(word_model):
-    params = load_params(ROOT / "params.yaml").inference
-    own, other = (
-        model_identity(word_model, PromptFormat(), params.model_copy(update={"bf16": bf16})) for bf16 in (False, True)
+    own, other, served = (
+        model_identity(word_model, PromptFormat(), changed(PARAMS.inference, **values))
+        for values in ({"bf16": False}, {"bf16": True}, {"backend": "vllm"})
     )
-    assert own == model_identity(word_model, PromptFormat(), params.model_copy(update={"backend": "vllm"}))
+    assert own == served
     assert other == f"{own} bfloat16"

@@ -20,6 +20,7 @@ from iterpref_core.records import BIGCODEBENCH, DataUnavailableError, InputError
 from tests.engines import outcomes_of
 from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.evaluation.evaluation.scoring import measuring
+from tests.settings import changed
 from tests.texts import written
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
@@ -114,8 +115,8 @@ def task_func():
 
 
 def test_refused_tests_are_no_benchmark(setting):
-    execution = setting.params.execution.model_copy(update={"inside": "refuse"})
-    refusing = replace(setting, params=setting.params.model_copy(update={"execution": execution}))
+    execution = changed(setting.params.execution, inside="refuse")
+    refusing = replace(setting, params=changed(setting.params, execution=execution))
     with pytest.raises(InputError, match=r"bigcodebench-full-complete: all of its tests run inside"):
         suite.open_suite("bigcodebench-full-complete", refusing)
 

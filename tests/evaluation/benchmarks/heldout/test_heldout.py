@@ -6,8 +6,9 @@ from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
 from tests.evaluation.evaluation.scoring import score
+from tests.settings import changed
 
-EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.05, "wall_s": 5, "file_mb": 4})
+EXECUTION = changed(settings.EXECUTION, cpu_s=0.05, wall_s=5, file_mb=4)
 
 
 def spin(seconds):
@@ -48,7 +49,7 @@ def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(tmp_pa
 
 
 def test_prompts_of_own_code_are_private(tmp_path):
-    own = problem("acme/1", spin(0)).model_copy(update={"source": f"{OWN_CODE}acme"})
+    own = changed(problem("acme/1", spin(0)), source=f"{OWN_CODE}acme")
     heldout = opened(tmp_path, own, problem("plain", spin(0)))
     mode = PromptMode(instruct=False)
     assert [heldout.prompt(task, mode).private for task in heldout.tasks.values()] == [True, False]

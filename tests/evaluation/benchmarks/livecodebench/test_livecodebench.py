@@ -16,6 +16,7 @@ from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import DataUnavailableError, LiveCodeBenchParams, RecordError, Sample
 from tests.evaluation.evaluation import scoring
+from tests.settings import changed
 from tests.texts import read_table
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
@@ -113,7 +114,7 @@ PASSING = [
     [("release_v5", PAPER_COMMIT, "exception"), ("release_v6", LATER_COMMIT, "passed")],
 )
 def test_the_runner_of_the_release_judges_and_is_named(execution, release, commit, verdict):
-    bench = LiveCodeBench("livecodebench", WHOLE.model_copy(update={"release": release}), execution)
+    bench = LiveCodeBench("livecodebench", changed(WHOLE, release=release), execution)
     code = "import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))"
     with bench.open_executor() as executor:
         [found] = Harness(bench, executor).run([Sample(task_id="LiveCodeBench/sum", solution=code)])
@@ -124,7 +125,7 @@ def test_the_runner_of_the_release_judges_and_is_named(execution, release, commi
 def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution):
     cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
-    bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
+    bench.execution = changed(bench.execution, cpu_s=0.4)
     samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
     with bench.open_executor() as executor:
         found = Harness(bench, executor).run(samples)
@@ -177,7 +178,6 @@ CALLS = (
     "You will use the following starter code to write the solution to the problem and enclose your code within "
     "delimiters."
 )
-_THINKS = "{% if add_generation_prompt %}BEGIN<think>\n{% endif %}"
 TEMPLATES = {
     "CodeQwenInstruct": "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>{% endfor %}",
     "DeepSeekCodeInstruct": "{% for m in messages %}### Instruction:\n{{ m['content'] }}\n{% endfor %}### Response:\n",
@@ -221,11 +221,13 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(family, t
 
 
 @pytest.mark.usefixtures("data")
-def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_reasoning(tokenizer, execution):
+def test_a_base_model_is_not_asked_and_one_that_reasons_ends_its_answer_itself(tokenizer, execution):
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     task = next(iter(bench.tasks.values()))
+    with pytest.raises(DataUnavailableError, match="livecodebench: "):
+        bench.prompt(task, PromptMode(instruct=False))
     answer = "<think>\n### Plan\n```python\ndraft\n```\n</think>\n```python\nprint(1)\n```\n"
-    tokenizer.chat_template = TEMPLATES["LLaMa3"] + _THINKS
+    tokenizer.chat_template = TEMPLATES["LLaMa3"] + "{% if add_generation_prompt %}BEGIN<think>\n{% endif %}"
     mode = PromptMode(True, ChatTemplate(tokenizer))
     assert bench.stops(mode) == ()
     assert bench.program(task, answer, mode) == "print(1)"
@@ -233,10 +235,3 @@ def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_
     asked = bench.prompt(task, mode)
     assert asked.text.endswith("BEGIN<think>\n")
     assert (asked.raw, asked.opened, bench.mode_name(mode)) == (True, "<think>", "OpenAIChat")
-
-
-@pytest.mark.usefixtures("data")
-def test_a_base_model_is_not_asked(execution):
-    bench = LiveCodeBench("livecodebench", WHOLE, execution)
-    with pytest.raises(DataUnavailableError, match="livecodebench: "):
-        bench.prompt(next(iter(bench.tasks.values())), PromptMode(instruct=False))
