@@ -64,13 +64,9 @@ def evalplus_slice(tmp_path, monkeypatch):
 @pytest.fixture
 def problems(tmp_path):
     """Two held-out problems, one of them with a hidden test, and one of another split."""
-    rows = []
-    for task_id, split, factor in (
-        ("h/double", "heldout", "2"),
-        ("h/square", "heldout", "x"),
-        ("v/double", "validation", "2"),
-    ):
-        problem = Problem(
+    kinds = ("h/double", "heldout", "2"), ("h/square", "heldout", "x"), ("v/double", "validation", "2")
+    rows = [
+        Problem(
             task_id=task_id,
             prompt=f"Write f that will {task_id[2:]} x ({split}).",
             entry_point="f",
@@ -79,6 +75,7 @@ def problems(tmp_path):
             reference=f"def f(x):\n    return {factor} * x\n",
             split=split,
         )
-        rows.append(problem)
-    write_jsonl(tmp_path / "problems.jsonl", rows)
-    return tmp_path / "problems.jsonl"
+        for task_id, split, factor in kinds
+    ]
+    write_jsonl(path := tmp_path / "problems.jsonl", rows)
+    return path

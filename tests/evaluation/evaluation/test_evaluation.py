@@ -35,15 +35,15 @@ class Bench:
         self.folder = folder
         self.backend = ReplayModel(ANSWERS)
 
-    def run(self, benchmarks, out="out", samples=1, *, fresh=False):
+    def run(self, *benchmarks, out="out", samples=1, fresh=False):
         answers = AnswerStore(self.folder / "answers.sqlite", "evaluate model")
         model = StoredModel(lambda: self.backend, "model", answers, in_process=True)
         sampler = Sampler(model, changed(PARAMS, samples=samples), CHAT, fresh=fresh)
         folder = ResultsFolder(self.folder / out, "base")
         return ask_benchmarks(sampler, measuring(self.setting, *benchmarks), folder).metrics()
 
-    def results(self, out="out"):
-        return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
+    def results(self):
+        return json.loads((self.folder / "out/results.json").read_text())["benchmarks"]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def bench(problems, setting, tmp_path):
 
 
 def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench):
-    metrics = bench.run(("heldout",))
+    metrics = bench.run("heldout")
     entry = bench.results()["heldout"]
     assert metrics["heldout/pass_at_1"] == entry["pass_at_1"] == 0.5
     assert entry["passed"] == ["h/double"]
@@ -65,14 +65,14 @@ def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench):
 def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench, monkeypatch):
     for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
         monkeypatch.setenv(variable, "absent.jsonl")
-    metrics = bench.run(("heldout", "humaneval", "humaneval+", "mbpp"))
+    metrics = bench.run("heldout", "humaneval", "humaneval+", "mbpp")
     results = bench.results()
     assert [name for name, result in results.items() if result["available"]] == ["heldout"]
     assert "HUMANEVAL_OVERRIDE_PATH" in results["humaneval+"]["reason"]
     assert "MBPP_OVERRIDE_PATH" in results["mbpp"]["reason"]
     assert {name.split("/")[0] for name in metrics} == {"heldout"}
     with pytest.raises(DataUnavailableError, match="HUMANEVAL_OVERRIDE_PATH"):
-        bench.run(("humaneval",), "nothing")
+        bench.run("humaneval", out="nothing")
     assert not (bench.folder / "nothing").exists()
 
 
@@ -120,23 +120,23 @@ class Fading(FakeModel):
 def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench):
     first = bench.backend = Fading(7)
     with pytest.raises(KeyboardInterrupt):
-        bench.run(("heldout",), samples=6)
+        bench.run("heldout", samples=6)
     assert not (bench.folder / "out").exists()
     second = bench.backend = Fading(100)
-    bench.run(("heldout",), samples=6)
+    bench.run("heldout", samples=6)
     assert len(first.seeds) == 7
     assert second.left == 100 - 5, "5 of 2 * 6 samples were left"
     assert not first.seeds & second.seeds, "every sample has a seed of its own"
     uninterrupted = Bench(bench.setting, bench.folder / "other")
     uninterrupted.backend = Fading(12)
-    uninterrupted.run(("heldout",), samples=6)
+    uninterrupted.run("heldout", samples=6)
     assert (bench.folder / "out/results.json").read_bytes() == (bench.folder / "other/out/results.json").read_bytes()
 
 
 def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench, caplog):
     bench.setting = measuring(bench.setting, k=(1, 5, 10))
     bench.backend = Fading(100)
-    metrics = bench.run(("heldout",), samples=6)
+    metrics = bench.run("heldout", samples=6)
     lines = [json.loads(line) for line in (bench.folder / "out/samples/heldout.jsonl").read_text().splitlines()]
     assert [line["task_id"] for line in lines] == ["h/double"] * 6 + ["h/square"] * 6
     right = sum("return 2 * x" in line["solution"] for line in lines[:6])
@@ -160,7 +160,7 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench, caplog):
             return [Completion(text, 1, 9, CUT) for text in texts]
 
     bench.backend = Cut()
-    bench.run(("heldout",))
+    bench.run("heldout")
     entry = bench.results()["heldout"]
     assert entry["verdicts"] == {"h/double": ["passed"], "h/square": ["truncated"]}
     assert (entry["errors"], entry["truncated"]) == ({"truncated": 1}, 2)
@@ -169,20 +169,20 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench, caplog):
 
 def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wanted(bench, caplog):
     """Two models behind one served name are one to the store."""
-    assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert bench.run("heldout")["heldout/pass_at_1"] == 0.5
     assert "kept" not in caplog.text
     bench.backend = ReplayModel({DOUBLE: ["def f(x): return 2 * x"], SQUARE: ["def f(x): return x * x"]})
-    assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert bench.run("heldout")["heldout/pass_at_1"] == 0.5
     assert "heldout: 2 of 2 answers were kept from earlier; --fresh asks again" in caplog.text
     caplog.clear()
-    assert bench.run(("heldout",), fresh=True)["heldout/pass_at_1"] == 1.0
+    assert bench.run("heldout", fresh=True)["heldout/pass_at_1"] == 1.0
     assert "kept" not in caplog.text
-    assert bench.run(("heldout",))["heldout/pass_at_1"] == 1.0
+    assert bench.run("heldout")["heldout/pass_at_1"] == 1.0
     with AnswerStore(bench.folder / "answers.sqlite", "evaluate model") as store:
         assert store.spent().calls == 4, "what was paid for stays counted"
 
 
 def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench):
-    bench.run(("heldout",))
-    bench.run(("heldout", "heldout"), fresh=True)
+    bench.run("heldout")
+    bench.run("heldout", "heldout", fresh=True)
     assert len(bench.backend.requests) == 2 + 2

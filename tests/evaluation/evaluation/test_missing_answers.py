@@ -8,6 +8,7 @@ import pytest
 
 from iterpref_core.evaluation.statistics.pass_at_k import share_interval
 from iterpref_core.records import IoTest, Problem
+from iterpref_core.storage.jsonl import write_jsonl
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
 
 RIGHT = "def f(x):\n    return 2 * x\n"
@@ -25,11 +26,10 @@ class Kind(NamedTuple):
     reply: dict[str, Any]
     state: str
     status: int = 200
-    text: str = RIGHT
 
 
-def _ends(state, *reasons, text=RIGHT):
-    return {f"finish_reason {reason}": Kind({"finish_reason": reason}, state, text=text) for reason in reasons}
+def _ends(state, *reasons):
+    return {f"finish_reason {reason}": Kind({"finish_reason": reason}, state) for reason in reasons}
 
 
 def _refusals(state, status, *messages):
@@ -42,10 +42,10 @@ KINDS = {
     **_ends("unknown: ", "", "unknown", "finish_reason_unspecified", "null", "normal", "other", {"type": "length"}, 7),
     **_ends("filtered: ", "sensitive", "guardrail_intervened", "content_filtered", "refusal", "IMAGE_SAFETY"),
     **_ends("filtered: ", "content_filter: RECITATION", "malformed_function_call", "content_filter", "SAFETY"),
-    **_ends("truncated", "token_limit", "model_context_window_exceeded", "MODEL_LENGTH", text=HALF),
-    **_ends("truncated", "context_length_exceeded", "length", "max_tokens", "MAX_TOKENS", "model_length", text=HALF),
-    "all tokens, stop": Kind({"finish_reason": "stop", "usage": FULL}, "truncated", text=HALF),
-    "all tokens, null": Kind({"finish_reason": None, "usage": FULL}, "truncated", text=HALF),
+    **_ends("truncated", "token_limit", "model_context_window_exceeded", "MODEL_LENGTH"),
+    **_ends("truncated", "context_length_exceeded", "length", "max_tokens", "MAX_TOKENS", "model_length"),
+    "all tokens, stop": Kind({"finish_reason": "stop", "usage": FULL}, "truncated"),
+    "all tokens, null": Kind({"finish_reason": None, "usage": FULL}, "truncated"),
     **_ends("failed: ", "error", "abort"),
     **_refusals("refused: 403 ", 403, "flagged by moderation"),
     **_refusals("refused: 400 ", 400, "maximum context length is 4096 tokens", "the prompt cannot be processed"),
@@ -75,7 +75,8 @@ class Ending(MockEndpoint):
         kind = KINDS[self.kinds[number]]
         if kind.status != 200:
             return web.json_response(kind.reply, status=kind.status)
-        choice = {"message": {"role": "assistant", "content": kind.text}, **kind.reply}
+        text = HALF if kind.state == "truncated" else RIGHT
+        choice = {"message": {"role": "assistant", "content": text}, **kind.reply}
         usage = choice.pop("usage", None)
         return web.json_response({"choices": [choice], "usage": usage})
 
@@ -87,10 +88,9 @@ def run(monkeypatch, iterpref):
 
     def run(mock):
         fields = {"entry_point": "f", "tests": (IoTest(call="f(2)", expected="4"),), "split": "heldout"}
-        rows = []
-        for number in range(len(mock.kinds)):
-            rows.append(Problem(task_id=f"t{number}", prompt=f"Task {number} : double x.", **fields))
-        Path("problems.jsonl").write_text("".join(f"{row.to_json()}\n" for row in rows))
+        names = [str(number) for number in range(len(mock.kinds))]
+        rows = [Problem(task_id=f"t{name}", prompt=f"Task {name} : double x.", **fields) for name in names]
+        write_jsonl(Path("problems.jsonl"), rows)
         with serve(mock) as url:
             arguments = ["evaluate", "--model", "m", "--backend", "openai", "--base-url", url]
             arguments += ["--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o"]

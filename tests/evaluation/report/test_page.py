@@ -31,6 +31,11 @@ def page(reports):
     return (reports / "index.html").read_text()
 
 
+def words(page):
+    """The text of a page, or of a part of it, with a blank between words."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
+
+
 class _Elements(HTMLParser):
     def __init__(self, text):
         super().__init__()
@@ -81,8 +86,8 @@ def test_a_run_that_sampled_is_called_that_and_tasks_and_problems_that_were_insi
     assert "Sampling instead of CodeFlow" in page
     assert "solved up to each sample" in page
     assert "(draft)" not in page, "it has no refinements"
-    text = re.sub(r"<[^>]+>", "", page)
-    assert "held-out: tests of 12 of 200 tasks ran in the program&#39;s own process" in text
+    text = words(page)
+    assert "held-out: tests of 12 of 200 tasks ran in the program's own process" in text
     assert "run inside7 of 100" in text
 
 
@@ -97,7 +102,7 @@ def test_an_experiment_on_own_pairs_has_no_codeflow_and_is_about_the_first_bench
     for path in (experiment.files.problems, experiment.files.trajectories, experiment.files.dropped):
         path.write_text("")
     experiment.build(tmp_path / "again")
-    text = " ".join(re.sub(r"<[^>]+>", "", (tmp_path / "again/index.html").read_text()).split())
+    text = words((tmp_path / "again/index.html").read_text())
     assert "Own pairs of mine: 80 taken, 4 left out: contaminated." in text
     assert "did not significantly change HumanEval pass@1" in text
     for absent in ("draft, execute, refine", "What the tests demand", "What became of the problems"):
@@ -122,7 +127,7 @@ def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(pa
 
 
 def test_page_shows_every_part_of_the_experiment(page):
-    text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    text = words(page)
     for expected in (
         "5.0 points above the best baseline, SFT on chosen (75.0%).",
         "MBPP, MBPP+ not measured:",
@@ -135,7 +140,7 @@ def test_page_shows_every_part_of_the_experiment(page):
     ):
         assert expected in text
     assert page.count("set MBPP_OVERRIDE_PATH") == 1, "pairs were not checked against it for the same reason"
-    assert "Not checked: mbpp, livecodebench (no file)." in " ".join(text.split())
+    assert "Not checked: mbpp, livecodebench (no file)." in text
     overlaps = page.partition('aria-label="Overlap with benchmarks"')[2].partition("</table>")[0]
     assert ("held/7" in overlaps, "humaneval" in overlaps) == (True, False), "pairs overlap with one"
     assert page.count('<article class="pair">') == PARAMS.report.pairs_shown
@@ -155,9 +160,9 @@ def test_the_page_has_what_was_mended_broken_and_kept_and_what_so_many_tasks_can
     (row,) = re.findall(
         r"<tr role=\"row\">\s*<th[^>]*>DPO</th>.*?</tr>", page.partition("Other benchmarks")[0], re.DOTALL
     )
-    assert "0 / 30" in re.sub(r"<[^>]+>", "", row)
+    assert "0 / 30" in words(row)
     assert '<a href="explorer.html#outcome=broken%20by%20DPO" aria-label="30 broken by DPO">30</a>' in row
-    assert "57.1% 45.5% to 68.1%" in re.sub(r"<[^>]+>", "", row), "kept"
+    assert "57.1% 45.5% to 68.1%" in words(row), "kept"
     (size,) = re.findall(r"200 tasks: differences below about (.+) points stay undecided", page)
     assert 4 < float(size) < 8, "half of the width of the intervals in the table"
 

@@ -21,8 +21,8 @@ def opened(url, **values):
     return OpenAIModel("some-model", section(InferenceParams, backend="openai", base_url=url, **settings))
 
 
-def one(backend, prompt="a prompt", seed=3):
-    return asyncio.run(backend.answer(Request(prompt, seed), SAMPLING))
+def one(backend, prompt="a prompt", seed=3, sampling=SAMPLING, **more):
+    return asyncio.run(backend.answer(Request(prompt, seed, **more), sampling))
 
 
 def many(count):

@@ -1,21 +1,19 @@
 """Answers that are kept: asked for once, whatever happens afterwards; the server behind a model's name is known."""
 
-import asyncio
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
 
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
+from iterpref_core.models.inference.backend import Completion, Model, Request, ask_all
 from iterpref_core.models.inference.backend_factory import model_identity, open_model
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.records import InferenceParams, PromptFormat
 from tests.fake_models import stored
 from tests.mock_endpoint import serve
-from tests.models.inference.endpoints import Scripted
+from tests.models.inference.endpoints import SAMPLING, Scripted, one
 from tests.settings import FREE, section
 
-SAMPLING = Sampling(temperature=0.5, max_new_tokens=8)
 REQUEST = Request("x", 1)
 
 
@@ -42,8 +40,8 @@ def test_what_was_answered_is_not_asked_again_not_even_by_another_process(tmp_pa
     with AnswerStore(tmp_path / "answers.sqlite", "other run") as store:
         endpoint = stored(oracle, "model", store)
         assert ask_all(endpoint, requests, SAMPLING) == first
-        assert asyncio.run(endpoint.answer(Request("b", 1), SAMPLING)) == first[2]
-        assert asyncio.run(endpoint.answer(Request("c", 1), SAMPLING)).text == "4"
+        assert one(endpoint, "b", 1) == first[2]
+        assert one(endpoint, "c", 1).text == "4"
     assert len(oracle.asked) == 4
 
 
@@ -60,11 +58,9 @@ def test_a_private_prompt_with_personal_data_never_leaves_and_its_answer_is_miss
     secret = "connect(password='kT9x!vQ2mZ7w')\n# owner: jane.doe@acme.io"
     oracle = Oracle()
     guarded = stored(oracle, "model", None, guarded=True)
-    requests = [Request("def f(): ...", 0, private=True), Request(secret, 0, private=True), Request(secret, 1)]
-    for request in requests[::2]:
-        asyncio.run(guarded.answer(request, SAMPLING))
-    withheld = asyncio.run(guarded.answer(requests[1], SAMPLING))
-    assert oracle.asked == requests[::2]
+    asked = ("def f(): ...", True), (secret, True), (secret, False)
+    _, withheld, _ = (one(guarded, prompt, private=private) for prompt, private in asked)
+    assert [(request.prompt, request.private) for request in oracle.asked] == [asked[0], asked[2]]
     assert withheld.missing.startswith("withheld: ")
     assert "a key or password (pass…)" in withheld.missing
 

@@ -1,6 +1,5 @@
 """Odd ends and replies: one of them costs its own prompt at most."""
 
-import asyncio
 import json
 
 import pytest
@@ -22,9 +21,9 @@ def test_what_comes_of_a_fault(then, status, text):
 
 @pytest.mark.parametrize("repeats", [True, False])
 def test_a_prompt_that_a_completion_repeats_is_taken_off(ask, repeats):
-    asked = Request("import re\ndef f(x):\n", 1, raw=True)
-    backend = ask(Scripted(choice(text=f"{asked.prompt if repeats else ''}    return x\n")), api="completions")
-    assert asyncio.run(backend.answer(asked, Sampling(0.0, 99, stops=("\ndef ",)))).text == "    return x\n"
+    prompt = "import re\ndef f(x):\n"
+    backend = ask(Scripted(choice(text=f"{prompt if repeats else ''}    return x\n")), api="completions")
+    assert one(backend, prompt, sampling=Sampling(0.0, 99, ("\ndef ",)), raw=True).text == "    return x\n"
 
 
 @pytest.mark.parametrize("case", REPLIES["passing"])
@@ -46,16 +45,15 @@ ECHOES = {
 
 @pytest.mark.parametrize("case", ECHOES)
 def test_a_refusal_that_repeats_the_request_teaches_nothing(ask, case):
-    sampling = Sampling(0.0, 20, stops=("\ndef ", "\nclass "))
-    asked = Request("a prompt", 3, system="Be brief.")
+    stops = ["\ndef ", "\nclass "]
     body = {
-        "model": "some-model", "seed": 3, "max_tokens": 20, "temperature": 0.0, "stop": ["\ndef ", "\nclass "],
+        "model": "some-model", "seed": 3, "max_tokens": 20, "temperature": 0.0, "stop": stops,
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a prompt"}],
     }  # fmt: skip
     mock = Scripted([400, ECHOES[case](body)])
     backend = ask(mock)
     # It has passed when the call is made otherwise, and the call as it was is answered, too.
-    assert asyncio.run(backend.answer(asked, sampling)).text
+    assert one(backend, sampling=Sampling(0.0, 20, tuple(stops)), system="Be brief.").text
     assert (backend.adapted, mock.bodies[0] == mock.bodies[2]) == (frozenset(), True)
 
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Completion, Request, Sampling, ask_all
+from iterpref_core.models.inference.backend import Completion, Sampling, ask_all
 from iterpref_core.models.inference.ends import CUT, FINISHED
 from iterpref_core.records import ConfigError, EndpointError, InputError, IterPrefError, read_prompt
 from tests.fake_models import stored
@@ -44,8 +44,7 @@ def test_a_chat_is_asked_with_everything_that_decides_the_answer_and_messages_as
 def test_a_raw_prompt_goes_to_completions_with_its_end_strings(ask):
     mock = Scripted(choice(text=""))
     backend = ask(mock)
-    ends = Sampling(0.5, 20, stops=("\n```\n", "</s>"))
-    assert asyncio.run(backend.answer(Request("<chat>", 3, raw=True), ends)).text == ""
+    assert one(backend, "<chat>", sampling=Sampling(0.5, 20, ("\n```\n", "</s>")), raw=True).text == ""
     (body,) = mock.bodies
     assert (body["prompt"], body["stop"]) == ("<chat>", ["\n```\n", "</s>"])
     assert "messages" not in body

@@ -97,7 +97,9 @@ def test_without_retry_after_pauses_grow_to_the_bound(clock, is_busy, longest):
         assert 0.75 * min(grown, longest) <= pause <= min(grown, longest) + 1e-9
 
 
-STATED = [
+@pytest.mark.parametrize(
+    ("retry_after_s", "headers", "text", "seconds"),
+    [
     (None, {}, "", 0),
     (0.2, {}, "", 0.2),
     (-3, {}, "", 0),
@@ -113,9 +115,7 @@ STATED = [
     (None, {}, '{"retryDelay": "36s"}', 36),
     (None, {"x-ratelimit-reset-tokens": "soon"}, "try again later: 3 of 3", 0),
 ]
-
-
-@pytest.mark.parametrize(("retry_after_s", "headers", "text", "seconds"), STATED)
+)
 def test_a_server_says_how_long_to_wait(clock, retry_after_s, headers, text, seconds):
     clock.now = SINCE_1970
     response = httpx2.Response(429, headers=headers, text=text)

@@ -92,10 +92,6 @@ def run(executor, code, stdin="3\n4\n", expected="7\n", commit=LATER_COMMIT):
     return executor.run_one(reading_program(code, stdin, expected, commit))
 
 
-def call(executor, code):
-    return executor.run_one(calling_program(code, "f", (3, 4), 7))
-
-
 def check(outcome, passes, code):
     assert outcome.verdict != "infra_error", outcome.feedback
     assert (outcome.verdict == "passed") == passes, f"{outcome.feedback}\n{code}"
@@ -110,7 +106,7 @@ def test_each_rule_of_scripts_alone_decides_as_in_the_runner(executor):
 
 def test_each_rule_of_functions_alone_decides_as_in_the_runner(executor):
     for code, passes in one_by_one(FUNCTION_PARTS, function):
-        check(call(executor, code), passes, code)
+        check(executor.run_one(calling_program(code, "f", (3, 4), 7)), passes, code)
 
 
 @given(st.tuples(*(st.sampled_from(list(of_one_kind.values())) for of_one_kind in SCRIPT_PARTS[LATER_COMMIT])))
