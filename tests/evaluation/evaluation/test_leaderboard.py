@@ -37,7 +37,7 @@ def test_a_table_has_every_model_and_every_k_and_compares_models_with_the_first(
     assert (best["model"], best["n"], best["pass_at_1"], best["compared"]) == ("big", "2", "1.0", "2")
     assert (best["difference"], best["p_value"], best["answers_cut"], best["cost_usd"]) == ("0.5", "1.0", "0", "0.5")
     assert (other["model"], other["pass_at_1"], other["difference"]) == ("half", "0.5", "")
-    assert (best["pass_at_2"], other["pass_at_2"]) == ("0.75", "")
+    assert (best["pass_at_2"], other["pass_at_2"], best["tokens_per_answer"]) == ("0.75", "", "40.0")
     table = (tmp_path / "board/leaderboard.md").read_text()
     cells = [[cell.strip() for cell in line.split("|")] for line in table.splitlines() if line[:1] == "|"]
     assert cells[2][1:5] == ["held-out", "big", "2", "100.0"]

@@ -127,8 +127,7 @@ def test_an_end_is_one_answers_state_and_the_others_are_scored(run):
 
 def test_five_failures_of_five_kinds_leave_fifteen_scores_and_are_asked_again(run):
     kinds = ["finish_reason stop"] * 20
-    for number, name in enumerate(FIVE):
-        kinds[4 * number] = name
+    kinds[::4] = FIVE
     mock = Ending(kinds)
     code, _, result = run(mock)
     check(kinds, result)

@@ -174,10 +174,6 @@ def test_the_table_has_every_score_and_comparison(rich_page):
     easy, compared = results["dpo", "livecodebench/easy"], summary["comparisons"]["dpo"]["base"]["livecodebench"]
     assert (easy["p_value"], float(results["dpo", "livecodebench"]["p_value"])) == ("", compared["p_value"])
     assert results["base", "heldout"]["p_value"] == ""
-    at_5 = summary["models"]["target-rpo"]["livecodebench"]["pass_at_5"]
-    assert float(results["target-rpo", "livecodebench"]["pass_at_5"]) == at_5
-    assert results["base", "heldout"]["pass_at_5"] == "", "a benchmark of one sample"
     heldout = results["dpo", "heldout"]
-    assert (heldout["tokens_per_answer"], heldout["answers_cut"], heldout["cost_usd"]) == ("40.0", "1", "0.25")
     kept = summary["comparisons"]["dpo"]["base"]["heldout"]["kept"]
     assert [float(heldout[name]) for name in ("kept", "kept_low", "kept_high")] == [kept["share"], *kept["ci95"]]

@@ -57,7 +57,7 @@ def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks():
 
 def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path):
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
-    one, other = (inference(base_url=f"https://{host}/v1", timeout_s=9) for host in ("a", "b"))
+    one, other = (inference(base_url=f"https://{host}/v1") for host in ("a", "b"))
     assert model_identity(tmp_path / "debugger", PromptFormat(), one) == model_identity(
         "big-model", PromptFormat(), other
     )

@@ -100,21 +100,21 @@ def test_without_retry_after_pauses_grow_to_the_bound(clock, is_busy, longest):
 @pytest.mark.parametrize(
     ("retry_after_s", "headers", "text", "seconds"),
     [
-    (None, {}, "", 0),
-    (0.2, {}, "", 0.2),
-    (-3, {}, "", 0),
-    (1010, {}, "", 1010),
-    (SINCE_1970 + 7, {}, "", 7),
-    (None, {"x-ratelimit-reset-requests": "0s", "x-ratelimit-reset-tokens": "1.7s"}, "", 1.7),
-    (None, {"x-ratelimit-reset-requests": "8m20s", "x-ratelimit-reset-tokens": "820ms"}, "", 0.82),
-    (None, {"ratelimit-reset": "7"}, "", 7),
-    (None, {"x-ratelimit-reset": f"{SINCE_1970 + 9:.0f}"}, "", 9),
-    (None, {"x-ratelimit-reset-tokens": "2m"}, "Limit 6000, Used 5034. Please try again in 1.4s. Need more?", 1.4),
-    (0, {}, "Please try again in 6m0s.", 360),
-    (None, {}, "Please retry after 2 seconds", 2),
-    (None, {}, '{"retryDelay": "36s"}', 36),
-    (None, {"x-ratelimit-reset-tokens": "soon"}, "try again later: 3 of 3", 0),
-]
+        (None, {}, "", 0),
+        (0.2, {}, "", 0.2),
+        (-3, {}, "", 0),
+        (1010, {}, "", 1010),
+        (SINCE_1970 + 7, {}, "", 7),
+        (None, {"x-ratelimit-reset-requests": "0s", "x-ratelimit-reset-tokens": "1.7s"}, "", 1.7),
+        (None, {"x-ratelimit-reset-requests": "8m20s", "x-ratelimit-reset-tokens": "820ms"}, "", 0.82),
+        (None, {"ratelimit-reset": "7"}, "", 7),
+        (None, {"x-ratelimit-reset": f"{SINCE_1970 + 9:.0f}"}, "", 9),
+        (None, {"x-ratelimit-reset-tokens": "2m"}, "Limit 6000, Used 5034. Please try again in 1.4s. Need more?", 1.4),
+        (0, {}, "Please try again in 6m0s.", 360),
+        (None, {}, "Please retry after 2 seconds", 2),
+        (None, {}, '{"retryDelay": "36s"}', 36),
+        (None, {"x-ratelimit-reset-tokens": "soon"}, "try again later: 3 of 3", 0),
+    ],
 )
 def test_a_server_says_how_long_to_wait(clock, retry_after_s, headers, text, seconds):
     clock.now = SINCE_1970

@@ -1,5 +1,6 @@
 """Checkpoints as hubs have them: each works, or there is one message that says what is wrong and what to do."""
 
+import hashlib
 import json
 import shutil
 from types import SimpleNamespace
@@ -16,7 +17,6 @@ from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_mode
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records import ModelError, PromptFormat
-from tests.models.inference.hub_cache import commit_of, keep_model
 
 WEIGHTS = "model.safetensors"
 
@@ -188,6 +188,22 @@ def test_a_head_that_is_the_embedding_is_not_missed(folder):
     says("config.json", tie_word_embeddings=True)(folder)
     model = load_model(check_checkpoint(folder))
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+def commit_of(folder):
+    """The commit that stands for a folder."""
+    return hashlib.sha1(str(folder).encode()).hexdigest()
+
+
+def keep_model(monkeypatch, cache, name, **folders):
+    """Keep folders in the hub's cache, each under its branch or tag, and have the hub's library ask the cache alone."""
+    kept = cache / f"models--{name.replace('/', '--')}"
+    for revision, folder in folders.items():
+        shutil.copytree(folder, kept / "snapshots" / commit_of(folder))
+        (kept / "refs").mkdir(exist_ok=True)
+        (kept / "refs" / revision).write_text(commit_of(folder))
+    for setting, value in (("HF_HUB_CACHE", str(cache)), ("HF_HUB_OFFLINE", True)):
+        monkeypatch.setattr(f"huggingface_hub.constants.{setting}", value)
 
 
 def test_a_hub_id_is_the_commit_of_its_revision(folder, word_model, tmp_path, monkeypatch):
