@@ -86,12 +86,11 @@ def test_what_a_local_model_reads_is_what_evalplus_hands_it(dataset, chat, monke
         official = utility.make_raw_chat_prompt(given, *prefixes, chat)
         assert evalplus().prompt(task, PromptMode(True, ChatTemplate(chat))).text == official
         assert official.endswith(f"{prefixes[1]}\n```python\n")
-    own, chat.chat_template = chat.chat_template, None
+    monkeypatch.setattr(chat, "chat_template", None)
     for task in tasks:
         given = task.prompt.strip() + "\n"
         prompt = evalplus().prompt(task, PromptMode(False, ChatTemplate(chat))).text
         assert ChatTemplate(chat).render_prompt(prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
-    chat.chat_template = own
 
 
 def official_prefixes(monkeypatch):

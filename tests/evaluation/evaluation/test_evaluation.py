@@ -153,9 +153,8 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench, cap
 def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench, caplog):
     class Cut(FakeModel):
         def complete(self, requests, sampling):
-            del sampling
-            texts = ["def f(x): return 2 * x" if request.prompt == DOUBLE else "def f(x): re" for request in requests]
-            return [Completion(text, 1, 9, CUT) for text in texts]
+            texts = {DOUBLE: "def f(x): return 2 * x", SQUARE: "def f(x): re"}
+            return [Completion(texts[request.prompt], 1, 9, CUT) for request in requests]
 
     bench.backend = Cut()
     bench.run("heldout")

@@ -26,8 +26,8 @@ def board(tmp_path, monkeypatch):
     return make
 
 
-def heldout(passed, data="heldout-1", **fields):
-    return {"heldout": benchmark(2, passed, data) | fields}
+def heldout(passed, **fields):
+    return {"heldout": benchmark(2, passed, "heldout-1") | fields}
 
 
 def test_a_table_has_every_model_and_every_k_and_compares_models_with_the_first(board, tmp_path):
@@ -75,7 +75,7 @@ def test_a_benchmark_that_one_model_lacks_is_named(board, tmp_path):
 
 def test_results_that_cannot_be_compared_are_refused(board, tmp_path):
     with pytest.raises(InputError, match="were measured on different data"):
-        board({"one": heldout(1), "two": heldout(1, data="heldout-2")})
+        board({"one": heldout(1), "two": {"heldout": benchmark(2, 1, "heldout-2")}})
     for other, message in (("one/results.json", "given twice"), ("absent", "absent")):
         with pytest.raises(InputError, match=message):
             make_leaderboard([tmp_path / "one", tmp_path / other], (), tmp_path / "board")

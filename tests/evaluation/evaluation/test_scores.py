@@ -30,8 +30,8 @@ class Letters(Benchmark[Problem]):
     """Four tasks, of which nothing is asked or run here."""
 
     def __init__(self):
-        tasks = [Problem(task_id=name, prompt="?", entry_point="f", tests=()) for name in "abcd"]
-        super().__init__("heldout", ("set", "abc"), {task.task_id: task for task in tasks}, EXECUTION)
+        tasks = {name: Problem(task_id=name, prompt="?", entry_point="f", tests=()) for name in "abcd"}
+        super().__init__("heldout", ("set", "abc"), tasks, EXECUTION)
 
     prompt = program = candidate = None
 

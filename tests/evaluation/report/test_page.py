@@ -99,10 +99,8 @@ def test_an_experiment_on_own_pairs_has_no_codeflow_and_is_about_the_first_bench
         record = json.loads(path.read_text())
         del record["benchmarks"]["heldout"]
         path.write_text(json.dumps(record))
-    for path in (experiment.files.problems, experiment.files.trajectories, experiment.files.dropped):
-        path.write_text("")
-    experiment.build(tmp_path / "again")
-    text = words((tmp_path / "again/index.html").read_text())
+    experiment.build(tmp_path)
+    text = words((tmp_path / "index.html").read_text())
     assert "Own pairs of mine: 80 taken, 4 left out: contaminated." in text
     assert "did not significantly change HumanEval pass@1" in text
     for absent in ("draft, execute, refine", "What the tests demand", "What became of the problems"):

@@ -34,7 +34,6 @@ REFUSALS = [
     *(BOTH := [(400, {"error": {"message": "E1007"}}), (400, {"error": {"message": "kaput: {}"}})]),
 ]
 """Refusals in words of no other server, the last with the name of the part."""
-CASES = [(part, *refusal) for part in ADAPTATIONS for refusal in (REFUSALS if part == "system" else BOTH)]
 CHANGED = {
     "temperature 0": {"temperature": 0.01},
     "fifth stop": {"stop": ["\ndef ", "\nprint(", "\nif __name__", "</s>"]},
@@ -49,7 +48,10 @@ def refusing(part, said=None, code=400):
     return Refusing(HAS.get(part, lambda body: part in body), said or {"error": {"message": "E1007"}}, code)
 
 
-@pytest.mark.parametrize(("part", "code", "said"), CASES)
+@pytest.mark.parametrize(
+    ("part", "code", "said"),
+    [(part, *refusal) for part in ADAPTATIONS for refusal in (REFUSALS if part == "system" else BOTH)],
+)
 def test_whatever_part_a_server_refuses_it_answers_within_six_calls(ask, part, code, said, tmp_path, caplog):
     named = "stream" if part == "whole reply" else part.split()[-1 if part == "fifth stop" else 0]
     mock = refusing(part, json.loads(json.dumps(said).replace("{}", named)), code)

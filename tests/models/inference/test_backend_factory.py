@@ -70,11 +70,8 @@ def test_a_served_model_has_a_name_and_no_weights(tmp_path, word_model):
     write_pointer(tmp_path / "local", ModelSource(str(word_model)))
     assert served_name(tmp_path / "served") == "big-model"
     assert served_name("org/big") == "org/big"
-    assert (is_served(tmp_path / "served"), is_served(tmp_path / "local"), is_served(word_model)) == (
-        True,
-        False,
-        False,
-    )
+    folders = (tmp_path / "served", tmp_path / "local", word_model)
+    assert [is_served(folder) for folder in folders] == [True, False, False]
     assert model_fingerprint(tmp_path / "served") != model_fingerprint(tmp_path / "local")
     with pytest.raises(ModelError, match=r"big-model.*at an endpoint"):
         locate_model(tmp_path / "served")

@@ -127,7 +127,7 @@ def test_a_reply_that_trickles_is_asked_for_again_when_its_time_is_over(ask):
 
 @pytest.mark.usefixtures("ask")
 def test_no_server_at_the_address_is_told():
-    with serve(MockEndpoint(echo, Behavior())) as url:
+    with serve(Scripted()) as url:
         pass
     with pytest.raises(EndpointError, match=r"some-model.*connection.*check server"):
         one(opened(url))

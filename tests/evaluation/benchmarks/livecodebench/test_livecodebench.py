@@ -89,7 +89,7 @@ def test_right_programs_alone_pass_on_both_kinds_of_tests(data, setting):
     assert entry["by_difficulty"]["medium"]["tasks"] == ["LiveCodeBench/half"]
 
 
-FAILING = read_table(r"""
+CASES = read_table(r"""
 sum | print('3 ')\nprint() | wrong_answer
 sum | a, b = map(int, input().split())\nprint(a, b) | wrong_answer
 sum |  | syntax_error
@@ -99,13 +99,11 @@ largest | class Solution:\n    def biggest(self, values):\n        return max(va
 largest | class Solution:\n    def largest(self, values):\n        return str(max(values)) | wrong_answer
 largest | class Solution:\n    def largest(self, values):\n        while True: pass | timeout
 pair | class Solution:\n    def pair(self, a, b):\n        return (x for x in (a, b)) | bad_return_type
+sum | if __name__ == '__main__':\n    print(sum(map(int, stdin.read().split()))) | passed
+sum | import sys\na, b = map(int, input().split())\nprint(f' {a + b}.0 ')\nsys.exit(3) | passed
+largest | def largest(values: List[int]) -> float:\n    return float(max(values)) | passed
+pair | @lru_cache(None)\ndef pair(*both):\n    return list(both) | passed
 """)
-PASSING = [
-    ("sum", "if __name__ == '__main__':\n    print(sum(map(int, stdin.read().split())))"),  # names are imported
-    ("sum", "import sys\na, b = map(int, input().split())\nprint(f' {a + b}.0 ')\nsys.exit(3)"),
-    ("largest", "def largest(values: List[int]) -> float:\n    return float(max(values))"),
-    ("pair", "@lru_cache(None)\ndef pair(*both):\n    return list(both)"),
-]
 
 
 @pytest.mark.usefixtures("data")
@@ -123,13 +121,12 @@ def test_the_runner_of_the_release_judges_and_is_named(execution, release, commi
 
 @pytest.mark.usefixtures("data")
 def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution):
-    cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     bench.execution = changed(bench.execution, cpu_s=0.4)
-    samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
+    samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in CASES]
     with bench.open_executor() as executor:
         found = Harness(bench, executor).run(samples)
-    assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
+    assert [(*case[:2], found[index].verdict) for index, case in enumerate(CASES)] == CASES
 
 
 def test_the_window_is_between_two_midnights_and_decides_the_hash(data):
