@@ -7,6 +7,7 @@ import pytest
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.records import InputError
 from tests.evaluation.evaluation.scoring import RecordedModel, asked, measuring
+from tests.texts import written
 
 RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
 ANSWERS = {task_id: f"Sure:\n```python\n{program}```\nDone." for task_id, program in RIGHT.items()}
@@ -16,10 +17,7 @@ pytestmark = pytest.mark.usefixtures("problems")
 
 
 def write(folder, solutions, field="solution"):
-    path = folder / "mine.jsonl"
-    rows = [{"task_id": task_id, field: text} for task_id, text in solutions.items()]
-    path.write_text("\n".join(map(json.dumps, rows)))
-    return path
+    return written(folder / "mine.jsonl", *({"task_id": name, field: text} for name, text in solutions.items()))
 
 
 def scored(path, setting, benchmark="heldout", **options):
@@ -46,8 +44,7 @@ def test_answers_are_said_and_read_where_that_is_asked_for(setting, tmp_path, ca
 
 def test_a_program_with_fences_in_a_string_is_no_answer(setting, tmp_path, caplog):
     program = 'def f(x):\n    """Double.\n\n    ```\n    f(1)\n    ```\n    """\n    return 2 * x\n'
-    path = write(tmp_path, {"h/double": program, "h/square": RIGHT["h/square"]})
-    assert scored(path, setting).pass_at_1 == 1
+    assert scored(write(tmp_path, RIGHT | {"h/double": program}), setting).pass_at_1 == 1
     assert "in a fence" not in caplog.text
 
 
@@ -68,18 +65,16 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, tmp_path,
 
 @pytest.mark.parametrize(("completions", "extract"), [(RIGHT, False), (ANSWERS, True)])
 def test_a_completion_of_prose_is_not_glued_to_it(setting, tmp_path, completions, *, extract):
-    path = write(tmp_path, completions, "completion")
-    assert scored(path, setting, extract=extract).pass_at_1 == 1
+    assert scored(write(tmp_path, completions, "completion"), setting, extract=extract).pass_at_1 == 1
 
 
 def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(evalplus_slice, setting, tmp_path):
     evalplus_slice("humaneval", "HumanEval/2")
-    path = tmp_path / "rows.jsonl"
     row = {"task_id": "HumanEval/2", "completion": "    return number % 1.0\n"}
-    path.write_text(json.dumps(row))
-    assert scored(path, setting, "humaneval").pass_at_1 == 1
-    path.write_text(json.dumps(row | {"solution": "def truncate_number(number):\n    return 1\n"}))
-    assert scored(path, setting, "humaneval").pass_at_1 == 0
+    wrong = {"solution": "def truncate_number(number):\n    return 1\n"}
+    for samples, score in ((row, 1), (row | wrong, 0)):
+        path = written(tmp_path / "rows.jsonl", samples)
+        assert scored(path, setting, "humaneval").pass_at_1 == score
 
 
 COMPLETIONS = {
@@ -106,8 +101,7 @@ COMPLETIONS = {
 
 def test_a_completion_goes_on_with_its_prompt_before_its_program_is_extracted(evalplus_slice, setting, tmp_path):
     evalplus_slice("humaneval", *COMPLETIONS)
-    path = write(tmp_path, COMPLETIONS, "completion")
-    assert scored(path, setting, "humaneval", extract=True).pass_at_1 == 1
+    assert scored(write(tmp_path, COMPLETIONS, "completion"), setting, "humaneval", extract=True).pass_at_1 == 1
 
 
 FUNCTIONS = {

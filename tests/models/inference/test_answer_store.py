@@ -1,7 +1,7 @@
 """Answers that are kept: asked for once, whatever happens afterwards; the server behind a model's name is known."""
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
@@ -106,7 +106,6 @@ def test_a_missing_answer_is_kept_with_its_end_and_its_cost_and_asked_for_again(
             store.put(key, Completion("x", 2, 3, end), "m", REQUEST)
         assert store.get(key) == Completion("x", 2, 3)
         assert store.spent().calls == 3
-    with sqlite3.connect(path) as data:
+    with closing(sqlite3.connect(path)) as data:
         ends = data.execute("SELECT ended FROM kept_answers ORDER BY rowid").fetchall()
-    data.close()
     assert ends == [("filtered: safety",), ("failed: 500 crashed",), ("finished",)]

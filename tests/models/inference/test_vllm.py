@@ -52,9 +52,8 @@ def _processes(notes):
 
 def _gone(processes, within_s=0.0):
     deadline = time.monotonic() + within_s
-    while alive := [process for process in processes if process.is_running() and process.status() != "zombie"]:
+    while any(process.is_running() and process.status() != "zombie" for process in processes):
         if time.monotonic() > deadline:
-            print("still there:", alive)
             return False
         time.sleep(0.1)
     return True

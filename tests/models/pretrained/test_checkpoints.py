@@ -110,9 +110,11 @@ def is_another(config, **sizes):
     return damage
 
 
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+    "{% for message in messages %}{{ message.content }} {% endfor %}"
+)
 SIZES = {"vocab_size": 4, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
-TURNS = "{% for message in messages %}{{ message.content }} {% endfor %}"
 
 KINDS = {
     "no head": (lacks("lm_head.weight"), r"lacks 1 .*\(lm_head\.weight\).* random .*tie_word_embeddings"),
@@ -170,7 +172,7 @@ def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind, folder):
         shards,
         pickles,
         brings_code(),
-        writes("chat_template.jinja", NO_SYSTEM + TURNS),
+        writes("chat_template.jinja", NO_SYSTEM),
     ],
     ids=["no generation config", "shards", "a pickle of weights", "code beside a known type", "no system turn"],
 )
