@@ -77,11 +77,6 @@ class Refusing(Scripted):
         return await super()._respond(request, body, digest)
 
 
-def piece(text, reason=None):
-    """Return a piece of a stream."""
-    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
-
-
 def choice(**content):
     """Return the reply with one choice."""
     return {"choices": [{"finish_reason": "stop"} | content]}

@@ -7,7 +7,7 @@ import pytest
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.faults import fault_of
 from iterpref_core.models.inference.replies import ReplyError, read_reply
-from tests.models.inference.endpoints import REPLIES, Scripted, choice, one, piece, reply
+from tests.models.inference.endpoints import REPLIES, Scripted, choice, one, reply
 
 ASKED = Request("abcdefg", 3)
 
@@ -58,7 +58,9 @@ def test_a_refusal_that_repeats_the_request_teaches_nothing(ask, case):
 
 
 def data(text, reason=None):
-    return f"data: {json.dumps(piece(text, reason))}"
+    """Return a piece of a stream."""
+    piece = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
+    return f"data: {json.dumps(piece)}"
 
 
 WHOLE = {"choices": [{"message": {"role": "assistant", "content": "x = 1"}, "finish_reason": "stop"}]}
