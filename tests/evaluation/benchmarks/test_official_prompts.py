@@ -73,29 +73,24 @@ def bigcodebench(split="complete"):
     return bench
 
 
-def evalplus_tasks(dataset):
-    if not os.environ.get(VARIABLES[dataset]):
-        pytest.skip(f"set {VARIABLES[dataset]} to compare the prompts of all its tasks")
-    return list(read_tasks(PUBLISHED[dataset], EvalPlusTask)[1].values())
-
-
 @pytest.mark.parametrize("dataset", ["humaneval", "mbpp"])
 def test_what_a_local_model_reads_is_what_evalplus_hands_it(dataset, chat, monkeypatch):
     from evalplus.provider import utility
 
-    tasks = evalplus_tasks(dataset)
+    if not os.environ.get(VARIABLES[dataset]):
+        pytest.skip(f"set {VARIABLES[dataset]} to compare the prompts of all its tasks")
+    tasks = list(read_tasks(PUBLISHED[dataset], EvalPlusTask)[1].values())
     prefixes = official_prefixes(monkeypatch)
     for task in tasks:
         given = task.prompt.strip() + "\n"  # as evalplus.codegen.codegen hands it to a provider
         official = utility.make_raw_chat_prompt(given, *prefixes, chat)
         assert evalplus().prompt(task, PromptMode(True, ChatTemplate(chat))).text == official
         assert official.endswith(f"{prefixes[1]}\n```python\n")
-    own, chat.chat_template = chat.chat_template, None
+    monkeypatch.setattr(chat, "chat_template", None)
     for task in tasks:
         given = task.prompt.strip() + "\n"
         prompt = evalplus().prompt(task, PromptMode(False, ChatTemplate(chat))).text
         assert ChatTemplate(chat).render_prompt(prompt) == utility.make_raw_chat_prompt(given, *prefixes, chat) == given
-    chat.chat_template = own
 
 
 def official_prefixes(monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.records import IoTest, LiveCodeBenchParams, Problem
 from iterpref_core.storage.jsonl import write_jsonl
+from tests.command_line import calling
 from tests.settings import PARAMS, changed
 from tests.shared_workers import shared_workers
 
@@ -28,6 +29,16 @@ def setting(execution, tmp_path):
     evaluation = changed(PARAMS.evaluation, livecodebench=window)
     params = changed(PARAMS, evaluation=evaluation, execution=execution)
     return EvaluationSetting(params, tmp_path / "problems.jsonl", tmp_path / "cache")
+
+
+@pytest.fixture
+def iterpref(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process, in a folder of the test's own; returns (exit code, stdout, stderr)."""
+    from iterpref_core.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
+    return calling(main, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -53,13 +64,9 @@ def evalplus_slice(tmp_path, monkeypatch):
 @pytest.fixture
 def problems(tmp_path):
     """Two held-out problems, one of them with a hidden test, and one of another split."""
-    rows = []
-    for task_id, split, factor in (
-        ("h/double", "heldout", "2"),
-        ("h/square", "heldout", "x"),
-        ("v/double", "validation", "2"),
-    ):
-        problem = Problem(
+    kinds = ("h/double", "heldout", "2"), ("h/square", "heldout", "x"), ("v/double", "validation", "2")
+    rows = [
+        Problem(
             task_id=task_id,
             prompt=f"Write f that will {task_id[2:]} x ({split}).",
             entry_point="f",
@@ -68,6 +75,7 @@ def problems(tmp_path):
             reference=f"def f(x):\n    return {factor} * x\n",
             split=split,
         )
-        rows.append(problem)
-    write_jsonl(tmp_path / "problems.jsonl", rows)
-    return tmp_path / "problems.jsonl"
+        for task_id, split, factor in kinds
+    ]
+    write_jsonl(path := tmp_path / "problems.jsonl", rows)
+    return path

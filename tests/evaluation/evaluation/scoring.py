@@ -1,17 +1,22 @@
-"""Scores of programs that a test writes, without a model and without a file."""
+"""Scores of programs that a test writes, without a file, and of models that answer what a test tells them to."""
 
 from dataclasses import replace
 
+from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.harness import open_harness
 from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.evaluation.evaluation.answer_reading import FoundPrograms, read_programs
+from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.evaluation.evaluation.scores import summarize
+from iterpref_core.models.inference.backend import Completion
+from tests.fake_models import FakeModel, stored
+from tests.settings import PARAMS, changed
 
 
 def measuring(setting, *benchmarks, **values):
     """The setting for these benchmarks, with other values in its section `evaluation`."""
-    evaluation = setting.params.evaluation.model_copy(update={"benchmarks": benchmarks, **values})
-    return replace(setting, params=setting.params.model_copy(update={"evaluation": evaluation}))
+    evaluation = changed(setting.params.evaluation, benchmarks=benchmarks, **values)
+    return replace(setting, params=changed(setting.params, evaluation=evaluation))
 
 
 def score(benchmark, samples, cache):
@@ -23,14 +28,25 @@ def score(benchmark, samples, cache):
         return summarize(harness, found, harness.run(found.samples)).to_json()
 
 
-def ask(benchmark, sampler, cache):
-    """The result of a model on a benchmark, and the programs behind it."""
-    with open_harness(benchmark, cache) as harness:
-        found = read_programs(benchmark, sampler.answer(benchmark))
-        return summarize(harness, found, harness.run(found.samples, found.truncated)), found.samples
+class RecordedModel(FakeModel):
+    """Answers a request with the text that `answer` returns."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def complete(self, requests, sampling):
+        return [Completion(self._answer(request), 1, 1) for request in requests]
 
 
-def asked(name, sampler, setting):
+CHAT = PromptMode(instruct=True)
+"""How a chat model behind an endpoint is asked."""
+
+
+def asked(name, model, setting, mode=CHAT):
     """The result of a model on a benchmark, as it stands in results.json."""
-    result, _ = ask(open_benchmark(name, setting), sampler, setting.cache)
-    return result.to_json()
+    benchmark = open_benchmark(name, setting)
+    sampling = changed(PARAMS.evaluation, samples=1, max_new_tokens=9, seed=0)
+    answers = Sampler(stored(model, "m", None), sampling, mode).answer(benchmark)
+    with open_harness(benchmark, setting.cache) as harness:
+        found = read_programs(benchmark, answers)
+        return summarize(harness, found, harness.run(found.samples, found.truncated)).to_json()

@@ -6,23 +6,19 @@ from math import comb
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
-from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.evaluation.evaluation.model_evaluation import ask_benchmarks, evaluate_model
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
-from iterpref_core.evaluation.statistics.pass_at_k import share_interval
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, ignore
 from iterpref_core.models.inference.ends import CUT
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
 from iterpref_core.records import BudgetError, BudgetParams, DataUnavailableError, EvaluationParams
-from tests.evaluation.evaluation.recorded_model import kept
-from tests.evaluation.evaluation.scoring import measuring
+from tests.evaluation.evaluation.scoring import CHAT, measuring
 from tests.fake_models import FakeModel, ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
-from tests.settings import section
+from tests.settings import changed, section
 
 PARAMS = section(EvaluationParams, seed=1, benchmarks=("heldout",), samples=1, temperature=None, max_new_tokens=9)
 DOUBLE = "Write f that will double x (heldout)."
@@ -38,16 +34,15 @@ class Bench:
         self.folder = folder
         self.backend = ReplayModel(ANSWERS)
 
-    def run(self, benchmarks, out="out", samples=1, *, fresh=False):
+    def run(self, *benchmarks, out="out", samples=1, fresh=False):
         answers = AnswerStore(self.folder / "answers.sqlite", "evaluate model")
         model = StoredModel(lambda: self.backend, "model", answers, in_process=True)
-        params = PARAMS.model_copy(update={"samples": samples})
-        sampler = Sampler(model, params, PromptMode(instruct=True), fresh=fresh)
-        setting = measuring(self.setting, *benchmarks)
-        return ask_benchmarks(sampler, setting, ResultsFolder(self.folder / out, "base")).metrics()
+        sampler = Sampler(model, changed(PARAMS, samples=samples), CHAT, fresh=fresh)
+        folder = ResultsFolder(self.folder / out, "base")
+        return ask_benchmarks(sampler, measuring(self.setting, *benchmarks), folder).metrics()
 
-    def results(self, out="out"):
-        return json.loads((self.folder / out / "results.json").read_text())["benchmarks"]
+    def results(self):
+        return json.loads((self.folder / "out/results.json").read_text())["benchmarks"]
 
 
 @pytest.fixture
@@ -56,35 +51,27 @@ def bench(problems, setting, tmp_path):
     return Bench(setting, tmp_path)
 
 
-@pytest.fixture
-def no_evalplus(monkeypatch, tmp_path):
-    for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
-        monkeypatch.setenv(variable, str(tmp_path / "absent.jsonl"))
-
-
 def test_heldout_runs_visible_and_hidden_tests_of_its_split_alone(bench):
-    metrics = bench.run(("heldout",))
+    metrics = bench.run("heldout")
     entry = bench.results()["heldout"]
     assert metrics["heldout/pass_at_1"] == entry["pass_at_1"] == 0.5
-    assert metrics["heldout/n"] == 2
     assert entry["passed"] == ["h/double"]
     assert entry["errors"] == {"wrong_answer": 1}  # passes its visible test, 2 + 2 = 2 * 2, and fails the hidden one
     assert entry["ground_truth"] == {"n": 2, "passed": 2, "failed": []}
     assert entry["sampling"] == {"temperature": 0.0, "max_new_tokens": 9, "seed": 1, "samples": 1}
-    samples = (bench.folder / "out" / "samples" / "heldout.jsonl").read_text().splitlines()
-    assert json.loads(samples[0]) == {"task_id": "h/double", "solution": "def f(x):\n    return x + x\n"}
 
 
-@pytest.mark.usefixtures("no_evalplus")
-def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench):
-    metrics = bench.run(("heldout", "humaneval", "humaneval+", "mbpp"))
+def test_data_that_cannot_be_had_is_named_and_fails_nothing_else(bench, monkeypatch):
+    for variable in ("HUMANEVAL_OVERRIDE_PATH", "MBPP_OVERRIDE_PATH"):
+        monkeypatch.setenv(variable, "absent.jsonl")
+    metrics = bench.run("heldout", "humaneval", "humaneval+", "mbpp")
     results = bench.results()
     assert [name for name, result in results.items() if result["available"]] == ["heldout"]
     assert "HUMANEVAL_OVERRIDE_PATH" in results["humaneval+"]["reason"]
     assert "MBPP_OVERRIDE_PATH" in results["mbpp"]["reason"]
     assert {name.split("/")[0] for name in metrics} == {"heldout"}
     with pytest.raises(DataUnavailableError, match="HUMANEVAL_OVERRIDE_PATH"):
-        bench.run(("humaneval",), "nothing")
+        bench.run("humaneval", out="nothing")
     assert not (bench.folder / "nothing").exists()
 
 
@@ -94,8 +81,8 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
 
     def evaluate(calls):
         budget = section(BudgetParams, calls=calls, tokens=None, dollars=None)
-        own = {"evaluation": PARAMS, "inference": inference_at(url), "budget": budget}
-        setting = replace(bench.setting, params=bench.setting.params.model_copy(update=own))
+        params = changed(bench.setting.params, evaluation=PARAMS, inference=inference_at(url), budget=budget)
+        setting = replace(bench.setting, params=params)
         paths = bench.folder / "debugger", setting, bench.folder / "out", bench.folder / "answers.sqlite"
         return evaluate_model("debugger", *paths).metrics()
 
@@ -132,23 +119,23 @@ class Fading(FakeModel):
 def test_a_killed_evaluation_asks_for_the_samples_that_it_lacks(bench):
     first = bench.backend = Fading(7)
     with pytest.raises(KeyboardInterrupt):
-        bench.run(("heldout",), samples=6)
+        bench.run("heldout", samples=6)
     assert not (bench.folder / "out").exists()
     second = bench.backend = Fading(100)
-    bench.run(("heldout",), samples=6)
+    bench.run("heldout", samples=6)
     assert len(first.seeds) == 7
     assert second.left == 100 - 5, "5 of 2 * 6 samples were left"
     assert not first.seeds & second.seeds, "every sample has a seed of its own"
     uninterrupted = Bench(bench.setting, bench.folder / "other")
     uninterrupted.backend = Fading(12)
-    uninterrupted.run(("heldout",), samples=6)
+    uninterrupted.run("heldout", samples=6)
     assert (bench.folder / "out/results.json").read_bytes() == (bench.folder / "other/out/results.json").read_bytes()
 
 
 def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench, caplog):
     bench.setting = measuring(bench.setting, k=(1, 5, 10))
     bench.backend = Fading(100)
-    metrics = bench.run(("heldout",), samples=6)
+    metrics = bench.run("heldout", samples=6)
     lines = [json.loads(line) for line in (bench.folder / "out/samples/heldout.jsonl").read_text().splitlines()]
     assert [line["task_id"] for line in lines] == ["h/double"] * 6 + ["h/square"] * 6
     right = sum("return 2 * x" in line["solution"] for line in lines[:6])
@@ -157,8 +144,6 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench, cap
     assert entry["pass_at_1"] == pytest.approx(right / 6 / 2)
     at_5 = (1 - comb(6 - right, 5) / comb(6, 5)) / 2
     assert metrics["heldout/pass_at_5"] == entry["pass_at_5"] == pytest.approx(at_5)
-    assert entry["ci95"] == pytest.approx(share_interval([right / 6, 0]))
-    assert entry["sampling"] == {"temperature": 0.2, "max_new_tokens": 9, "seed": 1, "samples": 6}
     assert {name for name in metrics if "pass_at" in name} == {"heldout/pass_at_1", "heldout/pass_at_5"}
     assert "heldout: no pass@10: no task has 10 judged samples (evaluation.samples)" in caplog.text
     assert "no pass@5" not in caplog.text
@@ -167,12 +152,11 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench, cap
 def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench, caplog):
     class Cut(FakeModel):
         def complete(self, requests, sampling):
-            del sampling
-            texts = ["def f(x): return 2 * x" if request.prompt == DOUBLE else "def f(x): re" for request in requests]
-            return [Completion(text, 1, 9, CUT) for text in texts]
+            texts = {DOUBLE: "def f(x): return 2 * x", SQUARE: "def f(x): re"}
+            return [Completion(texts[request.prompt], 1, 9, CUT) for request in requests]
 
     bench.backend = Cut()
-    bench.run(("heldout",))
+    bench.run("heldout")
     entry = bench.results()["heldout"]
     assert entry["verdicts"] == {"h/double": ["passed"], "h/square": ["truncated"]}
     assert (entry["errors"], entry["truncated"]) == ({"truncated": 1}, 2)
@@ -181,25 +165,20 @@ def test_an_answer_that_was_cut_and_does_not_pass_is_truncated(bench, caplog):
 
 def test_answers_that_were_kept_are_said_and_asked_for_again_where_that_is_wanted(bench, caplog):
     """Two models behind one served name are one to the store."""
-    assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert bench.run("heldout")["heldout/pass_at_1"] == 0.5
     assert "kept" not in caplog.text
     bench.backend = ReplayModel({DOUBLE: ["def f(x): return 2 * x"], SQUARE: ["def f(x): return x * x"]})
-    assert bench.run(("heldout",))["heldout/pass_at_1"] == 0.5
+    assert bench.run("heldout")["heldout/pass_at_1"] == 0.5
     assert "heldout: 2 of 2 answers were kept from earlier; --fresh asks again" in caplog.text
     caplog.clear()
-    assert bench.run(("heldout",), fresh=True)["heldout/pass_at_1"] == 1.0
+    assert bench.run("heldout", fresh=True)["heldout/pass_at_1"] == 1.0
     assert "kept" not in caplog.text
-    assert bench.run(("heldout",))["heldout/pass_at_1"] == 1.0
+    assert bench.run("heldout")["heldout/pass_at_1"] == 1.0
     with AnswerStore(bench.folder / "answers.sqlite", "evaluate model") as store:
         assert store.spent().calls == 4, "what was paid for stays counted"
 
 
 def test_a_fresh_run_asks_once_for_what_two_benchmarks_ask(bench):
-    bench.run(("heldout",))
-    model = ReplayModel(ANSWERS)
-    bench.backend = model
-    asked = kept(model, bench.folder / "answers.sqlite", "model")
-    sampler = Sampler(asked, PARAMS, PromptMode(instruct=True), fresh=True)
-    benchmark = open_benchmark("heldout", bench.setting)
-    assert sampler.answer(benchmark) == sampler.answer(benchmark)
-    assert len(model.requests) == 2
+    bench.run("heldout")
+    bench.run("heldout", "heldout", fresh=True)
+    assert len(bench.backend.requests) == 2 + 2

@@ -6,25 +6,18 @@ import pytest
 
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.records import InputError
-from tests.evaluation.evaluation.recorded_model import RecordedModel, sampler_of
-from tests.evaluation.evaluation.scoring import asked, measuring
+from tests.evaluation.evaluation.scoring import RecordedModel, asked, measuring
+from tests.texts import written
 
 RIGHT = {"h/double": "def f(x):\n    return 2 * x\n", "h/square": "def f(x):\n    return x * x\n"}
 ANSWERS = {task_id: f"Sure:\n```python\n{program}```\nDone." for task_id, program in RIGHT.items()}
 
 
-@pytest.fixture
-def samples(tmp_path, problems):
-    """Right programs within answers."""
-    assert problems.exists()
-    return write(tmp_path, ANSWERS)
+pytestmark = pytest.mark.usefixtures("problems")
 
 
 def write(folder, solutions, field="solution"):
-    path = folder / "mine.jsonl"
-    rows = [{"task_id": task_id, field: text} for task_id, text in solutions.items()]
-    path.write_text("\n".join(map(json.dumps, rows)))
-    return path
+    return written(folder / "mine.jsonl", *({"task_id": name, field: text} for name, text in solutions.items()))
 
 
 def scored(path, setting, benchmark="heldout", **options):
@@ -33,12 +26,11 @@ def scored(path, setting, benchmark="heldout", **options):
 
 
 def results(out):
-    found = json.loads((out / "results.json").read_text())
-    return found["benchmarks"]
+    return json.loads((out / "results.json").read_text())["benchmarks"]
 
 
-def test_answers_are_said_and_read_where_that_is_asked_for(samples, setting, tmp_path, caplog):
-    out = tmp_path / "out"
+def test_answers_are_said_and_read_where_that_is_asked_for(setting, tmp_path, caplog):
+    samples, out = write(tmp_path, ANSWERS), tmp_path / "out"
     assert scored(samples, setting).pass_at_1 == 0
     assert "mine.jsonl: 2 of 2 samples of heldout are answers with a program in a fence" in caplog.text
     caplog.clear()
@@ -50,14 +42,13 @@ def test_answers_are_said_and_read_where_that_is_asked_for(samples, setting, tmp
     assert json.loads(written[0]) == {"task_id": "h/double", "solution": RIGHT["h/double"]}
 
 
-def test_a_program_with_fences_in_a_string_is_no_answer(setting, problems, tmp_path, caplog):
+def test_a_program_with_fences_in_a_string_is_no_answer(setting, tmp_path, caplog):
     program = 'def f(x):\n    """Double.\n\n    ```\n    f(1)\n    ```\n    """\n    return 2 * x\n'
-    path = write(tmp_path, {"h/double": program, "h/square": RIGHT["h/square"]})
-    assert scored(path, setting).pass_at_1 == 1
+    assert scored(write(tmp_path, RIGHT | {"h/double": program}), setting).pass_at_1 == 1
     assert "in a fence" not in caplog.text
 
 
-def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, problems, tmp_path, caplog):
+def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, tmp_path, caplog):
     path = write(tmp_path, {"h/double": RIGHT["h/double"], "other": "pass"})
     with pytest.raises(InputError, match="no sample for 1 of 2 tasks of heldout, such as h/square"):
         scored(path, setting)
@@ -73,19 +64,17 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, problems,
 
 
 @pytest.mark.parametrize(("completions", "extract"), [(RIGHT, False), (ANSWERS, True)])
-def test_a_completion_of_prose_is_not_glued_to_it(setting, problems, tmp_path, completions, *, extract):
-    path = write(tmp_path, completions, "completion")
-    assert scored(path, setting, extract=extract).pass_at_1 == 1
+def test_a_completion_of_prose_is_not_glued_to_it(setting, tmp_path, completions, *, extract):
+    assert scored(write(tmp_path, completions, "completion"), setting, extract=extract).pass_at_1 == 1
 
 
 def test_a_completion_goes_on_with_a_prompt_of_evalplus_and_a_solution_wins(evalplus_slice, setting, tmp_path):
     evalplus_slice("humaneval", "HumanEval/2")
-    path = tmp_path / "rows.jsonl"
     row = {"task_id": "HumanEval/2", "completion": "    return number % 1.0\n"}
-    path.write_text(json.dumps(row))
-    assert scored(path, setting, "humaneval").pass_at_1 == 1
-    path.write_text(json.dumps(row | {"solution": "def truncate_number(number):\n    return 1\n"}))
-    assert scored(path, setting, "humaneval").pass_at_1 == 0
+    wrong = {"solution": "def truncate_number(number):\n    return 1\n"}
+    for samples, score in ((row, 1), (row | wrong, 0)):
+        path = written(tmp_path / "rows.jsonl", samples)
+        assert scored(path, setting, "humaneval").pass_at_1 == score
 
 
 COMPLETIONS = {
@@ -112,8 +101,7 @@ COMPLETIONS = {
 
 def test_a_completion_goes_on_with_its_prompt_before_its_program_is_extracted(evalplus_slice, setting, tmp_path):
     evalplus_slice("humaneval", *COMPLETIONS)
-    path = write(tmp_path, COMPLETIONS, "completion")
-    assert scored(path, setting, "humaneval", extract=True).pass_at_1 == 1
+    assert scored(write(tmp_path, COMPLETIONS, "completion"), setting, "humaneval", extract=True).pass_at_1 == 1
 
 
 FUNCTIONS = {
@@ -135,5 +123,5 @@ def test_answers_have_one_score_whether_a_model_gives_them_or_a_file(evalplus_sl
     def answer(request):
         return next(text for name, text in answers.items() if FUNCTIONS[name].split("(")[0] in str(request.prompt))
 
-    result = asked("humaneval", sampler_of(RecordedModel(answer), tmp_path, instruct=True), setting)
+    result = asked("humaneval", RecordedModel(answer), setting)
     assert result["verdicts"] == results(tmp_path / "out")["humaneval"]["verdicts"]

@@ -11,7 +11,6 @@ from tests.evaluation.report.conftest import benchmark
 MODEL = {"model": "mine", "weights": "abc"}
 HALF, ONE = (Measured(**benchmark(2, passed, "set") | {"limits": {"cpu_s": None}}) for passed in (1, 2))
 ABSENT = Unavailable(available=False, reason="no data")
-SAMPLES = [Sample(task_id="t", solution="x = 1")]
 
 
 def write(out, model, benchmarks):
@@ -20,8 +19,8 @@ def write(out, model, benchmarks):
         with folder.entry(name):
             if result is ABSENT:
                 raise DataUnavailableError(ABSENT.reason)
-            folder.write(name, result, SAMPLES)
-    return folder.of_this_run()
+            folder.write(name, result, [Sample(task_id="t", solution="x = 1")])
+    folder.of_this_run()
 
 
 def as_json(**results):
@@ -32,17 +31,12 @@ def read(out):
     return json.loads((out / "results.json").read_text())
 
 
-def test_the_results_of_other_benchmarks_stay(tmp_path):
-    write(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF})
-    write(tmp_path, MODEL, {"humaneval": HALF, "mbpp": ONE})
-    assert read(tmp_path) == MODEL | {"benchmarks": as_json(heldout=HALF, humaneval=HALF, mbpp=ONE)}
-    assert {path.stem for path in (tmp_path / "samples").iterdir()} == {"heldout", "humaneval", "mbpp"}
-
-
-def test_what_was_measured_is_not_replaced_by_what_cannot_be_had_now(tmp_path):
-    write(tmp_path, MODEL, {"mbpp": HALF, "mbpp+": ABSENT})
-    write(tmp_path, MODEL, {"heldout": ONE, "mbpp": ABSENT, "mbpp+": ABSENT})
-    assert read(tmp_path)["benchmarks"] == as_json(heldout=ONE, mbpp=HALF) | {"mbpp+": ABSENT.to_json()}
+def test_results_of_other_benchmarks_stay_and_what_cannot_be_had_now_replaces_none(tmp_path):
+    write(tmp_path, MODEL, {"heldout": HALF, "mbpp": HALF, "livecodebench": HALF, "mbpp+": ABSENT})
+    write(tmp_path, MODEL, {"humaneval": HALF, "mbpp": ONE, "livecodebench": ABSENT, "mbpp+": ABSENT})
+    measured = as_json(heldout=HALF, humaneval=HALF, mbpp=ONE, livecodebench=HALF)
+    assert read(tmp_path) == MODEL | {"benchmarks": measured | {"mbpp+": ABSENT.to_json()}}
+    assert {path.stem for path in (tmp_path / "samples").iterdir()} == measured.keys()
 
 
 @pytest.mark.parametrize("other", [{"model": "other", "weights": "abc"}, {"model": "mine", "weights": "x"}])

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.evaluation.scoring.from_python import evaluate
-from tests.command_line import calling
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
+from tests.models.inference.endpoints import Refusing, Scripted, choice
 from tests.settings import ROOT
+
+pytestmark = pytest.mark.usefixtures("problems")
 
 
 def answer(prompt, seed):
@@ -17,45 +19,16 @@ def answer(prompt, seed):
     return f"```python\ndef f(x):\n    return {'2 * x' if 'double' in prompt else 'x * x'}\n```\n"
 
 
-class Refusing(MockEndpoint):
-    """Refuses the calls in whose body a text stands, and counts them."""
-
-    calls = 0
-
-    def __init__(self, text="", message="the account is on hold", status=400):
-        super().__init__(answer, Behavior())
-        self._text, self._message, self._status = text, message, status
-
-    async def _respond(self, request, body, digest):
-        from aiohttp import web
-
-        if self._text in body.decode():
-            self.calls += 1
-            return web.json_response({"error": {"message": self._message}}, status=self._status)
-        return await super()._respond(request, body, digest)
+def refusing(text="", answer=answer, message="the account is on hold"):
+    """A server that refuses the calls in whose body a text stands."""
+    mock = Refusing(lambda body: text in json.dumps(body), {"error": {"message": message}})
+    mock._answer = answer
+    return mock
 
 
-class Recording(MockEndpoint):
-    """Keeps the bodies of calls."""
-
-    def __init__(self, text):
-        super().__init__(lambda *_: text, Behavior())
-        self.bodies = []
-
-    def _completion(self, asked):
-        self.bodies.append(asked)
-        choice = {"text": self._answer("", 0), "finish_reason": "length"}
-        return json.dumps({"choices": [choice]}).encode()
-
-
-@pytest.fixture
-def iterpref(monkeypatch, capsys, problems):
-    """Run the command line in this process next to the problems; returns (exit code, stdout, stderr)."""
-    from iterpref_core.cli import main
-
-    monkeypatch.chdir(problems.parent)
-    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
-    return calling(main, monkeypatch, capsys)
+def cut_at(text):
+    """A server that answers each of two prompts with a text, at which its limit cuts the answer."""
+    return Scripted(*[choice(text=text, finish_reason="length")] * 2)
 
 
 EVALUATE = ("evaluate", "--model", "big-model", "--benchmark", "heldout", "--problems", "problems.jsonl", "--out", "o")
@@ -81,10 +54,7 @@ def evaluate_served(iterpref):
     return run
 
 
-NAMES_OF_FILES = ("smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gguf")
-
-
-@pytest.mark.parametrize("name", NAMES_OF_FILES)
+@pytest.mark.parametrize("name", ["smollm2", "coder-7b-q4_k_m.gguf", "/models/coder-7b-q4_k_m.gguf"])
 def test_a_served_name_may_look_like_a_file_and_without_an_endpoint_the_message_says_how_to_name_one(iterpref, name):
     asked = ("evaluate", "--model", name, *EVALUATE[3:])
     with serve(MockEndpoint(answer, Behavior())) as url:
@@ -114,14 +84,9 @@ def test_a_served_model_may_have_the_name_of_a_folder_here(iterpref):
     assert mock.asked.total() == 2
 
 
-def debug_at(iterpref, problems, url, *options, model="m"):
-    problems.write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
-    return iterpref("debug", "--debugger", model, "--problems", problems, "--out", "t.jsonl", *SERVED, url, *options)
-
-
 @pytest.mark.parametrize("refused", ["heldout", "validation"])
 def test_a_benchmark_whose_prompts_are_all_refused_takes_no_other_ones_results_along(iterpref, refused):
-    with serve(Refusing(f"({refused})")) as url:
+    with serve(refusing(f"({refused})")) as url:
         code, _, err = iterpref(*EVALUATE, "--benchmark", "validation", *SERVED, url)
     assert (code, f"{refused}: none of" in err) == (2, True)
     (other,) = {"heldout", "validation"} - {refused}
@@ -134,18 +99,19 @@ def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benc
     row = json.loads(problems.read_text().splitlines()[0])
     rows = [row | {"task_id": f"h/{number}", "prompt": f"Double x, {number} times."} for number in range(30)]
     problems.write_text(problems.read_text() + "\n".join(map(json.dumps, rows)))
-    mock = Refusing()
+    mock = refusing()
     with serve(mock) as url:
         options = ["--benchmark", "validation", *SERVED, url, "--set", "inference.concurrency=1"]
         code, _, err = iterpref(*EVALUATE, *options)
     assert (code, "the account is on hold" in err, "Traceback" in err) == (2, True, False)
     # Of 32 held-out prompts 20 are asked, of the validation split one: three in six forms, and the others once more.
-    assert mock.calls == 3 * 6 + 2 * (17 + 1)
+    assert mock.refusals == 3 * 6 + 2 * (17 + 1)
     assert results() == {}
 
 
 def test_a_model_that_drafts_may_be_at_the_endpoint_too(iterpref, problems):
     asked = []
+    problems.write_text(problems.read_text().replace('"heldout"', '"codeflow"'))
 
     class Named(MockEndpoint):
         def _completion(self, body):
@@ -155,7 +121,8 @@ def test_a_model_that_drafts_may_be_at_the_endpoint_too(iterpref, problems):
             return super()._completion(body)
 
     with serve(Named(answer, Behavior())) as url:
-        code, out, err = debug_at(iterpref, problems, url, "--draft-model", "small", "--json", model="large")
+        models = ["--debugger", "large", "--draft-model", "small"]
+        code, out, err = iterpref("debug", *models, *EVALUATE[5:7], "--out", "t.jsonl", *SERVED, url, "--json")
     assert code == 0, err
     assert json.loads(out)["solved"] == 2
     assert (asked.count("small"), asked.count("large")) == (2, 2)
@@ -179,7 +146,7 @@ COMPLETIONS = ("--set", "inference.api=completions")
 
 def test_a_base_model_is_sent_its_end_strings_and_a_whole_program_is_not_truncated(evalplus_slice, evaluate_served):
     evalplus_slice("humaneval", "HumanEval/53")
-    mock = Recording("    return x - y\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n")
+    mock = cut_at("    return x - y\n\n\ndef next_task(x):\n    pass\n\nassert x == (\n")
     entry = evaluate_served(mock, *COMPLETIONS, benchmark="humaneval")
     (body,) = mock.bodies
     assert {"\ndef ", "\nclass ", "\nassert "} <= set(body["stop"])
@@ -188,11 +155,11 @@ def test_a_base_model_is_sent_its_end_strings_and_a_whole_program_is_not_truncat
 
 def test_a_base_model_that_goes_on_behind_its_program_has_a_whole_one(evaluate_served):
     """The limit cuts what it writes behind the program of a held-out problem; a program that is cut is `truncated`."""
-    whole = Recording("def f(x):\n    return 3 * x\n\n\nThe next task is to triple\n\ndef g(x)")
+    whole = cut_at("def f(x):\n    return 3 * x\n\n\nThe next task is to triple\n\ndef g(x)")
     entry = evaluate_served(whole, *COMPLETIONS)
     assert (entry["errors"], entry["truncated"]) == ({"wrong_answer": 2}, 0)
     assert {tuple(body["stop"]) for body in whole.bodies} == {("<|endoftext|>", "\nif __name__")}
-    entry = evaluate_served(Recording("def f(x):\n    y = 3 * x\n    return (y +"), *COMPLETIONS, "--fresh")
+    entry = evaluate_served(cut_at("def f(x):\n    y = 3 * x\n    return (y +"), *COMPLETIONS, "--fresh")
     assert (entry["errors"], entry["truncated"]) == ({"truncated": 2}, 2)
 
 
@@ -210,8 +177,7 @@ def test_results_have_the_tokens_of_the_answers_and_their_price_where_it_is_know
 
 def test_parameters_of_requests_and_what_was_refused_are_in_the_results(evalplus_slice, evaluate_served):
     evalplus_slice("humaneval", "HumanEval/53")
-    mock = Refusing('"system"', "System role not supported")
-    mock._answer = lambda *_: "def add(x, y):\n    return x + y\n"
+    mock = refusing('"system"', lambda *_: "def add(x, y):\n    return x + y\n", "System role not supported")
     entry = evaluate_served(mock, "--set", "inference.top_p=0.9", benchmark="humaneval")
     assert (entry["pass_at_1"], entry["sampling"]["request"]) == (1, {"top_p": 0.9})
     assert entry["sampling"]["protocol"] == "evalplus 0.3.1, chat endpoint"
@@ -220,7 +186,7 @@ def test_parameters_of_requests_and_what_was_refused_are_in_the_results(evalplus
 
 @pytest.mark.parametrize(("stated", "temperature"), [("null", 0), ("0.6", 0.6)])
 def test_one_sample_is_drawn_where_that_is_asked_for(evaluate_served, stated, temperature):
-    mock = Recording("def f(x):\n    return x\n")
+    mock = cut_at("def f(x):\n    return x\n")
     entry = evaluate_served(mock, "--set", f"evaluation.temperature={stated}")
     assert {body["temperature"] for body in mock.bodies} == {temperature}
     assert entry["sampling"]["temperature"] == temperature

@@ -16,8 +16,6 @@ from tests.texts import written
 
 pytestmark = pytest.mark.slow  # chromium takes five CPU seconds to start; texts and markup are tested without it
 
-OPEN_ALL = 'document.querySelectorAll("details").forEach(element => element.open = true)'
-
 MEASURE = """(() => {
   const root = document.documentElement, width = root.clientWidth;
   document.querySelectorAll("details").forEach(element => element.open = true);
@@ -53,19 +51,12 @@ CONTRAST = """(() => {
 })()"""
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_a_full_page_fits_and_asks_for_nothing(rich_page, browser, width):
-    browser.open(rich_page, width)
-    found = browser.evaluate(MEASURE)
-    assert found == {"inner": width, "scroll": width, "wide": [], "pairs": 10}
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, False), (1280, True)])
+def test_a_full_page_fits_asks_for_nothing_and_all_text_stands_out(rich_page, browser, width, dark):
+    browser.open(rich_page, width, dark=dark)
+    assert browser.evaluate(MEASURE) == {"inner": width, "scroll": width, "wide": [], "pairs": 10}
     assert browser.complaints == []
     assert [url for url in browser.requests if not url.startswith("data:")] == [rich_page.as_uri()]
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_all_text_stands_out_from_what_is_behind_it(rich_page, browser, dark):
-    browser.open(rich_page, 1280, dark=dark)
-    browser.evaluate(OPEN_ALL)
     found = browser.evaluate(CONTRAST)
     assert len(found) > 1000
     assert [item for item in found if item["ratio"] < 4.5] == []

@@ -7,13 +7,14 @@ import html
 import json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from iterpref_core.evaluation.report.explorer import changed_lines, embed
 from iterpref_core.records import Attempt, Sample, Trajectory
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.evaluation.report.conftest import HOSTILE, change
+from tests.evaluation.report.conftest import HOSTILE, Experiment, change
 from tests.texts import written
 
 
@@ -24,6 +25,14 @@ def attempt(verdict="wrong_answer", hidden=None, number=0, **more):
 
 def trajectory(task_id, *attempts):
     return Trajectory(task_id=task_id, solved=attempts[-1].verdict == "passed", attempts=attempts)
+
+
+@pytest.fixture(scope="module")
+def explored(tmp_path_factory):
+    """The page and the data of an explorer with a hostile trajectory, and one of which a pair was made."""
+    hostile = trajectory(HOSTILE, attempt(code=f"</script>{HOSTILE}<!--", feedback=HOSTILE))
+    solved = trajectory("codeflow/3", attempt(), attempt("passed", number=1))
+    return explore(Experiment(tmp_path_factory.mktemp("explored")), hostile, solved)
 
 
 def explore(experiment, *trajectories):
@@ -66,9 +75,8 @@ def test_the_order_of_the_file_does_not_decide_what_is_shown(experiment):
     assert explore(experiment, *reversed(items)) == (page, data)
 
 
-def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(experiment):
-    hostile = attempt(code=f"</script>{HOSTILE}<!--", feedback=HOSTILE)
-    page, data = explore(experiment, trajectory(HOSTILE, hostile))
+def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(explored):
+    page, data = explored
     policy = html.unescape(re.findall(r'Content-Security-Policy" content="([^"]+)"', page)[0])
     for tag, directive in (("script", "script-src"), ("style", "style-src")):
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
@@ -77,21 +85,20 @@ def test_the_policy_allows_this_script_and_style_alone_and_the_rest_is_data(expe
     assert policy.startswith("default-src 'none';")
     assert (page.count("<script"), page.count("</script>")) == (2, 2)
     assert "owned" not in page.partition('id="data"')[0]
-    assert data["trajectories"][0]["id"] == HOSTILE
+    assert HOSTILE in {entry["id"] for entry in data["trajectories"]}
 
 
-def test_a_trajectory_has_its_pair_and_report_and_explorer_lead_to_each_other(experiment):
-    page, data = explore(experiment, trajectory("codeflow/3", attempt(), attempt("passed", number=1)))
+def test_a_trajectory_has_its_pair_and_the_explorer_leads_to_the_report(explored):
+    page, data = explored
     assert 'href="index.html"' in page
-    assert 'href="explorer.html"' in (experiment.root / "reports/index.html").read_text("utf-8")
     (shown,) = (entry for entry in data["trajectories"] if entry["id"] == "codeflow/3")
     assert shown["outcome"] == "pair"
     assert shown["prompt"] == f"Sum the squares. {HOSTILE}", "of the pair, where its problem is not there"
     assert [line[0] for line in shown["pair"]["rejected"]] == [0, 0, 0, 1, 0]
 
 
-def test_held_out_problems_that_training_mended_or_broke_are_shown(experiment):
-    page, data = explore(experiment)
+def test_held_out_problems_that_training_mended_or_broke_are_shown(explored):
+    page, data = explored
     assert data["totals"]["mended by Target-RPO"] == 90
     assert data["totals"]["broken by DPO"] == 30
     assert "broken by Target-RPO" not in data["totals"]

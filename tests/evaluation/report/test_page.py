@@ -1,5 +1,6 @@
 """The page as text: self-contained, escaped, complete, readable; and in a browser where there is one."""
 
+import csv
 import html
 import json
 import re
@@ -14,7 +15,7 @@ from iterpref_core.evaluation.report.pair_view import templates
 from iterpref_core.evaluation.report.summary_record import read_summary
 from iterpref_core.records import CodeflowResult, PairsResult, ValidityResult
 from tests.evaluation.report.conftest import PASSED, Experiment
-from tests.settings import PARAMS
+from tests.settings import PARAMS, changed
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,11 @@ def reports(tmp_path_factory):
 @pytest.fixture
 def page(reports):
     return (reports / "index.html").read_text()
+
+
+def words(page):
+    """The text of a page, or of a part of it, with a blank between words."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
 
 
 class _Elements(HTMLParser):
@@ -72,27 +78,16 @@ def test_page_is_well_formed_and_asks_for_nothing_outside_itself(page):
     assert "@import" not in page
 
 
-def test_a_run_that_sampled_is_called_that_and_has_no_refinements(experiment, tmp_path):
-    sampling = experiment.params.codeflow.model_copy(update={"source": "sampling"})
-    experiment.build(tmp_path / "reports", params=experiment.params.model_copy(update={"codeflow": sampling}))
-    text = (tmp_path / "reports/index.html").read_text()
-    assert _Elements(text).stack == []
-    assert "Sampling instead of CodeFlow" in text
-    assert "solved up to each sample" in text
-    assert "(draft)" not in text
-
-
-def test_only_benchmarks_that_pairs_overlap_with_have_a_row(page):
-    table = page.partition('aria-label="Overlap with benchmarks"')[2].partition("</table>")[0]
-    assert "held/7" in table
-    assert "humaneval" not in table
-
-
-def test_tasks_and_problems_that_were_inside_are_counted(experiment, tmp_path):
+def test_a_run_that_sampled_is_called_that_and_tasks_and_problems_that_were_inside_are_counted(experiment, tmp_path):
     experiment.mark_inside()
-    experiment.build(tmp_path / "again")
-    text = re.sub(r"<[^>]+>", "", (tmp_path / "again/index.html").read_text())
-    assert "held-out: tests of 12 of 200 tasks ran in the program&#39;s own process" in text
+    experiment.build(tmp_path, params=changed(PARAMS, codeflow=changed(PARAMS.codeflow, source="sampling")))
+    page = (tmp_path / "index.html").read_text()
+    assert _Elements(page).stack == []
+    assert "Sampling instead of CodeFlow" in page
+    assert "solved up to each sample" in page
+    assert "(draft)" not in page, "it has no refinements"
+    text = words(page)
+    assert "held-out: tests of 12 of 200 tasks ran in the program's own process" in text
     assert "run inside7 of 100" in text
 
 
@@ -104,10 +99,8 @@ def test_an_experiment_on_own_pairs_has_no_codeflow_and_is_about_the_first_bench
         record = json.loads(path.read_text())
         del record["benchmarks"]["heldout"]
         path.write_text(json.dumps(record))
-    for path in (experiment.files.problems, experiment.files.trajectories, experiment.files.dropped):
-        path.write_text("")
-    experiment.build(tmp_path / "again")
-    text = " ".join(re.sub(r"<[^>]+>", "", (tmp_path / "again/index.html").read_text()).split())
+    experiment.build(tmp_path)
+    text = words((tmp_path / "index.html").read_text())
     assert "Own pairs of mine: 80 taken, 4 left out: contaminated." in text
     assert "did not significantly change HumanEval pass@1" in text
     for absent in ("draft, execute, refine", "What the tests demand", "What became of the problems"):
@@ -120,6 +113,7 @@ def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(pa
     assert len(ids) == len(set(ids))
     links = [attributes["href"] for tag, attributes in elements if tag == "a"]
     filters = {unquote(link.partition("#outcome=")[2]) for link in links if "#outcome=" in link}
+    assert "explorer.html" in links
     assert {link for link in links if "#outcome=" not in link} <= {"explorer.html", *(f"#{name}" for name in ids)}
     _, _, data = (reports / "explorer.html").read_text().partition('id="data">')
     assert filters == json.loads(data.partition("</script>")[0])["totals"].keys(), "what training mended or broke"
@@ -131,7 +125,7 @@ def test_links_lead_somewhere_tables_have_captions_and_headings_skip_no_level(pa
 
 
 def test_page_shows_every_part_of_the_experiment(page):
-    text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    text = words(page)
     for expected in (
         "5.0 points above the best baseline, SFT on chosen (75.0%).",
         "MBPP, MBPP+ not measured:",
@@ -144,17 +138,15 @@ def test_page_shows_every_part_of_the_experiment(page):
     ):
         assert expected in text
     assert page.count("set MBPP_OVERRIDE_PATH") == 1, "pairs were not checked against it for the same reason"
-    assert "Not checked: mbpp, livecodebench (no file)." in " ".join(text.split())
+    assert "Not checked: mbpp, livecodebench (no file)." in text
+    overlaps = page.partition('aria-label="Overlap with benchmarks"')[2].partition("</table>")[0]
+    assert ("held/7" in overlaps, "humaneval" in overlaps) == (True, False), "pairs overlap with one"
     assert page.count('<article class="pair">') == PARAMS.report.pairs_shown
     assert page.count("<script") == 0
 
 
-def test_the_page_has_the_length_of_answers_the_cut_ones_and_what_the_experiment_cost(rich, tmp_path):
-    rich.files.times.mkdir()
-    for stage, seconds in {"codeflow": "1800.0", "training@sft": "900.0"}.items():
-        (rich.files.times / stage).write_text(f"{seconds}\n")
-    rich.build(tmp_path)
-    text = " ".join((tmp_path / "index.html").read_text().split())
+def test_the_page_has_the_length_of_answers_the_cut_ones_and_what_the_experiment_cost(rich_page):
+    text = " ".join(rich_page.read_text().split())
     assert '<td role="cell" class="number" data-label="tokens">160 <small>4 cut</small></td>' in text
     # CodeFlow's 15,000, and of each of seven models 9,000 of prompts and 200 for each passed task.
     tokens = 15_000 + 7 * 9_000 + 200 * sum(PASSED.values())
@@ -166,8 +158,20 @@ def test_the_page_has_what_was_mended_broken_and_kept_and_what_so_many_tasks_can
     (row,) = re.findall(
         r"<tr role=\"row\">\s*<th[^>]*>DPO</th>.*?</tr>", page.partition("Other benchmarks")[0], re.DOTALL
     )
-    assert "0 / 30" in re.sub(r"<[^>]+>", "", row)
+    assert "0 / 30" in words(row)
     assert '<a href="explorer.html#outcome=broken%20by%20DPO" aria-label="30 broken by DPO">30</a>' in row
-    assert "57.1% 45.5% to 68.1%" in re.sub(r"<[^>]+>", "", row), "kept"
+    assert "57.1% 45.5% to 68.1%" in words(row), "kept"
     (size,) = re.findall(r"200 tasks: differences below about (.+) points stay undecided", page)
     assert 4 < float(size) < 8, "half of the width of the intervals in the table"
+
+
+def test_the_table_has_every_score_and_comparison(rich_page):
+    summary = json.loads(rich_page.with_name("summary.json").read_text())
+    rows = csv.DictReader(rich_page.with_name("results.csv").read_text().splitlines())
+    results = {(row["model"], row["benchmark"]): row for row in rows}
+    easy, compared = results["dpo", "livecodebench/easy"], summary["comparisons"]["dpo"]["base"]["livecodebench"]
+    assert (easy["p_value"], float(results["dpo", "livecodebench"]["p_value"])) == ("", compared["p_value"])
+    assert results["base", "heldout"]["p_value"] == ""
+    heldout = results["dpo", "heldout"]
+    kept = summary["comparisons"]["dpo"]["base"]["heldout"]["kept"]
+    assert [float(heldout[name]) for name in ("kept", "kept_low", "kept_high")] == [kept["share"], *kept["ci95"]]

@@ -7,6 +7,7 @@ import pytest
 
 from iterpref_core.evaluation.report.pair_view import code_spans, cut_lines, write_html
 from iterpref_core.records import PreferencePair
+from tests.settings import changed
 
 CHOSEN = "def f(xs):\n    if not xs:\n        return 0\n    return max(xs)\n"
 REJECTED = "def f(xs):\n    return min(xs)\n"
@@ -26,9 +27,10 @@ def test_segments_are_the_text_and_the_marked_ones_the_span(text, span):
 
 def test_page_holds_the_programs_as_they_are_and_nothing_of_them_as_markup(tmp_path):
     hostile = "def f(s):\n    return '</code><script>alert(1)</script>' + s & {{ 7 }}\n"
-    marked = {"rejected_spans": ((11, len(hostile) - 1),), "chosen_spans": ()}
-    pair = PAIR.model_copy(update={"rejected": hostile, "prompt": "<img src=x onerror=alert(1)>"} | marked)
-    empty = PAIR.model_copy(update={"rejected_spans": (), "chosen_spans": ((11, 20),)})
+    spans = ((11, len(hostile) - 1),)
+    prompt = "<img src=x onerror=alert(1)>"
+    pair = changed(PAIR, rejected=hostile, prompt=prompt, rejected_spans=spans, chosen_spans=())
+    empty = changed(PAIR, rejected_spans=(), chosen_spans=((11, 20),))
     write_html([pair, empty], tmp_path / "pairs.html")
     page = (tmp_path / "pairs.html").read_text()
     for text in (hostile[11:-1], pair.prompt):

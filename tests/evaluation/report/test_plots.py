@@ -1,7 +1,6 @@
 """DVC's plots: every entry of dvc.yaml has its file, its fields and its template, and DVC renders it."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from tests.settings import ROOT
 
 @pytest.mark.slow
 def test_every_plot_is_rendered(rich, tmp_path):
-    path, environment = tmp_path / "workspace", os.environ | {"DVC_NO_ANALYTICS": "1"}
+    path = tmp_path / "workspace"
     rich.build(path / "reports")
     shutil.copytree(rich.files.metrics, path / "metrics")
     shutil.copytree(ROOT / ".dvc/plots", path / ".dvc/plots")
@@ -23,7 +22,7 @@ def test_every_plot_is_rendered(rich, tmp_path):
     (path / "dvc.yaml").write_text(json.dumps({"plots": plots}))
     (path / ".dvc/config").write_text("[core]\n    no_scm = true\n")
     command = [sys.executable, "-m", "dvc", "plots", "show"]
-    done = subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=path, capture_output=True, text=True, check=True)
     assert "ERROR" not in done.stderr
     html = (path / "dvc_plots/index.html").read_text()
     specs = [json.loads(spec) for spec in re.findall(r"var spec = (\{.*?\});", html, re.DOTALL)]

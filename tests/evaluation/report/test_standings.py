@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from iterpref_core.evaluation.report.score_rows import score_rows, tables_of
 from iterpref_core.evaluation.report.standings import summary_standings
+from iterpref_core.evaluation.report.summary_record import BenchmarkScores
 from tests.evaluation.report.conftest import change
 
 
@@ -26,10 +28,9 @@ def test_every_number_is_whole_and_what_is_missing_is_named(experiment):
     assert row[-3:] == ["<0.001", "100", "[95,100]"], "of the 70 that base solved all are kept"
     assert max(map(len, lines)) <= 80
     names = ["base", "DPO", "RPO", "Target-DPO", "Target-RPO", "debugger"]
-    heldout = lines[: next(place for place, line in enumerate(lines) if line.startswith("HumanEval,"))]
-    rows = [line for line in heldout if line.startswith(tuple(names))]
-    assert [next(name for name in names if row.startswith(name)) for row in rows] == names
-    assert "−15.0" in rows[1]
+    places = [next(place for place, line in enumerate(lines) if line.startswith(name)) for name in names]
+    assert places == sorted(places)
+    assert "−15.0" in lines[places[1]]
     text = " ".join(" ".join(lines).split())
     assert "held-out: 200 of 200 reference solutions pass." in text
     assert re.search(r"Differences below about \d\.\d points \(held-out, 200 tasks\), ", text)
@@ -55,3 +56,21 @@ def test_tokens_and_cut_answers_are_columns_where_there_are_any(experiment):
     change(dpo, truncated=3)
     lines = printed(summary_standings(experiment.summarize()))
     assert next(line for line in lines if line.startswith("DPO")).split()[-2:] == ["42", "3"]
+
+
+def test_every_benchmark_and_every_difficulty_of_one_is_a_table(rich):
+    tables = tables_of(score_rows(rich.summarize()))
+    evalplus = ("HumanEval, 164", "HumanEval+, 164", "MBPP, 378", "MBPP+, 378")
+    bigcodebench = ("BigCodeBench-Complete, 148", "BigCodeBench-Instruct, 148", "BigCodeBench-Hard-Complete, 148")
+    live = [f"LiveCodeBench, {part}" for part in ("300", "easy, 80", "medium, 120", "hard, 100")]
+    names = ("held-out, 200", *evalplus, *bigcodebench, *live)
+    assert list(tables) == [f"{name} tasks" for name in names]
+    assert {len(rows) for rows in tables.values()} == {7}
+    assert all(row.comparison is None for row in tables["LiveCodeBench, hard, 100 tasks"])
+
+
+def test_an_exception_in_a_unit_test_is_no_wrong_answer():
+    fields = {"n": 9, "pass_at_1": 0, "ci95": (0, 1), "samples": 9}
+    scores = BenchmarkScores(errors={"exception": 2, "wrong_answer": 3}, exceptions={"KeyError": 3}, **fields)
+    assert scores.failures == {"KeyError": 3, "wrong_answer": 2}
+    assert BenchmarkScores(errors={"timeout": 1}, **fields).failures == {"timeout": 1}

@@ -30,7 +30,7 @@ def card(summary, lineage=TRAINED, weights="of target-rpo", license=None):
     return model_card(summary, "My model", lineage, weights, license=license, sources={"synthetic": 100})
 
 
-def test_scores_are_next_to_the_base_with_intervals_and_p(experiment):
+def test_scores_are_next_to_the_base_and_training_is_told_from_the_record_beside_the_weights(experiment):
     summary = experiment.summarize()
     text = card(summary)
     low, high = summary.comparisons["target-rpo"]["base"]["heldout"].ci95
@@ -39,15 +39,11 @@ def test_scores_are_next_to_the_base_with_intervals_and_p(experiment):
     assert " ".join(own.split()) == f"| held-out | this model | 200 | 80.0 | [74.0, 86.0] | {difference}"
     assert "| held-out   | base       | 200   | 35.0   | [29.0, 41.0] | –" in text
     assert "| MBPP+" not in text
-    assert '"commit": "0123abc"' in text
-
-
-def test_training_is_told_from_the_record_beside_the_weights(experiment):
-    text = card(experiment.summarize())
     for line in (
         "Trained with Target-RPO (target-rpo) from a small model that this project trains from scratch",
         *('"problems": 100', '"synthetic": 100', '"learning_rate": 0.000321', '"steps": 15', '"model_step": 10'),
-        *('"identical_ast": 7', '"data/pairs.jsonl": "0123abc"', '"isolation": "bubblewrap+landlock+seccomp"'),
+        *('"commit": "0123abc"', '"identical_ast": 7', '"data/pairs.jsonl": "0123abc"'),
+        '"isolation": "bubblewrap+landlock+seccomp"',
     ):
         assert line in text, line
     assert "None" not in text

@@ -26,11 +26,8 @@ def gate(before, after, *names, alpha=0.05, keep=None):
 
 
 def test_five_lost_tasks_are_enough_and_four_are_not(results):
-    from scipy.stats import binomtest
-
     before = results("before", mbpp=benchmark(100, 50, "m-1"))
     five, four = (results(f"lost{n}", mbpp=benchmark(100, 50 - n, "m-1")) for n in (5, 4))
-    assert binomtest(5, 5, alternative="greater").pvalue < 0.05 < binomtest(4, 4, alternative="greater").pvalue
     assert gate(before, five).worse == ["mbpp"]
     assert gate(before, four).worse == []
     assert gate(five, before).worse == [], "a gain never fails"

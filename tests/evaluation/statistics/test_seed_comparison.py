@@ -5,18 +5,17 @@ import pytest
 from iterpref_core.evaluation.report.comparisons import compare_results
 from iterpref_core.evaluation.statistics.seed_comparison import compare_rows, compare_seeds
 from iterpref_core.records import Measured
+from tests.evaluation.report.conftest import benchmark
 
 
-def training(shares, samples=10):
-    """A training whose tasks have these shares of passed samples."""
+def training(shares):
+    """A training whose tasks have these shares of ten passed samples."""
     verdicts = {
-        f"t/{number:03}": ["passed"] * round(share * samples) + ["timeout"] * round((1 - share) * samples)
+        f"t/{number:03}": ["passed"] * round(share * 10) + ["timeout"] * round((1 - share) * 10)
         for number, share in enumerate(shares)
     }
-    fields = {"available": True, "n": len(shares), "pass_at_1": sum(shares) / len(shares), "ci95": (0, 1)}
-    passed = [task for task, each in verdicts.items() if "passed" in each]
-    fields |= {"errors": {}, "passed": passed, "data": {"name": "validation", "sha256": "abc"}, "harness": "h-1"}
-    return Measured(**fields, verdicts=verdicts, limits={}, isolation="i")
+    own = {"verdicts": verdicts, "pass_at_1": sum(shares) / len(shares)}
+    return Measured(**benchmark(len(shares), 0, "validation") | own)
 
 
 def test_a_problem_counts_by_the_share_of_its_samples_that_passed():

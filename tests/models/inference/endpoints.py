@@ -16,13 +16,13 @@ REPLIES = read_yaml(Path(__file__).with_name("replies.yaml"))
 SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 
 
-def opened(url, concurrency=8, kind=OpenAIModel, **values):
-    settings = {"api": "chat", "timeout_s": 20.0, "concurrency": concurrency} | values
-    return kind("some-model", section(InferenceParams, backend="openai", base_url=url, **settings))
+def opened(url, **values):
+    settings = {"api": "chat", "timeout_s": 20.0, "concurrency": 8} | values
+    return OpenAIModel("some-model", section(InferenceParams, backend="openai", base_url=url, **settings))
 
 
-def one(backend, prompt="a prompt", seed=3):
-    return asyncio.run(backend.answer(Request(prompt, seed), SAMPLING))
+def one(backend, prompt="a prompt", seed=3, sampling=SAMPLING, **more):
+    return asyncio.run(backend.answer(Request(prompt, seed, **more), sampling))
 
 
 def many(count):
@@ -36,7 +36,8 @@ def echo(prompt, seed):
 class Scripted(MockEndpoint):
     """Answers with what the script says, call by call, and as an endpoint should when it is at its end.
 
-    The script has bodies as bytes, contents of JSON, and functions from a request to a response.
+    The script has streams as text or bytes, contents of JSON, pairs of a status and such a content, and functions from
+    a request to a response.
     """
 
     def __init__(self, *script):
@@ -48,9 +49,12 @@ class Scripted(MockEndpoint):
         if not self.script:
             return await super()._respond(request, body, digest)
         made = self.script.pop(0)
-        if isinstance(made, bytes):
+        if callable(made):
+            return made(request)
+        if isinstance(made, str | bytes):
             return web.Response(body=made, content_type="text/event-stream")
-        return made(request) if callable(made) else web.json_response(made)
+        code, content = made if made and isinstance(made, list) else (200, made)
+        return web.json_response(content, status=code)
 
     def _completion(self, asked):
         return super()._completion({"seed": 0} | asked)
@@ -71,19 +75,6 @@ class Refusing(Scripted):
             return web.json_response(self.said, status=self.code)
         self.first_answer = self.first_answer or len(self.bodies) + 1
         return await super()._respond(request, body, digest)
-
-
-def refusal(code, content, **headers):
-    return lambda _: web.json_response(content, status=code, headers=headers)
-
-
-def status(number, message="no", **error):
-    return refusal(number, {"error": {"message": message, **error}})
-
-
-def piece(text, reason=None):
-    """Return a piece of a stream."""
-    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
 
 
 def choice(**content):

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 MODE = os.environ.get("STAND_IN", "")
-NOTES = os.environ.get("STAND_IN_NOTES")
+NOTES = os.environ["STAND_IN_NOTES"]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -20,9 +20,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = os.environ["STAND_IN_ANSWER"]
-        choice = {"index": 0, "text": text, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
-        body = json.dumps({"id": "1", "object": "x", "created": 0, "model": "x", "choices": [choice], "usage": usage})
+        usage = {"prompt_tokens": 5, "completion_tokens": 3}
+        body = json.dumps({"choices": [{"text": text, "finish_reason": "stop"}], "usage": usage})
         too_many = len(asked.get("stop", ())) > int(os.environ.get("VLLM_MAX_STOP_STRINGS", "4"))
         self.send_response(400 if too_many else 200)
         self.send_header("Content-Type", "application/json")
@@ -36,11 +35,10 @@ class Handler(BaseHTTPRequestHandler):
 
 def main():
     worker = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(600)"])
-    if NOTES:
-        known = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:], "environment": dict(os.environ)}
-        partial = Path(NOTES).with_suffix(".part")
-        partial.write_text(json.dumps(known))
-        partial.rename(NOTES)
+    known = {"pids": [os.getpid(), worker.pid], "arguments": sys.argv[1:], "environment": dict(os.environ)}
+    partial = Path(NOTES).with_suffix(".part")
+    partial.write_text(json.dumps(known))
+    partial.rename(NOTES)
     if MODE == "crash":
         raise ValueError("model type `nosuch` is not known")
     if MODE == "killed":

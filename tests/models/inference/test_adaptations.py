@@ -1,14 +1,12 @@
 """What a server refuses is left out: asked once, remembered, and said."""
 
-import asyncio
 import json
-from dataclasses import replace
 
 import pytest
 
 from iterpref_core.models.inference.adaptations import ADAPTATIONS, notes_of
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Request, Sampling, ask_all
+from iterpref_core.models.inference.backend import Sampling, ask_all
 from iterpref_core.records import ConfigError, InferenceParams, InputError
 from tests.fake_models import stored
 from tests.models.inference.endpoints import SAMPLING, Refusing, Scripted, many, one
@@ -21,17 +19,9 @@ def _as_many_attempts_as_ever(monkeypatch):
 
 
 STOPS = ("</s>", "\nend 1", "\nif __name__", "\nend 2", "\nprint(", "\ndef ")
-REQUEST = Request("a prompt", 3, system="Be brief.")
-GREEDY = Sampling(temperature=0.0, max_new_tokens=20)
-
-
-def has_system(body):
-    return any(message["role"] == "system" for message in body["messages"])
-
-
 HAS = {
     "temperature 0": lambda body: body.get("temperature") == 0,
-    "system": has_system,
+    "system": lambda body: any(message["role"] == "system" for message in body["messages"]),
     "fifth stop": lambda body: len(body.get("stop", ())) > 4,
     "whole reply": lambda body: not body.get("stream"),
 }
@@ -44,7 +34,6 @@ REFUSALS = [
     *(BOTH := [(400, {"error": {"message": "E1007"}}), (400, {"error": {"message": "kaput: {}"}})]),
 ]
 """Refusals in words of no other server, the last with the name of the part."""
-CASES = [(part, *refusal) for part in ADAPTATIONS for refusal in (REFUSALS if part == "system" else BOTH)]
 CHANGED = {
     "temperature 0": {"temperature": 0.01},
     "fifth stop": {"stop": ["\ndef ", "\nprint(", "\nif __name__", "</s>"]},
@@ -59,18 +48,21 @@ def refusing(part, said=None, code=400):
     return Refusing(HAS.get(part, lambda body: part in body), said or {"error": {"message": "E1007"}}, code)
 
 
-@pytest.mark.parametrize(("part", "code", "said"), CASES)
+@pytest.mark.parametrize(
+    ("part", "code", "said"),
+    [(part, *refusal) for part in ADAPTATIONS for refusal in (REFUSALS if part == "system" else BOTH)],
+)
 def test_whatever_part_a_server_refuses_it_answers_within_six_calls(ask, part, code, said, tmp_path, caplog):
     named = "stream" if part == "whole reply" else part.split()[-1 if part == "fifth stop" else 0]
     mock = refusing(part, json.loads(json.dumps(said).replace("{}", named)), code)
     backend = ask(mock)
     # Chats have no end strings, and completions no system message.
-    sampling = replace(GREEDY, stops=STOPS if "stop" in part else ())
+    sampling = Sampling(0.0, 20, STOPS if "stop" in part else ())
     system = "Be brief." if part in ("system", "max_tokens") else ""
     with AnswerStore(tmp_path / "answers.sqlite", "run") as store:
         model = stored(backend, "m", store)
         for number in range(3):
-            assert asyncio.run(model.answer(Request(f"prompt {number}", 3, system=system), sampling)).text
+            assert one(model, f"prompt {number}", sampling=sampling, system=system).text
         assert store.known("m", "adaptation") == backend.adapted == {part}
     assert mock.first_answer <= (3 if "{}" in str(said) else 6)
     # The call as it was is made once more, since a refusal may pass; then the server refuses nothing.
@@ -109,14 +101,14 @@ def test_the_users_parameters_are_in_each_call(ask):
     mock = Scripted()
     named = {"top_p": 0.9, "top_k": 20, "min_p": 0.1, "reasoning_effort": "low"}
     extra = {"chat_template_kwargs": {"enable_thinking": False}}
-    asyncio.run(ask(mock, extra_body=extra, **named).answer(REQUEST, GREEDY))
+    one(ask(mock, extra_body=extra, **named))
     assert named | extra == {name: mock.bodies[0][name] for name in named | extra}
 
 
 def test_a_parameter_of_the_users_that_is_refused_ends_the_run(ask):
     mock = Refusing(lambda body: "top_k" in body, {"error": {"message": "Unrecognized request argument: top_k"}})
     with pytest.raises(InputError, match=r"refuses top_k.*change inference\.top_k"):
-        asyncio.run(ask(mock, top_k=20).answer(REQUEST, GREEDY))
+        one(ask(mock, top_k=20))
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,7 @@ import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Request, Sampling, ask_all
-from iterpref_core.models.inference.backend_factory import (
-    model_identity,
-    open_model,
-)
+from iterpref_core.models.inference.backend_factory import model_identity, open_model
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, is_served, locate_model, served_name, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
@@ -18,19 +15,10 @@ from tests.fake_models import ReplayModel
 from tests.settings import FREE, section
 
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
-REQUESTS = [Request("x x", 1), Request("return", 2)]
 
 
-def inference(backend, **values):
-    defaults = {
-        "base_url": None,
-        "api": "chat",
-        "timeout_s": 20,
-        "bf16": False,
-        "price_prompt": 1,
-        "price_completion": 1,
-    }
-    return section(InferenceParams, backend=backend, **(defaults | values))
+def inference(**values):
+    return section(InferenceParams, backend="openai", **values)
 
 
 def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(monkeypatch, tmp_path):
@@ -47,7 +35,7 @@ def test_a_model_is_opened_for_the_first_answer_that_is_not_kept(monkeypatch, tm
     for prompts in ("ab", "ab", "acb"):
         with (
             AnswerStore(tmp_path / "store", "run") as store,
-            open_model("m", PromptFormat(), inference("openai", base_url="http://here"), FREE, store) as model,
+            open_model("m", PromptFormat(), inference(base_url="http://here"), FREE, store) as model,
         ):
             answers = ask_all(model, [Request(prompt, 0) for prompt in prompts], SAMPLING)
         assert [answer.text for answer in answers] == [{"a": "1", "b": "2", "c": "3"}[prompt] for prompt in prompts]
@@ -69,11 +57,11 @@ def test_a_model_that_cannot_be_opened_is_tried_once_whoever_asks():
 
 def test_a_served_models_answers_are_kept_under_its_name_alone(tmp_path):
     write_pointer(tmp_path / "debugger", ModelSource("big-model", served=True))
-    one, other = (inference("openai", base_url=f"https://{host}/v1", timeout_s=9) for host in ("a", "b"))
+    one, other = (inference(base_url=f"https://{host}/v1") for host in ("a", "b"))
     assert model_identity(tmp_path / "debugger", PromptFormat(), one) == model_identity(
         "big-model", PromptFormat(), other
     )
-    plain = inference("openai", api="completions")
+    plain = inference(api="completions")
     assert model_identity("big-model", PromptFormat(), plain) != model_identity("big-model", PromptFormat(), one)
 
 
@@ -82,11 +70,8 @@ def test_a_served_model_has_a_name_and_no_weights(tmp_path, word_model):
     write_pointer(tmp_path / "local", ModelSource(str(word_model)))
     assert served_name(tmp_path / "served") == "big-model"
     assert served_name("org/big") == "org/big"
-    assert (is_served(tmp_path / "served"), is_served(tmp_path / "local"), is_served(word_model)) == (
-        True,
-        False,
-        False,
-    )
+    folders = (tmp_path / "served", tmp_path / "local", word_model)
+    assert [is_served(folder) for folder in folders] == [True, False, False]
     assert model_fingerprint(tmp_path / "served") != model_fingerprint(tmp_path / "local")
     with pytest.raises(ModelError, match=r"big-model.*at an endpoint"):
         locate_model(tmp_path / "served")
@@ -105,5 +90,5 @@ def test_a_served_model_has_a_name_and_no_weights(tmp_path, word_model):
 )
 def test_parameters_with_a_password_in_an_address_are_refused_without_repeating_it(base_url):
     with pytest.raises(ConfigError, match="a key comes from the environment variable OPENAI_API_KEY") as caught:
-        inference("openai", base_url=base_url)
+        inference(base_url=base_url)
     assert "hunter" not in str(caught.value)

@@ -6,19 +6,15 @@ from contextlib import suppress
 import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore, Spent
-from iterpref_core.models.inference.backend import Completion, Model, Request, Sampling, ask_all
+from iterpref_core.models.inference.backend import Completion, Model, ask_all
 from iterpref_core.records import BudgetError, ConfigError, EndpointError, InferenceParams
 from tests.fake_models import stored
+from tests.models.inference.endpoints import SAMPLING, many, one
 from tests.settings import FREE, changed, section
 
-SAMPLING = Sampling(temperature=0.5, max_new_tokens=20)
 PRICES = section(InferenceParams, backend="openai", base_url=None, price_prompt=2.0, price_completion=10.0)
 COST = (2 * 2.0 + 3 * 10.0) / 1e6
 CONCURRENCY = 8
-
-
-def caps(**values):
-    return FREE.model_copy(update=values)
 
 
 class Watched(Model):
@@ -37,28 +33,24 @@ class Watched(Model):
 
 
 def capped(store=None, model=None, **values):
-    return stored(model or Watched(), "m", store, caps(**values), PRICES, concurrency=CONCURRENCY)
-
-
-def ask(model, count=60):
-    """How many calls were made for so many prompts before the budget was at its end."""
-    before = model.spent.calls
-    with suppress(BudgetError):
-        ask_all(model, [Request("prompt", number) for number in range(count)], SAMPLING)
-    return model.spent.calls - before
+    return stored(model or Watched(), "m", store, changed(FREE, **values), PRICES, concurrency=CONCURRENCY)
 
 
 def test_a_cap_on_dollars_needs_prices_where_an_endpoint_is_billed():
+    cap = changed(FREE, dollars=3.0)
     free = changed(PRICES, price_prompt=0.0, price_completion=0.0)
     with pytest.raises(ConfigError, match=r"budget\.dollars caps nothing while inference\.price_prompt and"):
-        stored(Watched(), "m", None, caps(dollars=3.0), free)
-    stored(Watched(), "m", None, caps(dollars=3.0), changed(free, backend="transformers"))
-    stored(Watched(), "m", None, caps(dollars=3.0), changed(PRICES, price_completion=0.0))
+        stored(Watched(), "m", None, cap, free)
+    for inference in (changed(free, backend="transformers"), changed(PRICES, price_completion=0.0)):
+        stored(Watched(), "m", None, cap, inference)
 
 
 @pytest.mark.parametrize("cap", [{"tokens": 100}, {"dollars": 20 * COST}])
 def test_tokens_and_dollars_are_exceeded_by_what_is_in_flight_at_most(cap):
-    assert 20 <= ask(capped(**cap)) < 20 + CONCURRENCY
+    model = capped(**cap)
+    with pytest.raises(BudgetError):
+        ask_all(model, many(60), SAMPLING)
+    assert 20 <= model.spent.calls < 20 + CONCURRENCY
 
 
 def run_capped(path, name, calls, prompts=60):
@@ -66,7 +58,7 @@ def run_capped(path, name, calls, prompts=60):
     with suppress(BudgetError), AnswerStore(path, name) as store:
         model = capped(store, calls=calls)
         try:
-            ask_all(model, [Request("prompt", number) for number in range(prompts)], SAMPLING)
+            ask_all(model, many(prompts), SAMPLING)
         finally:
             spent = store.spent()
     return spent
@@ -91,7 +83,7 @@ def test_a_call_without_an_answer_leaves_its_place_to_another(error):
     inner = Watched(error)
     model = capped(model=inner, calls=1)
     with pytest.raises(type(error)):
-        asyncio.run(model.answer(Request("p", 0), SAMPLING))
+        one(model)
     assert model.spent == Spent()
     inner.error = None
-    assert asyncio.run(model.answer(Request("p", 0), SAMPLING)).text == "x"
+    assert one(model).text == "x"

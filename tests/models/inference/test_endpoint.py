@@ -11,23 +11,22 @@ from aiohttp import web
 
 from iterpref_core.models.inference.endpoint import connection_options, is_loopback
 from iterpref_core.records import ConfigError, InputError
-from tests.mock_endpoint import Behavior, MockEndpoint, serve
-from tests.models.inference.endpoints import Scripted, echo, one, opened
+from tests.mock_endpoint import serve
+from tests.models.inference.endpoints import Scripted, one, opened, reply
 
 ELSEWHERE = "https://models.example.org/v1"
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
-    for name in (*PROXIES, "ssl_cert_file", "ssl_cert_dir"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
 
 def test_a_server_on_this_machine_is_asked_past_a_proxy_of_any_kind(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
-    with serve(MockEndpoint(echo, Behavior())) as url:
+    with serve(Scripted()) as url:
         assert one(opened(url)).text == "a prompt with 3"
 
 
@@ -62,20 +61,24 @@ def test_certificates_that_are_absent_are_told(monkeypatch, tmp_path):
         opened("https://127.0.0.1:1/v1")
 
 
-def test_a_connection_without_tls_reads_no_certificates(monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", "none.pem")
-    assert connection_options("http://127.0.0.1:1/v1")["verify"].get_ca_certs() == []
-
-
-def test_certificates_of_the_users_own_are_trusted_on_this_machine(monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
-    assert connection_options("https://127.0.0.1:1/v1")["verify"].get_ca_certs()
+def test_certificates_of_the_users_own_are_trusted_on_this_machine_and_read_for_tls_alone(monkeypatch):
+    for scheme, file in (("https", certifi.where()), ("http", "none.pem")):
+        monkeypatch.setenv("SSL_CERT_FILE", file)
+        trusted = connection_options(f"{scheme}://127.0.0.1:1/v1")["verify"].get_ca_certs()
+        assert bool(trusted) == (scheme == "https")
 
 
 @pytest.mark.parametrize("path", ["", "/", "/chat/completions", "/completions?api-version=2024-10-21"])
-def test_the_address_of_a_call_is_a_base_url(path):
-    with serve(MockEndpoint(echo, Behavior())) as url:
-        assert one(opened(f"{url}{path}")).text == "a prompt with 3"
+def test_the_address_of_a_call_is_a_base_url_and_the_version_of_an_api_goes_with_each_call(path):
+    asked = []
+
+    def respond(request):
+        asked.append((request.path, request.query_string))
+        return web.json_response(reply("x"))
+
+    with serve(Scripted(respond)) as url:
+        assert one(opened(f"{url}{path}")).text == "x"
+    assert asked == [("/v1/chat/completions", path.partition("?")[2])]
 
 
 def test_a_redirect_names_the_new_place_and_is_not_followed(ask):

@@ -5,10 +5,7 @@ import json
 import pytest
 import torch
 import transformers
-from transformers import (
-    AutoModelForCausalLM,
-    GenerationConfig,
-)
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from iterpref_core.models.inference.backend import Request, Sampling, before_stop
 from iterpref_core.models.inference.backend_factory import model_identity
@@ -16,8 +13,8 @@ from iterpref_core.models.inference.transformers_model import TransformersModel
 from iterpref_core.models.pretrained import weights
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.nanolab.embedded_models import train_tokenizer
-from iterpref_core.records import PromptFormat, load_params
-from tests.settings import ROOT
+from iterpref_core.records import PromptFormat
+from tests.settings import PARAMS, changed
 
 PROMPTS = (
     "add one",
@@ -29,7 +26,7 @@ PROMPTS = (
     "the longest word",
     "a b c",
 )
-LIMIT = 40
+LIMIT = 24
 SHAPE = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -63,14 +60,8 @@ def save(tokenizer, folder, config="LlamaConfig", **more):
     return folder
 
 
-def argmax_loop(folder, prompts, tokenizer):
-    """Greedy decoding as plain as it can be: no cache, no batch."""
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    return [decoding_loop(model, prompt, tokenizer, lambda logits: logits) for prompt in prompts]
-
-
 def decoding_loop(model, prompt, tokenizer, noisy):
-    """The largest of `noisy(logits)`, token by token."""
+    """The largest of `noisy(logits)`, token by token, as plain as it can be: no cache, no batch."""
     ids = tokenizer(ChatTemplate(tokenizer).render_prompt(prompt), add_special_tokens=False)["input_ids"]
     new = []
     while len(new) < LIMIT and not (new and new[-1] in model.generation_config.eos_token_id):
@@ -104,17 +95,12 @@ OPINIONS = {
 }
 
 
-def suggest(folder, values):
-    """Have a checkpoint suggest this too."""
-    file = folder / "generation_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
-
-
 @pytest.fixture(scope="module")
 def opinionated(tokenizer, tmp_path_factory):
     """A checkpoint that suggests how it is to be asked."""
     folder = save(tokenizer, tmp_path_factory.mktemp("opinionated"))
-    suggest(folder, OPINIONS)
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | OPINIONS))
     return folder
 
 
@@ -144,7 +130,8 @@ def test_greedy_is_an_argmax_for_rows_that_end_at_different_times_whatever_a_che
         folder = save(tokenizer, tmp_path, config, sliding_window=16)
     backend = TransformersModel(folder, len(PROMPTS), bf16=False)
     answers = backend.generate([Request(prompt, 0) for prompt in PROMPTS], Sampling(0.0, LIMIT))
-    expected = argmax_loop(folder, PROMPTS, tokenizer)
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    expected = [decoding_loop(model, prompt, tokenizer, lambda logits: logits) for prompt in PROMPTS]
     assert [answer.completion_tokens for answer in answers] == [len(tokens) for tokens in expected]
     assert len({len(tokens) for tokens in expected}) > 3, "rows that end together prove nothing"
     assert [answer.text for answer in answers] == [spoken(folder, tokens, tokenizer) for tokens in expected]
@@ -166,8 +153,8 @@ def test_a_row_ends_before_an_end_string_whoever_is_in_its_batch(config, tokeniz
     assert sum(answer != before for answer, before in zip(answers, whole, strict=True)) > 2
 
 
-def test_a_raw_prompt_is_all_that_is_read(tokenizer, tmp_path):
-    backend = TransformersModel(save(tokenizer, tmp_path), 4, bf16=False)
+def test_a_raw_prompt_is_all_that_is_read(opinionated, tokenizer):
+    backend = TransformersModel(opinionated, 4, bf16=False)
     rendered = ChatTemplate(tokenizer).render_prompt("add one")
     requests = [Request("add one", 0), Request(rendered, 0, raw=True), Request("add one", 0, raw=True)]
     chat, raw, bare = backend.generate(requests, Sampling(0.0, LIMIT))
@@ -194,10 +181,9 @@ def test_a_cpu_computes_in_what_it_computes_faster(capabilities, chosen, monkeyp
         assert weights.generation_dtype("auto", saved) == dtype_chosen
     assert weights.uses_bf16("auto", "cpu") == (chosen == "bfloat16")
     assert weights.uses_bf16("auto", "cuda")
-    for choice, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        assert weights.generation_dtype(choice, torch.float32) == dtype
-        assert TransformersModel(word_model, 1, bf16=choice)._model.dtype == dtype
     assert TransformersModel(word_model, 1)._model.dtype == dtype_chosen
+    other = torch.float32 if chosen == "bfloat16" else torch.bfloat16
+    assert TransformersModel(word_model, 1, bf16=other == torch.bfloat16)._model.dtype == other
 
 
 def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch):
@@ -208,9 +194,9 @@ def test_a_gpu_computes_in_what_a_checkpoint_was_saved_in(monkeypatch):
 
 
 def test_answers_in_another_precision_are_others(word_model):
-    params = load_params(ROOT / "params.yaml").inference
-    own, other = (
-        model_identity(word_model, PromptFormat(), params.model_copy(update={"bf16": bf16})) for bf16 in (False, True)
+    own, other, served = (
+        model_identity(word_model, PromptFormat(), changed(PARAMS.inference, **values))
+        for values in ({"bf16": False}, {"bf16": True}, {"backend": "vllm"})
     )
-    assert own == model_identity(word_model, PromptFormat(), params.model_copy(update={"backend": "vllm"}))
+    assert own == served
     assert other == f"{own} bfloat16"

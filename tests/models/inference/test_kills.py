@@ -11,20 +11,17 @@ from iterpref_core.models.inference.backend import Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import open_model
 from iterpref_core.records import InferenceParams, PromptFormat
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
-from tests.settings import FREE, section
+from tests.settings import FREE, changed, section
 
 CONCURRENCY, KILLS, COUNT = 4, 2, 80
 REQUESTS = [Request(f"prompt {number}", number) for number in range(COUNT)]
 
 
 def ask_everything(url, store):
-    inference = inference_at(url)
-    caps = FREE.model_copy(update={"calls": COUNT})
+    inference, caps = changed(inference_at(url), concurrency=CONCURRENCY), changed(FREE, calls=COUNT)
     with (
         AnswerStore(store, "run") as answers,
-        open_model(
-            "m", PromptFormat(), inference.model_copy(update={"concurrency": CONCURRENCY}), caps, answers
-        ) as backend,
+        open_model("m", PromptFormat(), inference, caps, answers) as backend,
     ):
         return ask_all(backend, REQUESTS, Sampling(0.5, 8)), answers.spent()
 

@@ -1,20 +1,34 @@
 """Odd ends and replies: one of them costs its own prompt at most."""
 
-import asyncio
 import json
 
 import pytest
 
 from iterpref_core.models.inference.backend import Request, Sampling
+from iterpref_core.models.inference.faults import fault_of
 from iterpref_core.models.inference.replies import ReplyError, read_reply
-from tests.models.inference.endpoints import REPLIES, Scripted, one, piece, refusal, reply
+from tests.models.inference.endpoints import REPLIES, Scripted, choice, one, reply
 
 ASKED = Request("abcdefg", 3)
 
 
+@pytest.mark.parametrize(
+    ("then", "status", "text"), [(then, *row) for then, rows in REPLIES["faults"].items() for row in rows]
+)
+def test_what_comes_of_a_fault(then, status, text):
+    assert fault_of(status, "", text).then == then
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_a_prompt_that_a_completion_repeats_is_taken_off(ask, repeats):
+    prompt = "import re\ndef f(x):\n"
+    backend = ask(Scripted(choice(text=f"{prompt if repeats else ''}    return x\n")), api="completions")
+    assert one(backend, prompt, sampling=Sampling(0.0, 99, ("\ndef ",)), raw=True).text == "    return x\n"
+
+
 @pytest.mark.parametrize("case", REPLIES["passing"])
 def test_a_refusal_that_may_pass_is_repeated_once(ask, case):
-    mock = Scripted(reply("x"), *[refusal(*REPLIES["passing"][case])] * 3)
+    mock = Scripted(reply("x"), *[REPLIES["passing"][case]] * 3)
     backend = ask(mock)
     assert one(backend).text == "x"
     assert one(backend, "b").missing.startswith("refused: 4")
@@ -31,21 +45,22 @@ ECHOES = {
 
 @pytest.mark.parametrize("case", ECHOES)
 def test_a_refusal_that_repeats_the_request_teaches_nothing(ask, case):
-    sampling = Sampling(0.0, 20, stops=("\ndef ", "\nclass "))
-    asked = Request("a prompt", 3, system="Be brief.")
+    stops = ["\ndef ", "\nclass "]
     body = {
-        "model": "some-model", "seed": 3, "max_tokens": 20, "temperature": 0.0, "stop": ["\ndef ", "\nclass "],
+        "model": "some-model", "seed": 3, "max_tokens": 20, "temperature": 0.0, "stop": stops,
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a prompt"}],
     }  # fmt: skip
-    mock = Scripted(refusal(400, ECHOES[case](body)))
+    mock = Scripted([400, ECHOES[case](body)])
     backend = ask(mock)
     # It has passed when the call is made otherwise, and the call as it was is answered, too.
-    assert asyncio.run(backend.answer(asked, sampling)).text
+    assert one(backend, sampling=Sampling(0.0, 20, tuple(stops)), system="Be brief.").text
     assert (backend.adapted, mock.bodies[0] == mock.bodies[2]) == (frozenset(), True)
 
 
 def data(text, reason=None):
-    return f"data: {json.dumps(piece(text, reason))}"
+    """Return a piece of a stream."""
+    piece = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
+    return f"data: {json.dumps(piece)}"
 
 
 WHOLE = {"choices": [{"message": {"role": "assistant", "content": "x = 1"}, "finish_reason": "stop"}]}

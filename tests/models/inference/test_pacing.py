@@ -46,14 +46,6 @@ def waited(pacing, clock):
     return clock.now - before
 
 
-def refused(pacing, clock, *, is_busy):
-    """A call that begins and is refused a moment later."""
-    began = asyncio.run(pacing.begin())
-    clock.now += 0.001
-    pacing.end()
-    return pacing.refused(began, 0.0, is_busy=is_busy)
-
-
 def test_calls_begin_at_the_pace_that_the_user_sets(clock):
     pacing = Pacing("server", 300, 8)
     assert [waited(pacing, clock) for _ in range(4)] == pytest.approx([0, 0.2, 0.2, 0.2])
@@ -62,18 +54,18 @@ def test_calls_begin_at_the_pace_that_the_user_sets(clock):
 
 
 def test_calls_that_wake_late_do_not_begin_together():
-    pacing = Pacing("server", 600, 64)
+    pacing = Pacing("server", 6000, 64)
 
     async def calls():
         async def stall():
-            await asyncio.sleep(0.05)
-            time.sleep(1)  # a machine that is busy with something else
+            await asyncio.sleep(0.005)
+            time.sleep(0.1)  # a machine that is busy with something else
 
         *began, _ = await asyncio.gather(*[pacing.begin() for _ in range(15)], stall())
         return sorted(began)
 
     began = asyncio.run(calls())
-    assert min(later - earlier for earlier, later in itertools.pairwise(began)) >= 0.0999
+    assert min(later - earlier for earlier, later in itertools.pairwise(began)) >= 0.00999
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [(20, 20), (3600, 120)])
@@ -95,32 +87,35 @@ def test_without_retry_after_pauses_grow_to_the_bound(clock, is_busy, longest):
     pacing = Pacing("server", None, 8)
     pauses = []
     for number in range(1, 13):
-        assert refused(pacing, clock, is_busy=is_busy) == number
+        began = asyncio.run(pacing.begin())
+        clock.now += 0.001
+        pacing.end()
+        assert pacing.refused(began, 0.0, is_busy=is_busy) == number
         pauses.append(waited(pacing, clock))
     assert pauses[0] == 0, "one refusal may be of one call too many"
     for pause, grown in zip(pauses[1:], (0.5, 1, 2, 4, 8, 16, 32, 64, 120, 120, 120), strict=True):
         assert 0.75 * min(grown, longest) <= pause <= min(grown, longest) + 1e-9
 
 
-STATED = [
-    (None, {}, "", 0),
-    (0.2, {}, "", 0.2),
-    (-3, {}, "", 0),
-    (1010, {}, "", 1010),
-    (SINCE_1970 + 7, {}, "", 7),
-    (None, {"x-ratelimit-reset-requests": "0s", "x-ratelimit-reset-tokens": "1.7s"}, "", 1.7),
-    (None, {"x-ratelimit-reset-requests": "8m20s", "x-ratelimit-reset-tokens": "820ms"}, "", 0.82),
-    (None, {"ratelimit-reset": "7"}, "", 7),
-    (None, {"x-ratelimit-reset": f"{SINCE_1970 + 9:.0f}"}, "", 9),
-    (None, {"x-ratelimit-reset-tokens": "2m"}, "Limit 6000, Used 5034. Please try again in 1.4s. Need more?", 1.4),
-    (0, {}, "Please try again in 6m0s.", 360),
-    (None, {}, "Please retry after 2 seconds", 2),
-    (None, {}, '{"retryDelay": "36s"}', 36),
-    (None, {"x-ratelimit-reset-tokens": "soon"}, "try again later: 3 of 3", 0),
-]
-
-
-@pytest.mark.parametrize(("retry_after_s", "headers", "text", "seconds"), STATED)
+@pytest.mark.parametrize(
+    ("retry_after_s", "headers", "text", "seconds"),
+    [
+        (None, {}, "", 0),
+        (0.2, {}, "", 0.2),
+        (-3, {}, "", 0),
+        (1010, {}, "", 1010),
+        (SINCE_1970 + 7, {}, "", 7),
+        (None, {"x-ratelimit-reset-requests": "0s", "x-ratelimit-reset-tokens": "1.7s"}, "", 1.7),
+        (None, {"x-ratelimit-reset-requests": "8m20s", "x-ratelimit-reset-tokens": "820ms"}, "", 0.82),
+        (None, {"ratelimit-reset": "7"}, "", 7),
+        (None, {"x-ratelimit-reset": f"{SINCE_1970 + 9:.0f}"}, "", 9),
+        (None, {"x-ratelimit-reset-tokens": "2m"}, "Limit 6000, Used 5034. Please try again in 1.4s. Need more?", 1.4),
+        (0, {}, "Please try again in 6m0s.", 360),
+        (None, {}, "Please retry after 2 seconds", 2),
+        (None, {}, '{"retryDelay": "36s"}', 36),
+        (None, {"x-ratelimit-reset-tokens": "soon"}, "try again later: 3 of 3", 0),
+    ],
+)
 def test_a_server_says_how_long_to_wait(clock, retry_after_s, headers, text, seconds):
     clock.now = SINCE_1970
     response = httpx2.Response(429, headers=headers, text=text)
@@ -128,12 +123,10 @@ def test_a_server_says_how_long_to_wait(clock, retry_after_s, headers, text, sec
 
 
 def test_other_failures_wait_for_eight_seconds_at_most(clock):
-    before = clock.now
-    asyncio.run(Pacing("server", None, 8).after_failure(9))
-    assert 6 <= clock.now - before <= 8
-    before = clock.now
-    asyncio.run(Pacing("server", None, 8).after_failure(1, 30))
-    assert clock.now - before == pytest.approx(30)
+    for attempt, asked, least, most in ((9, 0.0, 6, 8), (1, 30.0, 29.9, 30.1)):
+        before = clock.now
+        asyncio.run(Pacing("server", None, 8).after_failure(attempt, asked))
+        assert least <= clock.now - before <= most
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):

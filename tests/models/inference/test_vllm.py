@@ -3,7 +3,6 @@
 A stand-in serves; the last test needs vLLM itself, and is skipped where `make vllm` has not been run.
 """
 
-import asyncio
 import json
 import os
 import subprocess
@@ -35,7 +34,7 @@ fork = get_context("fork")
 def stand_in(tmp_path, monkeypatch):
     """Puts the stand-in where vLLM's Python is looked for; returns the file that it will describe itself in."""
 
-    def install(mode):
+    def install(mode=""):
         python = tmp_path / "python"
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
         python.chmod(0o755)
@@ -53,16 +52,15 @@ def _processes(notes):
 
 def _gone(processes, within_s=0.0):
     deadline = time.monotonic() + within_s
-    while alive := [process for process in processes if process.is_running() and process.status() != "zombie"]:
+    while any(process.is_running() and process.status() != "zombie" for process in processes):
         if time.monotonic() > deadline:
-            print("still there:", alive)
             return False
         time.sleep(0.1)
     return True
 
 
 def test_a_client_killed_with_sigkill_leaves_no_server(stand_in, word_model, tmp_path):
-    notes = stand_in("")
+    notes = stand_in()
     ready = fork.Event()
     client = fork.Process(target=_hold_a_server, args=(word_model, tmp_path, ready))
     client.start()
@@ -96,7 +94,7 @@ def test_a_server_that_ignores_sigterm_is_killed():
 def test_the_server_reads_and_samples_as_transformers_does_and_is_gone_after_the_block(
     stand_in, word_model, tmp_path, monkeypatch
 ):
-    notes = stand_in("")
+    notes = stand_in()
     monkeypatch.setenv("ITERPREF_VLLM_ARGUMENTS", "--tensor-parallel-size 2")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setenv("PYTHONPATH", ".")
@@ -132,33 +130,25 @@ def test_a_server_that_does_not_start_says_why_once_and_leaves_nothing(stand_in,
     assert all(not psutil.pid_exists(pid) for pid in json.loads(notes.read_text())["pids"])
 
 
-def test_a_server_that_ends_in_use_is_named_as_the_cause(stand_in, word_model, tmp_path):
-    notes = stand_in("")
+def test_a_server_of_our_own_takes_all_end_strings_of_a_benchmark_and_its_end_in_use_is_named_as_the_cause(
+    stand_in, word_model, tmp_path, monkeypatch
+):
+    """vLLM takes four by default; the stand-in does, too."""
+    notes = stand_in()
+    monkeypatch.setenv("STAND_IN_ANSWER", "x")
+    monkeypatch.setattr("iterpref_core.models.inference.pacing._FIRST_S", 0.001)
     told = r"vLLM server ended: exit status 137 .*run the same command again"
     with pytest.raises(EndpointError, match=told), serve(word_model, tmp_path) as url:
-        _ask_a_killed_server(url, notes)
+        _ask_before_and_after_a_kill(_backend(url, "completions", ServedTokens(word_model, PromptFormat())), notes)
 
 
-def _ask_a_killed_server(url, notes):
+def _ask_before_and_after_a_kill(backend, notes):
+    stops = tuple(f"\nend {number}" for number in range(11))
+    assert ask_all(backend, [Request("x", 0)], Sampling(0.0, 4, stops)) == [Completion("x", 5, 3)]
     processes = _processes(notes)
     processes[0].kill()
     assert _gone(processes, within_s=20)
-    ask_all(_backend(url, "chat"), [Request("x", 0)], Sampling(0.0, 4))
-
-
-def test_a_server_of_our_own_takes_all_end_strings_of_a_benchmark(stand_in, word_model, tmp_path, monkeypatch):
-    """vLLM takes four by default; the stand-in does, too."""
-    stand_in("")
-    monkeypatch.setenv("STAND_IN_ANSWER", "x")
-    stops = tuple(f"\nend {number}" for number in range(11))
-    with serve(word_model, tmp_path) as url:
-        answer = asyncio.run(_own_server(url, word_model).answer(Request("x", 0), Sampling(0.0, 4, stops)))
-    assert answer == Completion("x", 5, 3)
-
-
-def _own_server(url, model):
-    params = section(InferenceParams, backend="openai", base_url=url, api="completions")
-    return OpenAIModel("m", params, ServedTokens(model, PromptFormat()))
+    ask_all(backend, [Request("y", 0)], Sampling(0.0, 4))
 
 
 def test_an_absent_environment_is_told_with_the_remedy(tmp_path, monkeypatch):
@@ -172,9 +162,9 @@ def test_an_absent_environment_is_told_with_the_remedy(tmp_path, monkeypatch):
         find_vllm()
 
 
-def _backend(url, api):
+def _backend(url, api, tokens=None):
     inference = section(InferenceParams, backend="vllm", base_url=url, api=api, timeout_s=120)
-    return OpenAIModel(SERVED_NAME, inference)
+    return OpenAIModel(SERVED_NAME, inference, tokens)
 
 
 @pytest.mark.slow
@@ -190,7 +180,8 @@ def test_vllm_itself_answers_as_transformers_does(smollm2, tmp_path):
     requests = [Request(f"Write a Python function that {task}.", 0) for task in tasks]
     greedy = Sampling(0.0, 48)
     with serve(model, tmp_path) as url:
-        processes = [process for process in psutil.Process().children(recursive=True) if _is_of_vllm(process)]
+        started = psutil.Process().children(recursive=True)
+        processes = [process for process in started if "vllm" in " ".join(process.cmdline()).lower()]
         answers = ask_all(_backend(url, "chat"), requests, greedy)
         plain = ask_all(_backend(url, "completions"), requests, greedy)
         first, second = (
@@ -201,7 +192,3 @@ def test_vllm_itself_answers_as_transformers_does(smollm2, tmp_path):
     assert first != second
     assert len(processes) > 1
     assert _gone(processes)
-
-
-def _is_of_vllm(process):
-    return any(word in " ".join(process.cmdline()) for word in ("vllm", "VLLM"))

@@ -7,8 +7,9 @@ from tokenizers.processors import TemplateProcessing
 
 from iterpref_core.models.inference.backend import Request
 from iterpref_core.models.inference.request_tokens import encode_requests
-from iterpref_core.models.pretrained.chat_template import ChatTemplate
+from iterpref_core.models.pretrained.chat_template import ChatTemplate, render_answer
 from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
+from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.records import ModelError, PromptFormat
 from tests.chat_templates import EXCHANGES, FAMILIES, OTHERS, TURNS, Family, make_tokenizer, write_exchange
 
@@ -33,6 +34,17 @@ def tokenizer(family):
 def template_of(template, **variables):
     family = Family(template, "", "")
     return ChatTemplate(make_tokenizer(family), PromptFormat(chat_template_kwargs=variables))
+
+
+@pytest.mark.parametrize("program", ["x = 1\n", "x = 1", "", "\n\nx = 1\r\n", "s = '```'\n"])
+def test_a_rendered_answer_holds_the_program_where_it_says(program):
+    assert render_answer(program, "bare") == (program, 0)
+    answer, begin = render_answer(program, "fenced")
+    assert answer[begin:].startswith(program)
+    assert answer.startswith("```python\n")
+    assert answer.endswith("\n```")
+    if "`" not in program:
+        assert (extract_program(answer) or "").strip("\n") == program.replace("\r\n", "\n").strip("\n")
 
 
 def test_an_answer_stands_where_the_template_puts_it(family, tokenizer):

@@ -1,5 +1,6 @@
 """Checkpoints as hubs have them: each works, or there is one message that says what is wrong and what to do."""
 
+import hashlib
 import json
 import shutil
 from types import SimpleNamespace
@@ -12,11 +13,10 @@ from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
-from iterpref_core.models.pretrained.checkpoints import ModelSource, pin_model
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records import ModelError, PromptFormat
-from tests.models.inference.hub_cache import commit_of, keep_model
 
 WEIGHTS = "model.safetensors"
 
@@ -26,11 +26,6 @@ def folder(word_model, tmp_path):
     """A checkpoint that is whole, to be damaged."""
     shutil.copytree(word_model, tmp_path / "model")
     return tmp_path / "model"
-
-
-def answers(model):
-    backend = TransformersModel(model, 2, bf16=False)
-    return [answer.text for answer in backend.generate([Request("return x", 1)], Sampling(0.0, 4))]
 
 
 def removes(name):
@@ -115,9 +110,11 @@ def is_another(config, **sizes):
     return damage
 
 
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+    "{% for message in messages %}{{ message.content }} {% endfor %}"
+)
 SIZES = {"vocab_size": 4, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
-TURNS = "{% for message in messages %}{{ message.content }} {% endfor %}"
 
 KINDS = {
     "no head": (lacks("lm_head.weight"), r"lacks 1 .*\(lm_head\.weight\).* random .*tie_word_embeddings"),
@@ -175,7 +172,7 @@ def test_what_cannot_be_used_is_one_message_that_says_what_to_do(kind, folder):
         shards,
         pickles,
         brings_code(),
-        writes("chat_template.jinja", NO_SYSTEM + TURNS),
+        writes("chat_template.jinja", NO_SYSTEM),
     ],
     ids=["no generation config", "shards", "a pickle of weights", "code beside a known type", "no system turn"],
 )
@@ -185,7 +182,7 @@ def test_what_can_be_used_answers_as_the_model_does(kind, folder, word_model):
     given, original = load_model(folder), load_model(word_model)
     tokens = torch.tensor([[2, 3, 2]])
     assert torch.equal(given(tokens).logits, original(tokens).logits)
-    assert len(answers(folder)) == 1
+    assert TransformersModel(folder, 2, bf16=False).generate([Request("return x", 1)], Sampling(0.0, 4))
 
 
 def test_a_head_that_is_the_embedding_is_not_missed(folder):
@@ -193,6 +190,22 @@ def test_a_head_that_is_the_embedding_is_not_missed(folder):
     says("config.json", tie_word_embeddings=True)(folder)
     model = load_model(check_checkpoint(folder))
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+def commit_of(folder):
+    """The commit that stands for a folder."""
+    return hashlib.sha1(str(folder).encode()).hexdigest()
+
+
+def keep_model(monkeypatch, cache, name, **folders):
+    """Keep folders in the hub's cache, each under its branch or tag, and have the hub's library ask the cache alone."""
+    kept = cache / f"models--{name.replace('/', '--')}"
+    for revision, folder in folders.items():
+        shutil.copytree(folder, kept / "snapshots" / commit_of(folder))
+        (kept / "refs").mkdir(exist_ok=True)
+        (kept / "refs" / revision).write_text(commit_of(folder))
+    for setting, value in (("HF_HUB_CACHE", str(cache)), ("HF_HUB_OFFLINE", True)):
+        monkeypatch.setattr(f"huggingface_hub.constants.{setting}", value)
 
 
 def test_a_hub_id_is_the_commit_of_its_revision(folder, word_model, tmp_path, monkeypatch):
@@ -213,6 +226,21 @@ def test_the_hub_is_asked_for_the_commit_if_it_can_be_reached(monkeypatch):
     found = SimpleNamespace(resolved="0a1b")
     monkeypatch.setattr("huggingface_hub.HfApi.resolve_revision", lambda *_, **__: found)
     assert pin_model("org/tiny@v2") == ModelSource("org/tiny", "0a1b")
+
+
+def test_what_is_spelled_as_a_folder_is_no_hub_id():
+    with pytest.raises(ModelError, match="no such folder"):
+        locate_model("./absent")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("HF_HUB_OFFLINE", True), ("ENDPOINT", "http://127.0.0.1:9")], ids=["told", "found out"]
+)
+def test_a_hub_model_that_cannot_be_had_is_named_with_the_remedy(tmp_path, monkeypatch, setting, value):
+    monkeypatch.setattr(f"huggingface_hub.constants.{setting}", value)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=r"model 'no-such-org/no-such-model'.*params\.yaml"):
+        pin_model("no-such-org/no-such-model")
 
 
 def test_adapters_on_the_hub_are_told_with_the_remedy(folder, tmp_path, monkeypatch):

@@ -12,13 +12,15 @@ import pytest
 
 from iterpref_core.evaluation.benchmarks.bigcodebench import suite
 from iterpref_core.evaluation.benchmarks.bigcodebench.environment import find_python
-from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench
+from iterpref_core.evaluation.benchmarks.bigcodebench.suite import BigCodeBench, BigCodeBenchTask
+from iterpref_core.evaluation.benchmarks.published_tasks import read_tasks
 from iterpref_core.evaluation.scoring.existing_samples import score_samples
 from iterpref_core.execution import ENGINE
-from iterpref_core.records import DataUnavailableError, InputError
+from iterpref_core.records import BIGCODEBENCH, DataUnavailableError, InputError
 from tests.engines import outcomes_of
 from tests.evaluation.benchmarks.bigcodebench.two_tasks import DOUBLE, WHERE
 from tests.evaluation.evaluation.scoring import measuring
+from tests.settings import changed
 from tests.texts import written
 
 FULL = "BIGCODEBENCH_OVERRIDE_PATH"
@@ -30,25 +32,23 @@ pytestmark = pytest.mark.filterwarnings("ignore:programs of the environment .* o
 
 @pytest.fixture
 def two_tasks(monkeypatch, tmp_path):
-    """Our own tasks, and our own interpreter in place of BigCodeBench's: it has what is preloaded."""
-    path = written(tmp_path / "two.jsonl", DOUBLE, WHERE)
-    monkeypatch.setenv(FULL, str(path))
-    monkeypatch.setattr(suite, "find_python", lambda: Path(sys.executable))
-    own_interpreter(monkeypatch)
-    return path
+    """Our own tasks, and our own interpreter."""
+    use_own(monkeypatch, tmp_path, DOUBLE, WHERE)
 
 
-def own_interpreter(monkeypatch):
-    """Ours has nothing of the official harness's, nor all that is preloaded."""
-    monkeypatch.setattr(suite, "PRELOAD", ())
-    monkeypatch.setattr(suite, "INTERCEPTION", "")
+def use_own(monkeypatch, folder, *tasks):
+    """Take these tasks, and our own interpreter, which has not all that is preloaded, nor the official harness."""
+    monkeypatch.setenv(FULL, str(written(folder / "tasks.jsonl", *tasks)))
+    for name, value in (("find_python", lambda: Path(sys.executable)), ("PRELOAD", ()), ("INTERCEPTION", "")):
+        monkeypatch.setattr(suite, name, value)
 
 
 def entry_of(folder, benchmark="bigcodebench-full-complete"):
     return json.loads((folder / "results.json").read_text())["benchmarks"][benchmark]
 
 
-def test_ground_truth_runs_and_names_the_missing_library(two_tasks, setting, tmp_path):
+@pytest.mark.usefixtures("two_tasks")
+def test_ground_truth_runs_and_names_the_missing_library(setting, tmp_path):
     scores = score_samples(None, measuring(setting, "bigcodebench-full-complete"), tmp_path / "out")
     assert scores.measured["bigcodebench-full-complete"].pass_at_1 == 0.5
     entry = entry_of(tmp_path / "out")
@@ -65,7 +65,8 @@ def test_ground_truth_runs_and_names_the_missing_library(two_tasks, setting, tmp
     assert entry["limits"]["cpu_s"] == 241
 
 
-def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(two_tasks, setting, tmp_path):
+@pytest.mark.usefixtures("two_tasks")
+def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(setting, tmp_path):
     samples = [
         {"task_id": "BigCodeBench/0", "solution": "def task_func(x):\n    return math.fsum([x] * 2)"},  # no import
         {"task_id": "BigCodeBench/0", "completion": "    return x + x"},
@@ -82,7 +83,6 @@ def test_samples_are_scored_behind_the_imports_and_signature_of_their_task(two_t
 
 
 def test_a_program_finds_what_the_official_harness_puts_around_it(execution, tmp_path, monkeypatch):
-    own_interpreter(monkeypatch)
     looks = """
 def task_func():
     import pickle, sys, tempfile, time
@@ -105,8 +105,7 @@ def task_func():
         "import unittest\nclass TestCases(unittest.TestCase):\n"
         f"    def test(self):\n        self.assertEqual(task_func(), {wanted!r})\n"
     )
-    monkeypatch.setattr(suite, "find_python", lambda: Path(sys.executable))
-    monkeypatch.setenv(FULL, str(written(tmp_path / "one.jsonl", {**DOUBLE, "test": test})))
+    use_own(monkeypatch, tmp_path, {**DOUBLE, "test": test})
     bench = BigCodeBench("bigcodebench-full-complete", execution)
     (task,) = bench.tasks.values()
     with bench.open_executor() as executor:
@@ -116,21 +115,36 @@ def task_func():
 
 
 def test_refused_tests_are_no_benchmark(setting):
-    execution = setting.params.execution.model_copy(update={"inside": "refuse"})
-    refusing = replace(setting, params=setting.params.model_copy(update={"execution": execution}))
+    execution = changed(setting.params.execution, inside="refuse")
+    refusing = replace(setting, params=changed(setting.params, execution=execution))
     with pytest.raises(InputError, match=r"bigcodebench-full-complete: all of its tests run inside"):
         suite.open_suite("bigcodebench-full-complete", refusing)
 
 
 def test_without_its_environment_the_message_says_what_to_run(monkeypatch, setting, tmp_path):
-    path = written(tmp_path / "two.jsonl", DOUBLE)
-    monkeypatch.setenv(FULL, str(path))
+    monkeypatch.setenv(FULL, str(written(tmp_path / "two.jsonl", DOUBLE)))
     monkeypatch.setenv("ITERPREF_BIGCODEBENCH_PYTHON", str(tmp_path / "absent"))
     with pytest.raises(DataUnavailableError, match="run `make bigcodebench`"):
         score_samples(None, measuring(setting, "bigcodebench-full-complete"), tmp_path / "o")
     monkeypatch.setenv("ITERPREF_BIGCODEBENCH_PYTHON", sys.executable)
     with pytest.raises(DataUnavailableError, match="bigcodebench is not installed there"):
         find_python()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", f"broken.jsonl: holds no task; set {FULL}"),
+        ("{}\n", "broken.jsonl:1: field 'task_id': Field required"),
+        (json.dumps({**DOUBLE, "test": None}), "broken.jsonl:1: field 'test'"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(content, message, monkeypatch, tmp_path):
+    path = tmp_path / "broken.jsonl"
+    path.write_text(content)
+    monkeypatch.setenv(FULL, str(path))
+    with pytest.raises(InputError, match=message):
+        read_tasks(BIGCODEBENCH, BigCodeBenchTask)
 
 
 @pytest.fixture

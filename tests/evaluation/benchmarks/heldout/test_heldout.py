@@ -1,15 +1,14 @@
 """Held-out benchmark: time limits are a multiple of what the reference needs; own code stays on this machine."""
 
-import pytest
-
 from iterpref_core.evaluation.benchmarks.benchmark import PromptMode
 from iterpref_core.evaluation.benchmarks.heldout.suite import Heldout
 from iterpref_core.records import OWN_CODE, IoTest, Problem, Sample
 from iterpref_core.storage.jsonl import write_jsonl
 from tests import settings
 from tests.evaluation.evaluation.scoring import score
+from tests.settings import changed
 
-EXECUTION = settings.EXECUTION.model_copy(update={"cpu_s": 0.05, "wall_s": 5, "file_mb": 4})
+EXECUTION = changed(settings.EXECUTION, cpu_s=0.05, wall_s=5, file_mb=4)
 
 
 def spin(seconds):
@@ -27,20 +26,15 @@ def problem(task_id, reference):
     )
 
 
-@pytest.fixture
-def heldout(tmp_path):
-    problems = [
-        problem("slow", spin(0.1)),
-        problem("quick", spin(0)),
-        problem("hangs", spin(60)),
-        problem("none", None),
-    ]
-    path = tmp_path / "problems.jsonl"
-    write_jsonl(path, problems)
-    return Heldout("heldout", path, EXECUTION)
+def opened(folder, *problems):
+    write_jsonl(folder / "problems.jsonl", problems)
+    return Heldout("heldout", folder / "problems.jsonl", EXECUTION)
 
 
-def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(heldout, tmp_path, caplog):
+def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(tmp_path, caplog):
+    references = {"slow": spin(0.1), "quick": spin(0), "hangs": spin(60), "none": None}
+    heldout = opened(tmp_path, *map(problem, references, references.values()))
+
     def entry_of(seconds):
         samples = [Sample(task_id=problem.task_id, solution=spin(seconds)) for problem in heldout.tasks.values()]
         return score(heldout, samples, tmp_path)
@@ -55,8 +49,7 @@ def test_a_slow_reference_gives_everybody_time_and_a_failing_one_is_named(heldou
 
 
 def test_prompts_of_own_code_are_private(tmp_path):
-    own = problem("acme/1", spin(0)).model_copy(update={"source": f"{OWN_CODE}acme"})
-    write_jsonl(tmp_path / "problems.jsonl", [own, problem("plain", spin(0))])
-    heldout = Heldout("heldout", tmp_path / "problems.jsonl", EXECUTION)
+    own = changed(problem("acme/1", spin(0)), source=f"{OWN_CODE}acme")
+    heldout = opened(tmp_path, own, problem("plain", spin(0)))
     mode = PromptMode(instruct=False)
     assert [heldout.prompt(task, mode).private for task in heldout.tasks.values()] == [True, False]

@@ -16,6 +16,7 @@ from iterpref_core.evaluation.benchmarks.suites import open_benchmark
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.records import DataUnavailableError, LiveCodeBenchParams, RecordError, Sample
 from tests.evaluation.evaluation import scoring
+from tests.settings import changed
 from tests.texts import read_table
 
 WHOLE = LiveCodeBenchParams(release="release_v5", since=None, until=None)
@@ -78,18 +79,17 @@ RIGHT = {
 }
 
 
-def test_right_programs_pass_on_both_kinds_of_tests(data, setting):
-    entry = score(setting, {name: [code] for name, code in RIGHT.items()})
-    assert (entry["n"], entry["pass_at_1"], entry["errors"]) == (4, 1.0, {})
+def test_right_programs_alone_pass_on_both_kinds_of_tests(data, setting):
+    entry = score(setting, {name: [code, "print(0)"] for name, code in RIGHT.items()})
+    assert (entry["n"], entry["pass_at_1"]) == (4, 0.5)
     assert entry["limits"]["cpu_s"] == 6.0
     assert entry["window"] == {"release": "release_v5", "since": None, "until": None}
-    half = score(setting, {name: [code, "print(0)"] for name, code in RIGHT.items()})
-    by_difficulty = {name: (group["n"], group["pass_at_1"]) for name, group in half["by_difficulty"].items()}
+    by_difficulty = {name: (group["n"], group["pass_at_1"]) for name, group in entry["by_difficulty"].items()}
     assert by_difficulty == {"easy": (2, 0.5), "hard": (1, 0.5), "medium": (1, 0.5)}
-    assert half["by_difficulty"]["medium"]["tasks"] == ["LiveCodeBench/half"]
+    assert entry["by_difficulty"]["medium"]["tasks"] == ["LiveCodeBench/half"]
 
 
-FAILING = read_table(r"""
+CASES = read_table(r"""
 sum | print('3 ')\nprint() | wrong_answer
 sum | a, b = map(int, input().split())\nprint(a, b) | wrong_answer
 sum |  | syntax_error
@@ -99,13 +99,11 @@ largest | class Solution:\n    def biggest(self, values):\n        return max(va
 largest | class Solution:\n    def largest(self, values):\n        return str(max(values)) | wrong_answer
 largest | class Solution:\n    def largest(self, values):\n        while True: pass | timeout
 pair | class Solution:\n    def pair(self, a, b):\n        return (x for x in (a, b)) | bad_return_type
+sum | if __name__ == '__main__':\n    print(sum(map(int, stdin.read().split()))) | passed
+sum | import sys\na, b = map(int, input().split())\nprint(f' {a + b}.0 ')\nsys.exit(3) | passed
+largest | def largest(values: List[int]) -> float:\n    return float(max(values)) | passed
+pair | @lru_cache(None)\ndef pair(*both):\n    return list(both) | passed
 """)
-PASSING = [
-    ("sum", "if __name__ == '__main__':\n    print(sum(map(int, stdin.read().split())))"),  # names are imported
-    ("sum", "import sys\na, b = map(int, input().split())\nprint(f' {a + b}.0 ')\nsys.exit(3)"),
-    ("largest", "def largest(values: List[int]) -> float:\n    return float(max(values))"),
-    ("pair", "@lru_cache(None)\ndef pair(*both):\n    return list(both)"),
-]
 
 
 @pytest.mark.usefixtures("data")
@@ -114,7 +112,7 @@ PASSING = [
     [("release_v5", PAPER_COMMIT, "exception"), ("release_v6", LATER_COMMIT, "passed")],
 )
 def test_the_runner_of_the_release_judges_and_is_named(execution, release, commit, verdict):
-    bench = LiveCodeBench("livecodebench", WHOLE.model_copy(update={"release": release}), execution)
+    bench = LiveCodeBench("livecodebench", changed(WHOLE, release=release), execution)
     code = "import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))"
     with bench.open_executor() as executor:
         [found] = Harness(bench, executor).run([Sample(task_id="LiveCodeBench/sum", solution=code)])
@@ -123,13 +121,12 @@ def test_the_runner_of_the_release_judges_and_is_named(execution, release, commi
 
 @pytest.mark.usefixtures("data")
 def test_programs_fail_for_the_right_reason_and_pass_where_the_benchmark_lets_them(execution):
-    cases = [*FAILING, *((name, code, "passed") for name, code in PASSING)]
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
-    bench.execution = bench.execution.model_copy(update={"cpu_s": 0.4})
-    samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in cases]
+    bench.execution = changed(bench.execution, cpu_s=0.4)
+    samples = [Sample(task_id=f"LiveCodeBench/{name}", solution=code) for name, code, _ in CASES]
     with bench.open_executor() as executor:
         found = Harness(bench, executor).run(samples)
-    assert [(*case[:2], found[index].verdict) for index, case in enumerate(cases)] == cases
+    assert [(*case[:2], found[index].verdict) for index, case in enumerate(CASES)] == CASES
 
 
 def test_the_window_is_between_two_midnights_and_decides_the_hash(data):
@@ -178,7 +175,6 @@ CALLS = (
     "You will use the following starter code to write the solution to the problem and enclose your code within "
     "delimiters."
 )
-_THINKS = "{% if add_generation_prompt %}BEGIN<think>\n{% endif %}"
 TEMPLATES = {
     "CodeQwenInstruct": "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>{% endfor %}",
     "DeepSeekCodeInstruct": "{% for m in messages %}### Instruction:\n{{ m['content'] }}\n{% endfor %}### Response:\n",
@@ -222,11 +218,13 @@ def test_a_chat_model_here_reads_what_the_runner_writes_for_its_family(family, t
 
 
 @pytest.mark.usefixtures("data")
-def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_reasoning(tokenizer, execution):
+def test_a_base_model_is_not_asked_and_one_that_reasons_ends_its_answer_itself(tokenizer, execution):
     bench = LiveCodeBench("livecodebench", WHOLE, execution)
     task = next(iter(bench.tasks.values()))
+    with pytest.raises(DataUnavailableError, match="livecodebench: "):
+        bench.prompt(task, PromptMode(instruct=False))
     answer = "<think>\n### Plan\n```python\ndraft\n```\n</think>\n```python\nprint(1)\n```\n"
-    tokenizer.chat_template = TEMPLATES["LLaMa3"] + _THINKS
+    tokenizer.chat_template = TEMPLATES["LLaMa3"] + "{% if add_generation_prompt %}BEGIN<think>\n{% endif %}"
     mode = PromptMode(True, ChatTemplate(tokenizer))
     assert bench.stops(mode) == ()
     assert bench.program(task, answer, mode) == "print(1)"
@@ -234,10 +232,3 @@ def test_a_model_that_reasons_ends_its_answer_itself_and_its_template_opens_the_
     asked = bench.prompt(task, mode)
     assert asked.text.endswith("BEGIN<think>\n")
     assert (asked.raw, asked.opened, bench.mode_name(mode)) == (True, "<think>", "OpenAIChat")
-
-
-@pytest.mark.usefixtures("data")
-def test_a_base_model_is_not_asked(execution):
-    bench = LiveCodeBench("livecodebench", WHOLE, execution)
-    with pytest.raises(DataUnavailableError, match="livecodebench: "):
-        bench.prompt(next(iter(bench.tasks.values())), PromptMode(instruct=False))
