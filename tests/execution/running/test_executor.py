@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.records import AssertTest, InputError, IoTest, ScriptTest
+from iterpref_core.records import InputError, IoTest, ScriptTest
 from tests.engines import outcomes_of
 from tests.texts import read_table
 
@@ -22,10 +22,6 @@ def patient():
 
 def io(call, expected):
     return IoTest(call=call, expected=expected)
-
-
-def check(code):
-    return AssertTest(code=code)
 
 
 def run_one(executor, code, *tests, setup=""):
