@@ -7,17 +7,17 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
-from iterpref_core.records import Problem
+from iterpref_core.records import Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION
 from tests.texts import written
 
 
-def taken(source, form, limit=None, **selection):
+def taken(source, form, trajectories=None, **selection):
     out = source.with_suffix(".out.jsonl")
     store = source.with_suffix(".sqlite")
-    found = ingest(Wanted([source], limit=limit), form, out, EXECUTION, Selection(**selection), store)
+    found = ingest(Wanted([source]), form, out, EXECUTION, Selection(**selection), store, trajectories=trajectories)
     return found, list(read_jsonl(out, Problem))
 
 
@@ -26,11 +26,14 @@ def verdicts(problem, *codes):
         return [executor.run_one(program_of(problem, code)).verdict for code in codes]
 
 
+WITH_WRONG_PROGRAMS = ("code_contests", "code_contests_plus", "acecode", "humaneval, HumanEvalPack")
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path, name):
     expected = ROWS[name]
-    found, problems = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)
-    (problem,) = problems
+    source, trajectories = written(tmp_path / "in.jsonl", expected.row), tmp_path / "trajectories.jsonl"
+    found, (problem,) = taken(source, expected.form, trajectories=trajectories)
     assert found.counts["references/passed" if expected.references else "references/none"] == 1
     assert problem.entry_point == expected.entry_point
     assert (len(problem.tests), len(problem.hidden_tests)) == tuple(expected.tests)
@@ -38,6 +41,10 @@ def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path, name):
     right, wrong = verdicts(problem, expected.right, expected.wrong)
     assert right == "passed"
     assert wrong != "passed"
+    sides = [[each.verdict == "passed" for each in one.attempts] for one in read_jsonl(trajectories, Trajectory)]
+    assert sides == ([[False, True]] if name in WITH_WRONG_PROGRAMS else [])
+    if name == "code_contests":
+        assert (found.counts["programs_left_out/c++"], found.counts["programs_left_out/python2"]) == (2, 1)
 
 
 def test_every_format_is_tried():
