@@ -92,18 +92,6 @@ def test_tests_are_drawn_from_those_that_demand_something(tmp_path, max_tests, k
     assert found.counts["dropped/demands_nothing"] == 1
 
 
-def test_shards_and_several_sources_are_read_one_after_another_and_names_that_repeat_get_numbers(tmp_path):
-    folder = tmp_path / "set"
-    folder.mkdir()
-    row = calls(1, 1)
-    for name in ("train-0.jsonl", "train-1.jsonl"):
-        written(folder / name, row)
-    other = written(tmp_path / "test.jsonl", row)
-    out = tmp_path / "out.jsonl"
-    ingest(Wanted([folder, other]), "apps", out, EXECUTION, Selection(), tmp_path / "store")
-    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1#2", "apps/1#3"]
-
-
 def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path):
     def prompt(name):
         return taken(written(tmp_path / "in.jsonl", ROWS[name].row), ROWS[name].form)[1][0].prompt
