@@ -118,7 +118,9 @@ def test_a_prompt_keeps_its_place_when_its_module_gets_another_function(function
     assert sum(after[each.task_id] != each.split for each in before) <= 1
 
 
-def test_no_benchmark_screens_nothing_and_one_that_is_misspelt_is_named_with_the_nearest_one(functions, tmp_path):
+def test_an_empty_list_of_benchmarks_screens_nothing_and_a_misspelt_one_is_named_with_the_nearest_one(
+    functions, tmp_path
+):
     copied = functions[0].model_copy(update={"task_id": "copy", "split": "heldout"})
     assert paired(tmp_path, [copied, functions[0]], benchmarks=()) == {functions[0].task_id}
     with pytest.raises(InputError, match="no benchmark 'humanevall'; did you mean 'humaneval'"):
