@@ -6,7 +6,6 @@ from iterpref_core.execution import (
     Admission,
     Limits,
     Outcome,
-    program_of,
     reference_outcomes,
     run_right_program,
 )
@@ -18,6 +17,7 @@ from tests.settings import changed
 CALLS = Problem(task_id="calls", prompt="Add 1.", tests=(IoTest(call="f(1)", expected="2"),), reference="def f(x): ...")
 READ = changed(CALLS, task_id="read", tests=(AssertTest(code="assert f(1) == 2"),))
 PATCHES = changed(READ, task_id="patches", tests=(AssertTest(code="for n in [1]:\n    assert f(n) == 2"),))
+SCRIPT = changed(CALLS, tests=(StdinTest(input="", output=""),))
 
 
 LIMITS = Limits(cpu_s=1, wall_s=5)
@@ -57,19 +57,6 @@ def test_only_a_decision_is_written():
     assert '"inside":true' in changed(READ, inside=True).to_json()
 
 
-def test_tests_that_run_inside_are_counted():
-    assert [count_inside(problem) for problem in (CALLS, READ, PATCHES)] == [0, 0, 1]
-    assert count_inside(changed(READ, inside=True)) == 1
-    assert count_inside(changed(READ, hidden_tests=PATCHES.tests)) == 1
-    script = changed(CALLS, tests=(StdinTest(input="", output=""),))
-    assert count_inside(script) == 0
-
-
-def test_no_program_decides_where_it_is_judged(executor):
-    outcome = executor.run_one(program_of(READ, "class A: __eq__ = lambda s, o: True\ndef f(x): return A()"))
-    assert (outcome.verdict, outcome.inside) == ("bad_return_type", 0)
-
-
 RETURNS_OBJECT = "assert f(1, 2) == (1, 2)"
 POINT = """
 class Point:
@@ -83,6 +70,7 @@ def test_a_real_reference_decides_and_candidates_follow(executor):
     needs = changed(READ, tests=(AssertTest(code=RETURNS_OBJECT),), reference=POINT)
     ((again, outcome),) = reference_outcomes([needs], executor)
     assert (again.inside, outcome.verdict) == (True, "passed")
+    assert (count_inside(again), count_inside(SCRIPT)) == (1, 0)
     assert (outcome.inside, outcome.isolation) == (1, executor.isolation)
 
 

@@ -42,7 +42,7 @@ def files(tmp_path):
     return problems, samples, tmp_path / "results.jsonl"
 
 
-def test_results_are_in_order_and_count_the_samples_of_a_task(executor, files):
+def test_results_are_in_order_and_references_that_fail_their_own_tests_are_counted(executor, files, caplog):
     problems, samples, out = files
     assert execute_samples(problems, samples, out, executor).samples == 3
     results = list(read_jsonl(out, Result))
@@ -53,6 +53,8 @@ def test_results_are_in_order_and_count_the_samples_of_a_task(executor, files):
     ]
     assert results[2].feedback == "f(3) returned 2, expected 6"
     assert results[0].isolation == executor.isolation
+    (said,) = [record.getMessage() for record in caplog.records if "references" in record.getMessage()]
+    assert "references: 1 of 2 fail their own tests, such as square: f(3) returned 6, expected 9" in said
 
 
 def test_an_unknown_task_is_named_with_its_line(executor, files):
@@ -117,11 +119,3 @@ def test_a_file_that_has_no_problem_is_answered_with_what_to_write(executor, fil
     problems.write_text(f'{{"task_id": "a", "prompt": "p", {line}}}\n' if line else "")
     with pytest.raises(RecordError, match=re.escape(said)):
         execute_samples(problems, samples, out, executor)
-
-
-def test_references_that_fail_their_own_tests_are_counted(executor, files, caplog):
-    problems, samples, out = files
-    write_jsonl(problems, [DOUBLE, SQUARE])
-    execute_samples(problems, samples, out, executor)
-    (said,) = [record.getMessage() for record in caplog.records if "references" in record.getMessage()]
-    assert "references: 1 of 2 fail their own tests, such as square: f(3) returned 6, expected 9" in said

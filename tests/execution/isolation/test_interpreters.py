@@ -43,9 +43,11 @@ def verdict(executor, text, environment="own"):
     return outcome.verdict
 
 
-def test_a_test_sees_its_environments_packages_and_folders(executor):
+def test_a_test_sees_its_environments_packages_and_folders_and_none_of_ours(executor):
     assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 8)") == "passed"
     assert verdict(executor, "import only_there", None) == "infra_error"
+    assert verdict(executor, "import numpy") == "infra_error"
+    assert verdict(executor, "import numpy, solution\nassert solution.x == 1", None) == "passed"
 
 
 def test_an_environment_may_be_a_link_to_one_elsewhere(project, tmp_path):
@@ -54,11 +56,6 @@ def test_an_environment_may_be_a_link_to_one_elsewhere(project, tmp_path):
     own = Environment(str(tmp_path / ".venv/bin/python"), (str(tmp_path),))
     with Executor(LIMITS, workers=1, environments={"own": own}) as executor:
         assert verdict(executor, "import only_there, mine\nassert (only_there.VALUE, mine.VALUE) == (7, 9)") == "passed"
-
-
-def test_it_sees_none_of_our_packages(executor):
-    assert verdict(executor, "import numpy") == "infra_error"
-    assert verdict(executor, "import numpy, solution\nassert solution.x == 1", None) == "passed"
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,16 @@
 """Verdicts and feedback on ordinary programs, good and bad."""
 
-import random
 import subprocess
 from dataclasses import replace
 
 import pytest
 
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
-from iterpref_core.records import AssertTest, InputError, IoTest, ScriptTest
+from iterpref_core.records import InputError, IoTest, ScriptTest
 from tests.engines import outcomes_of
 from tests.texts import read_table
 
-LIMITS = Limits(cpu_s=0.3, wall_s=6, memory_mb=256, output_kb=64, file_mb=4)
+LIMITS = Limits(cpu_s=0.3, wall_s=3, memory_mb=256, output_kb=64, file_mb=4)
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +24,8 @@ def io(call, expected):
     return IoTest(call=call, expected=expected)
 
 
-def check(code):
-    return AssertTest(code=code)
-
-
-def run_one(executor, code, *tests, setup=""):
-    return executor.run_one(Program(code, tests, setup))
+def run_one(executor, code, *tests):
+    return executor.run_one(Program(code, tests))
 
 
 VERDICTS = [
@@ -43,7 +38,7 @@ import nowhere | exception | ModuleNotFoundError: No module named 'nowhere', lin
 def f(x: | syntax_error | SyntaxError: '(' was never closed, line 1: def f(x:
 def f(x):\n    while True: pass | timeout | time limit of 0.3 s exceeded in f(1)
 while True: pass | timeout | time limit of 0.3 s exceeded while the program was loaded
-import time\ndef f(x): time.sleep(60) | timeout | no end within 6 s of real time in f(1)
+import time\ndef f(x): time.sleep(60) | timeout | no end within 3 s of real time in f(1)
 import ctypes\ndef f(x): ctypes.string_at(0) | crash | crashed with SIGSEGV in f(1)
 import sys\ndef f(x): sys.exit(0) | exited_early | the program called sys.exit in f(1), line 2: def f(x): sys.exit(0)
 import os\ndef f(x): os._exit(0) | exited_early | the process ended in f(1)
@@ -134,11 +129,6 @@ def test_the_input_is_taken_only_as_far_as_needed(executor):
     assert run_one(executor, "def f(): return 1", io("f()", "1")).verdict == "passed"
 
 
-def test_setup_runs_before_the_program_and_does_not_shift_its_lines(executor):
-    outcome = run_one(executor, "def f():\n    return math.nope", io("f()", "3"), setup="import math\n\n\n")
-    assert outcome.feedback.endswith("line 2: return math.nope")
-
-
 SET_UP = "    @classmethod\n    def setUpClass(cls): raise ValueError\n"
 SCRIPTS = [
     *read_table(r"""
@@ -159,14 +149,6 @@ def test_scripts(executor, script, verdict):
     files = {"t.py": script, "helper.py": "import solution\ndef check(): assert solution.f(3) == 6\n"}
     outcome = run_one(executor, "def f(x): return x * 2", ScriptTest(module="solution", files=files, run="t.py"))
     assert outcome.verdict == verdict, outcome.feedback
-
-
-def test_programs_and_feedback_are_the_same_each_time(executor):
-    code = "import random\ndef f(): return {'a', 'b', 'c', random.random()}"
-    drawn = random.Random(0).random()
-    first, second = (run_one(executor, code, io("f()", "1")).feedback for _ in range(2))
-    assert first == second
-    assert repr(drawn) in first
 
 
 @pytest.mark.skipif(subprocess.call(["setarch", "-R", "true"]), reason="this kernel fixes no addresses")

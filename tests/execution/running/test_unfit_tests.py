@@ -15,8 +15,8 @@ GUARD = "if __name__ == '__main__':\n    "
 STACK = "class Stack:\n    def __init__(self): self.items = []\n    def pop(self): return self.items.pop()\n"
 
 
-def verdicts(executor, *sources, kind=AssertTest, codes=(RIGHT, WRONG), setup=""):
-    tests = tuple(kind(code=source) for source in sources)
+def verdicts(executor, *sources, codes=(RIGHT, WRONG), setup=""):
+    tests = tuple(AssertTest(code=source) for source in sources)
     return [executor.run_one(Program(code, tests, setup)).verdict for code in codes]
 
 
@@ -46,8 +46,9 @@ def test_a_test_runs_as_the_main_module(executor, source):
     ],
 )
 def test_a_test_that_wants_any_error_needs_a_program_that_raises_one(executor, source):
-    assert verdicts(executor, source)[0] == "passed"
-    assert verdicts(executor, source)[1] not in ("passed", "infra_error")
+    right, wrong = verdicts(executor, source)
+    assert right == "passed"
+    assert wrong not in ("passed", "infra_error")
     assert verdicts(executor, "assert f(3) == 4", source)[0] == "passed"
 
 
@@ -81,9 +82,9 @@ unittest | import unittest\nclass T(unittest.TestCase):\n    async def test_f(se
 
 @pytest.mark.parametrize(("kind", "source"), read_table(DEMAND_NOTHING))
 def test_tests_that_pass_a_program_that_does_nothing_are_at_fault(executor, kind, source):
-    assert verdicts(executor, source, kind=KINDS[kind]) == ["infra_error", "infra_error"]
-    feedback = executor.run_one(Program(RIGHT, (KINDS[kind](code=source),))).feedback
-    assert feedback.startswith("the tests pass a program that does nothing"), feedback
+    outcome = executor.run_one(Program(RIGHT, (KINDS[kind](code=source),)))
+    assert outcome.verdict == "infra_error"
+    assert outcome.feedback.startswith("the tests pass a program that does nothing"), outcome.feedback
 
 
 @pytest.mark.parametrize("source", ["print(f(1))", "def check(g):\n    assert g(1) == 2", "x = f(1)"])

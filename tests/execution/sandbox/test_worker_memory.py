@@ -1,7 +1,5 @@
 """A program is a copy of its worker's memory; of the programs before it, and of their tests, there is nothing in it."""
 
-import pytest
-
 from iterpref_core.execution import Executor, Limits, Program
 from iterpref_core.records import AssertTest, IoTest, StdinTest
 
@@ -36,9 +34,7 @@ JOBS = {
     "judged test": Program(
         "def f(): return 1\n", (AssertTest(code=f"x = '{PADDING} kingfisher-4711'\nassert f() == len(x[:1])"),)
     ),
-    "printed": Program(
-        "print('kingfisher' + '-' + str(4711))\ndef f(): return 1\n", (IoTest(call="f()", expected="1"),)
-    ),
+    "printed": Program("print('kingfisher' + '-' + str(4711))\ndef f(): return 1\n", ONE),
     "value with a limit for each test": Program(
         "import time\ndef f():\n    time.sleep(0.2)\n    return 'kingfisher' + '-' + str(4711)\n",
         (IoTest(call="f()", expected="'kingfisher-4711'"), IoTest(call="f()", expected="'kingfisher-4711'")),
@@ -48,9 +44,9 @@ JOBS = {
 }
 
 
-@pytest.mark.parametrize("job", JOBS)
-def test_the_next_program_finds_nothing_of_the_one_before(job):
+def test_the_next_program_finds_nothing_of_the_one_before():
     with Executor(LIMITS, workers=1, namespaces=False) as executor:
-        assert executor.run_one(JOBS[job]).verdict == "passed"
-        outcome = executor.run_one(Program(SPY, (IoTest(call="f()", expected="True"),)))
-    assert (outcome.verdict, outcome.feedback) == ("passed", "")
+        for name, job in JOBS.items():
+            assert executor.run_one(job).verdict == "passed", name
+            outcome = executor.run_one(Program(SPY, (IoTest(call="f()", expected="True"),)))
+            assert (outcome.verdict, outcome.feedback) == ("passed", ""), name

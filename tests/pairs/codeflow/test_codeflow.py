@@ -179,26 +179,31 @@ def test_bad_problems_are_refused_before_any_work(tmp_path):
 INFERENCE = section(InferenceParams, backend="transformers", bf16=False)
 
 
-def test_the_prompt_style_is_the_drafting_students(tmp_path, make_model, monkeypatch):
-    from iterpref_core.nanolab.embedded_models import train_tokenizer
+@pytest.mark.parametrize(
+    ("backend", "draft_model", "style", "opened"),
+    [
+        ("transformers", "student", "plain", ["plain", "auto"]),
+        ("transformers", "debugger", "plain", ["auto"]),
+        ("transformers", "student", "auto", ["auto"]),
+        ("vllm", "student", "auto", ["auto"]),
+    ],
+)
+def test_a_model_is_opened_once_for_each_prompt_style_that_it_is_read_in(
+    word_model, tmp_path, monkeypatch, backend, draft_model, style, opened
+):
+    found = []
 
-    chat = make_model(train_tokenizer(["write f"], 300))
-    opened = []
-
-    @contextmanager
     def open_model(model, prompt, *_):
-        opened.append(prompt.template)
-        yield Patient()
+        found.append(prompt.template)
+        return nullcontext(Patient())
 
     monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", open_model)
-    for draft_model, styles in (("student", ["plain", "auto"]), ("debugger", ["auto"])):
-        params = changed(PARAMS, draft_model=draft_model)
-        models = choose_models(chat, chat, params, INFERENCE, NO_CAPS, PromptFormat(template="plain"))
-        opened.clear()
-        with models.open(tmp_path / "answers.sqlite", "run") as (drafter, refiner):
-            assert opened == styles
-            assert (drafter is refiner) == (draft_model == "debugger")
-        assert (models.identity[0] != models.identity[1]) == (draft_model == "student")
+    params, inference = changed(PARAMS, draft_model=draft_model), changed(INFERENCE, backend=backend)
+    models = choose_models(word_model, word_model, params, inference, NO_CAPS, PromptFormat(template=style))
+    with models.open(tmp_path / "answers.sqlite", "run") as (drafter, refiner):
+        assert found == opened
+        assert (drafter is refiner) == (len(opened) == 1)
+    assert (models.identity[0] == models.identity[1]) == (len(opened) == 1)
 
 
 @pytest.mark.parametrize(
@@ -214,11 +219,3 @@ def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_mode
     inference = changed(INFERENCE, price_prompt=2.0, price_completion=10.0, backend="openai")
     params = changed(PARAMS, draft_model=draft_model, source=source)
     assert choose_models(word_model, "gpt", params, inference, NO_CAPS).prices == prices
-
-
-@pytest.mark.parametrize("backend", ["transformers", "vllm"])
-def test_a_model_that_is_its_own_debugger_is_loaded_once(backend, word_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", lambda *_: nullcontext(Patient()))
-    inference = changed(INFERENCE, backend=backend)
-    with choose_models(word_model, word_model, PARAMS, inference, NO_CAPS).open(tmp_path / "store", "run") as opened:
-        assert opened[0] is opened[1]

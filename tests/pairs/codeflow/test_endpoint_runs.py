@@ -2,8 +2,6 @@
 
 from contextlib import contextmanager
 
-import pytest
-
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.pairs.codeflow.codeflow import run_codeflow
 from iterpref_core.pairs.codeflow.roles import Models
@@ -13,7 +11,7 @@ from tests.fake_models import stored
 from tests.mock_endpoint import FAULTS, Behavior, MockEndpoint, serve
 from tests.settings import EXECUTION, section
 
-CONCURRENCY, PROBLEMS = 8, 40
+PROBLEMS = 16
 PARAMS = section(
     CodeflowParams,
     source="debugging", max_iterations=5, draft_model="debugger", temperature=0.8,
@@ -27,33 +25,12 @@ def answer(prompt, seed):
     return f"def f(x):\n    return x + {int(done >= needed)}\n# {seed}\n" + "# again\n" * done
 
 
-@pytest.fixture(autouse=True)
-def _many_attempts(monkeypatch):
-    monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 100)
-
-
-def models_at(url, timeout_s):
+def codeflow(folder, mock, timeout_s=60.0):
+    """Solve the problems in a new folder; return the output and the metrics."""
     from iterpref_core.models.inference.openai_model import OpenAIModel
 
-    @contextmanager
-    def opened(path, run):
-        inference = section(InferenceParams, backend="openai", base_url=url, api="chat", timeout_s=timeout_s)
-        backend = OpenAIModel("mock", inference.model_copy(update={"concurrency": CONCURRENCY}))
-        with AnswerStore(path, run) as store:
-            endpoint = stored(backend, "mock", store)
-            yield endpoint, endpoint
-
-    return Models(("mock", "mock"), opened)
-
-
-def codeflow(folder, url, timeout_s=60.0):
-    files = folder / "answers.sqlite", folder / "out.jsonl"
-    return run_codeflow(folder / "problems.jsonl", models_at(url, timeout_s), PARAMS, EXECUTION, *files)
-
-
-def prepare(folder):
     visible, hidden = (IoTest(call=f"f({x})", expected=str(x + 1)) for x in (1, 2))
-    folder.mkdir(parents=True)
+    folder.mkdir()
     write_jsonl(
         folder / "problems.jsonl",
         (
@@ -61,31 +38,31 @@ def prepare(folder):
             for n in range(PROBLEMS)
         ),
     )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The output of a run without kills and faults, its metrics, and the calls it made."""
-    folder = prepare(tmp_path_factory.mktemp("undisturbed") / "run")
-    mock = MockEndpoint(answer, Behavior())
     with serve(mock) as url:
-        metrics = codeflow(folder, url)
-    assert mock.repeated == 0
-    assert metrics.llm_calls == mock.answered.total()
-    return (folder / "out.jsonl").read_bytes(), metrics, mock.answered.total()
+
+        @contextmanager
+        def opened(path, run):
+            inference = {"backend": "openai", "base_url": url, "api": "chat", "timeout_s": timeout_s, "concurrency": 8}
+            backend = OpenAIModel("mock", section(InferenceParams, **inference))
+            with AnswerStore(path, run) as store:
+                endpoint = stored(backend, "mock", store)
+                yield endpoint, endpoint
+
+        models, out = Models(("mock", "mock"), opened), folder / "out.jsonl"
+        files = folder / "answers.sqlite", out
+        metrics = run_codeflow(folder / "problems.jsonl", models, PARAMS, EXECUTION, *files)
+    return out.read_bytes(), metrics
 
 
-def test_faults_of_every_kind_are_asked_again_and_nothing_is_lost(tmp_path, undisturbed, monkeypatch):
+def test_faults_of_every_kind_are_asked_again_and_nothing_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr("iterpref_core.models.inference.openai_model.ATTEMPTS", 100)
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.0)
-    expected, metrics, calls = undisturbed
-    folder = prepare(tmp_path / "run")
-    mock = MockEndpoint(answer, Behavior(median_s=0.005, faults=dict.fromkeys(FAULTS, 0.2 / len(FAULTS))))
-    with serve(mock) as url:
-        found = codeflow(folder, url, timeout_s=1.0)
-    assert (folder / "out.jsonl").read_bytes() == expected
-    assert mock.faults.keys() == set(FAULTS)
-    assert found == metrics
-    trajectories = list(read_jsonl(folder / "out.jsonl", Trajectory, unique=True))
+    good = MockEndpoint(answer, Behavior())
+    undisturbed = codeflow(tmp_path / "undisturbed", good)
+    assert (good.repeated, good.answered.total()) == (0, undisturbed[1].llm_calls)
+    faulty = MockEndpoint(answer, Behavior(median_s=0.005, faults=dict.fromkeys(FAULTS, 0.2 / len(FAULTS))))
+    assert codeflow(tmp_path / "faulty", faulty, timeout_s=1.0) == undisturbed
+    assert faulty.faults.keys() == set(FAULTS)
+    trajectories = list(read_jsonl(tmp_path / "faulty/out.jsonl", Trajectory, unique=True))
     assert [trajectory.task_id for trajectory in trajectories] == [f"t{n}" for n in range(PROBLEMS)]
-    assert len(mock.answered) == calls
+    assert len(faulty.answered) == len(good.answered)

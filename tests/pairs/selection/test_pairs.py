@@ -1,7 +1,6 @@
 """Stage `pairs`: which version is rejected, what is dropped, and what is counted."""
 
 import pytest
-from hypothesis import strategies as st
 
 from iterpref_core.pairs.selection.pair_selection import DROPPED, PairedProblem, make_pairs, select_pairs
 from iterpref_core.records import (
@@ -248,9 +247,6 @@ def test_what_cannot_be_used_is_refused(tmp_path, word_model, names, model, erro
     with pytest.raises(error, match=message):
         select(tmp_path, tokenizer, [trajectory(name, versions) for name in names])
     assert not (tmp_path / "pairs.jsonl").exists()
-
-
-NAMES = st.sets(st.sampled_from(["t", "t#1", "t#2", "t#3", "t#2#2", "t#2#3", "u#2", "#2"]), min_size=1)
 
 
 @pytest.mark.parametrize("license", [["MIT"], 3, {"spdx": "MIT"}, True, float("nan")])

@@ -7,17 +7,17 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.problem_rows import Selection
-from iterpref_core.records import Problem
+from iterpref_core.records import Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.problems.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION
 from tests.texts import written
 
 
-def taken(source, form, limit=None, **selection):
+def taken(source, form, trajectories=None, **selection):
     out = source.with_suffix(".out.jsonl")
     store = source.with_suffix(".sqlite")
-    found = ingest(Wanted([source], limit=limit), form, out, EXECUTION, Selection(**selection), store)
+    found = ingest(Wanted([source]), form, out, EXECUTION, Selection(**selection), store, trajectories=trajectories)
     return found, list(read_jsonl(out, Problem))
 
 
@@ -26,11 +26,14 @@ def verdicts(problem, *codes):
         return [executor.run_one(program_of(problem, code)).verdict for code in codes]
 
 
+WITH_WRONG_PROGRAMS = ("code_contests", "code_contests_plus", "acecode", "humaneval, HumanEvalPack")
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path, name):
     expected = ROWS[name]
-    found, problems = taken(written(tmp_path / "in.jsonl", expected.row), expected.form)
-    (problem,) = problems
+    source, trajectories = written(tmp_path / "in.jsonl", expected.row), tmp_path / "trajectories.jsonl"
+    found, (problem,) = taken(source, expected.form, trajectories=trajectories)
     assert found.counts["references/passed" if expected.references else "references/none"] == 1
     assert problem.entry_point == expected.entry_point
     assert (len(problem.tests), len(problem.hidden_tests)) == tuple(expected.tests)
@@ -38,6 +41,10 @@ def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path, name):
     right, wrong = verdicts(problem, expected.right, expected.wrong)
     assert right == "passed"
     assert wrong != "passed"
+    sides = [[each.verdict == "passed" for each in one.attempts] for one in read_jsonl(trajectories, Trajectory)]
+    assert sides == ([[False, True]] if name in WITH_WRONG_PROGRAMS else [])
+    if name == "code_contests":
+        assert (found.counts["programs_left_out/c++"], found.counts["programs_left_out/python2"]) == (2, 1)
 
 
 def test_every_format_is_tried():
@@ -83,18 +90,6 @@ def test_tests_are_drawn_from_those_that_demand_something(tmp_path, max_tests, k
     found, (problem,) = taken(source, "problems", max_tests=max_tests)
     assert len(problem.tests + problem.hidden_tests) == kept
     assert found.counts["dropped/demands_nothing"] == 1
-
-
-def test_shards_and_several_sources_are_read_one_after_another_and_names_that_repeat_get_numbers(tmp_path):
-    folder = tmp_path / "set"
-    folder.mkdir()
-    row = calls(1, 1)
-    for name in ("train-0.jsonl", "train-1.jsonl"):
-        written(folder / name, row)
-    other = written(tmp_path / "test.jsonl", row)
-    out = tmp_path / "out.jsonl"
-    ingest(Wanted([folder, other]), "apps", out, EXECUTION, Selection(), tmp_path / "store")
-    assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["apps/1", "apps/1#2", "apps/1#3"]
 
 
 def test_prompts_say_what_is_wanted_and_keep_the_starter_code(tmp_path):

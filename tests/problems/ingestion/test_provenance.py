@@ -32,13 +32,15 @@ def test_a_pair_names_the_file_of_a_folder_its_line_and_its_digest(tmp_path):
     folder.mkdir()
     first = written(folder / "a.jsonl", {"prompt": "p"}, PAIR)
     second = written(folder / "b.jsonl", PAIR | {"license": "ISC"})
-    ingest_pairs(Wanted([folder], license="MIT"), tmp_path / "pairs.jsonl")
+    third = written(tmp_path / "c.jsonl", PAIR)
+    ingest_pairs(Wanted([folder, third], license="MIT"), tmp_path / "pairs.jsonl")
     ingest_pairs(Wanted([tmp_path / "pairs.jsonl"]), tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "pairs.jsonl").read_bytes()
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second)]
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second, third)]
     assert [origins(pair) for pair in read_pairs(tmp_path / "pairs.jsonl")] == [
         [{"file": "set/a.jsonl", "row": 2, "digest": digests[0], "license": "MIT"}],
         [{"file": "set/b.jsonl", "row": 1, "digest": digests[1], "license": "ISC"}],
+        [{"file": f"{tmp_path.name}/c.jsonl", "row": 1, "digest": digests[2], "license": "MIT"}],
     ]
 
 

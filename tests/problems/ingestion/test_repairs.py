@@ -6,15 +6,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
 from iterpref_core.problems.ingestion.columns import parse_columns
-from iterpref_core.problems.ingestion.intake import Wanted, read_row
+from iterpref_core.problems.ingestion.intake import read_row
 from iterpref_core.records import LinePlace, PreferencePair
 from iterpref_core.storage.items import Item
-from iterpref_core.storage.jsonl import read_pairs
 from tests.problems.ingestion.readers import repair_reader
-from tests.settings import EXECUTION, PARAMS
-from tests.texts import written
 
 FIXED = "def f(a, b):\n    x = a\n    return x + b\n"
 BUGGY = FIXED.replace("+", "-")
@@ -40,17 +36,3 @@ def test_any_text_in_any_column_comes_back_unchanged_or_is_refused(prompt, buggy
         assert pair.license == (license.strip() or None)
     else:
         assert pair.reason
-
-
-NAMES_IN_USE = ["a", "a#2", "a#2#2", "a#3", "pair-2", "pair-2#2"]
-
-
-def test_no_two_pairs_have_one_name_and_rows_of_one_name_are_of_one_problem(tmp_path):
-    names = [None, *NAMES_IN_USE, "a", None, "a#2", "pair-2"]
-    rows = [{"task_id": name, "buggy": f"x = {n}", "fixed": f"x = {n + 1}"} for n, name in enumerate(names)]
-    source, out = Wanted([written(tmp_path / "in.jsonl", *rows)]), tmp_path / "pairs.jsonl"
-    ingest_pairs(source, out, Judging(PARAMS.pairs, EXECUTION, tmp_path / "store"), form="pairs")
-    pairs = list(read_pairs(out))
-    assert len({pair.task_id for pair in pairs}) == len(names)
-    named = [pair.problem for pair in pairs if not pair.problem.startswith("problem-")]
-    assert sorted(named) == sorted(filter(None, names))

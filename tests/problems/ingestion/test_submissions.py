@@ -1,4 +1,4 @@
-"""Single programs with verdicts become attempts at their problems, from which pairs are chosen."""
+"""Single programs with verdicts become attempts at their problems."""
 
 import json
 
@@ -7,12 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.submissions import ingest_submissions
-from iterpref_core.pairs.selection.pair_selection import make_pairs, read_paired_problems
 from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.records import InputError, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
-from tests.settings import PARAMS
 from tests.texts import read_table, written
 
 COLUMNS = "task_id=problem,prompt=statement,program=code,passed=status"
@@ -56,12 +54,6 @@ def test_attempts_stand_in_their_order_with_the_verdicts_of_the_set(tmp_path_fac
     assert {one.task_id: [(each.code, each.verdict == "passed") for each in one.attempts] for one in read} == wanted
     assert found.counts["attempts"] == sum(map(len, wanted.values()))
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == [one.task_id for one in read]
-    for one in read:
-        sides = {passed for _, passed in wanted[one.task_id]}
-        if sides == {True, False}:
-            (pair,) = make_pairs(one, read_paired_problems(out)[one.task_id], PARAMS.pairs)
-            assert (pair.chosen, True) in wanted[one.task_id]
-            assert (pair.rejected, False) in wanted[one.task_id]
 
 
 def test_problems_without_tests_never_join_an_experiment(tmp_path):

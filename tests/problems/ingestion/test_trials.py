@@ -10,8 +10,7 @@ from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
-from iterpref_core.records import ExecutionError, IoTest, Problem, StdinTest, Trajectory
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.records import ExecutionError, IoTest, Problem, StdinTest
 from tests.problems.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION
 from tests.texts import written
@@ -100,17 +99,6 @@ def test_the_nearest_program_that_fails_becomes_the_rejected_one():
     assert (failed.code, failed.verdict, failed.feedback) == (NEAR, "wrong_answer", "it fails")
     assert (repaired.code, repaired.verdict, repaired.hidden) == (RIGHT, "passed", "passed")
     assert trajectory.tests == problem.tests_digest
-
-
-@pytest.mark.parametrize("name", ["code_contests", "acecode", "humaneval, HumanEvalPack"])
-def test_every_problem_with_right_and_wrong_programs_gives_a_trajectory(tmp_path, name):
-    source = written(tmp_path / "in.jsonl", ROWS[name].row)
-    paths = (tmp_path / "out", EXECUTION, Selection(), tmp_path / "store")
-    found = ingest(Wanted([source]), ROWS[name].form, *paths, trajectories=tmp_path / "t.jsonl")
-    (trajectory,) = read_jsonl(tmp_path / "t.jsonl", Trajectory)
-    assert [attempt.verdict == "passed" for attempt in trajectory.attempts] == [False, True]
-    if name == "code_contests":
-        assert (found.counts["programs_left_out/c++"], found.counts["programs_left_out/python2"]) == (2, 1)
 
 
 def test_nothing_that_was_run_is_run_again_after_an_engine_fails(tmp_path, monkeypatch):

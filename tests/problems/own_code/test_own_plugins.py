@@ -1,5 +1,6 @@
 """A project's tests run with the plugins of its environment; what pytest cannot load is named with pytest's line."""
 
+import sys
 import sysconfig
 import venv
 from collections import defaultdict
@@ -16,7 +17,12 @@ from tests.settings import section
 from tests.texts import write_files
 
 PARAMS = section(OwnCodeParams, licenses=("MIT",))
-HOUSE = "import pytest\n\n@pytest.fixture\ndef house():\n    return 2\n"
+FAIL = "raise RuntimeError('no display')\n"
+PLUGINS = {
+    "house": "import pytest\n\n@pytest.fixture\ndef house():\n    return 2\n",
+    "fails": FAIL,
+    "ends_pytest": f"def pytest_configure(config):\n    {FAIL}",
+}
 MODULE = '''
 def twice(n):
     """Return the double."""
@@ -54,23 +60,19 @@ PROJECT = {
 
 
 @pytest.fixture
-def environment(tmp_path):
-    """Return an environment with this one's packages and plugins of its own."""
+def python(tmp_path):
+    """Return the interpreter of an environment with this one's packages, a plugin that works, and two that do not."""
     venv.create(tmp_path / "env", symlinks=True)
     (site,) = (tmp_path / "env/lib").glob("python*/site-packages")
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
-
-    def add(**plugins):
-        for name, text in plugins.items():
-            meta = f"{name}-1.0.dist-info"
-            write_files(site, {
-                f"{name}.py": text,
-                f"{meta}/entry_points.txt": f"[pytest11]\n{name} = {name}\n",
-                f"{meta}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-            })  # fmt: skip
-        return str(tmp_path / "env/bin/python")
-
-    return add
+    for name, text in PLUGINS.items():
+        meta = f"{name}-1.0.dist-info"
+        write_files(site, {
+            f"{name}.py": text,
+            f"{meta}/entry_points.txt": f"[pytest11]\n{name} = {name}\n",
+            f"{meta}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        })  # fmt: skip
+    return str(tmp_path / "env/bin/python")
 
 
 def ingested(folder, python):
@@ -82,17 +84,13 @@ def ingested(folder, python):
     return {problem.entry_point: problem for problem in read_jsonl(out, Problem)}, reasons
 
 
-FAIL = "raise RuntimeError('no display')\n"
-
-
-@pytest.mark.parametrize("broken", [{}, {"broken": FAIL}, {"broken": f"def pytest_configure(config):\n    {FAIL}"}])
-def test_tests_run_with_the_plugins_of_the_environment_that_work(environment, tmp_path, broken):
+def test_tests_run_with_the_plugins_of_the_environment_that_work(python, tmp_path):
     folder = write_files(tmp_path / "p", PROJECT)
-    python = environment(house=HOUSE, **broken)
     problems, reasons = ingested(folder, python)
     assert sorted(problems) == ["thrice", "twice"]
-    if broken:
-        assert "RuntimeError: no display" in reasons.pop("plugin")["broken"]
+    broken = reasons.pop("plugin")
+    assert sorted(broken) == ["ends_pytest", "fails"]
+    assert all("RuntimeError: no display" in line for line in broken.values())
     assert reasons.pop("not_collected") == {
         "tests/test_gone.py": "ModuleNotFoundError: No module named 'not_here'",
         "tests/test_skip.py": "Skipped: could not import 'neither_here': No module named 'neither_here'",
@@ -106,7 +104,7 @@ def test_tests_run_with_the_plugins_of_the_environment_that_work(environment, tm
             assert executor.run_one(Program(code, problems["twice"].tests)).verdict == verdict
 
 
-def test_a_conftest_that_cannot_be_imported_is_named_in_the_error(environment, tmp_path):
-    folder = write_files(tmp_path / "p", PROJECT | {"conftest.py": "import nowhere\n"})
+def test_a_conftest_that_cannot_be_imported_is_named_in_the_error(tmp_path):
+    folder = write_files(tmp_path / "p", PROJECT | {"conftest.py": "import nowhere\n", "pytest.ini": ""})
     with pytest.raises(InputError, match=r"not_collected: .*No module named 'nowhere'"):
-        ingested(folder, environment(house=HOUSE))
+        ingested(folder, sys.executable)

@@ -28,11 +28,11 @@ class Item:
 
 
 '''
-CALLS = ("sum", "max", "min", "sorted", "len", "next(iter", "list(set")
+CALLS = ("sum", "max", "sorted", "next(iter")
 BODIES = tuple(f"{call}(values)" + ")" * call.count("(") for call in CALLS)
 TESTS = "import stock\n\n" + "".join(
     f"def test_{number}():\n    assert stock.f{number}([2, 1, 1]) == {want}\n\n"
-    for number, want in enumerate((4, 2, 1, [1, 1, 2], 3, 2, [1, 2]))
+    for number, want in enumerate((4, 2, [1, 1, 2], 2))
 )
 
 
@@ -68,7 +68,7 @@ def run(*words, code=0):
 def test_own_functions_become_pairs_with_what_each_command_prints(depot):
     ingest = ("ingest", "depot-1.0", "--format", "folder", "--python", sys.executable, "--heldout", "0.3")
     printed = json.loads(run(*ingest, "--out", "p.jsonl", "--json"))
-    assert (printed["problems"], printed["heldout"]) == (7, 2)
+    assert (printed["problems"], printed["heldout"]) == (4, 1)
     option = shlex.split(printed["environment"])
     assert option == ["--environment", f"depot-1.0={sys.executable}:{Path('depot-1.0').resolve()}"]
 
@@ -89,12 +89,12 @@ def test_own_functions_become_pairs_with_what_each_command_prints(depot):
     pair = ("pair", "--trajectories", "1.jsonl", "--trajectories", "2.jsonl", "--problems", "p.jsonl")
     run(*pair, "--model", "none", "--out", "pairs.jsonl")
     pairs = list(read_jsonl(Path("pairs.jsonl"), PreferencePair))
-    assert len(pairs) == 10
+    assert len(pairs) == 6
     assert {(each.chosen_by, each.rejected_by) for each in pairs} == {("good", "weak")}
 
     run("show", "--pairs", "pairs.jsonl", "--html", "pairs.html")
     for shown in (run("show", "--pairs", "pairs.jsonl"), Path("pairs.html").read_text()):
-        assert "The outline of the module has 2" in shown
+        assert "The outline of the module has 1" in shown
         assert "class Item" not in shown
 
 

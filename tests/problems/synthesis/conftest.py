@@ -1,7 +1,6 @@
 """A model that follows a script, and the answers it gives."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -9,8 +8,6 @@ from iterpref_core.models.inference.backend import Completion
 from iterpref_core.records import SynthesisParams
 from tests.fake_models import FakeModel
 from tests.settings import section
-
-Answer = Callable[[str], str]
 
 
 class ScriptedModel(FakeModel):
@@ -54,8 +51,4 @@ PROGRAM = {"solution": SOLUTION, "test": TEST}
 
 @pytest.fixture
 def params():
-    return section(
-        SynthesisParams,
-        subtrees=3,
-        max_new_tokens=100,
-    )
+    return section(SynthesisParams, subtrees=3, max_new_tokens=100)

@@ -8,33 +8,6 @@ from iterpref_core.problems.synthesis.feature_tree import FeatureTree, load_tree
 from iterpref_core.records import InputError
 
 
-def _tree():
-    """Three seeds: sorting in all of them, stable sorting in two, searching in one; logging in one."""
-    tree = FeatureTree()
-    tree.observe([("algorithm", "sorting", "stable"), ("algorithm", "searching")])
-    tree.observe([("algorithm", "sorting", "stable"), ("logging", "levels")])
-    tree.observe([("algorithm", "sorting"), ("algorithm", "sorting")])
-    return tree
-
-
-def _frequencies(level, above=()):
-    """Return the frequency of each feature by its path."""
-    found = {}
-    for name, node in level.items():
-        found |= {(*above, name): node.frequency} | _frequencies(node.children, (*above, name))
-    return found
-
-
-def test_a_new_sibling_gets_the_mean_frequency_and_known_features_stay_as_they_are():
-    tree = _tree()
-    before = _frequencies(tree.categories)
-    assert tree.grow([("algorithm", "hashing"), ("algorithm", "sorting"), ("algorithm", "searching", "binary")]) == 2
-    # The first is the mean of 3 and 1.
-    new = {("algorithm", "hashing"): 2, ("algorithm", "searching", "binary"): 1}
-    assert _frequencies(tree.categories) == before | new
-    assert tree.seeds == 3
-
-
 def test_no_more_than_the_breadth_of_each_level_is_drawn_and_nothing_twice():
     tree = FeatureTree()
     tree.grow((f"category {a}", f"b{b}", f"c{c}") for a in range(4) for b in range(4) for c in range(4))

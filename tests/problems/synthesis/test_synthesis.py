@@ -28,11 +28,11 @@ def executor():
 
 
 def _features(prompt):
-    """One feature for each seed's letter; evolution adds a finer one."""
+    """Two features for each seed, one of them its letter's; evolution adds a finer one."""
     if "Let it grow" in prompt:
-        return '{"algorithm": {"letters": {"finer": {}}}, "security": {"escaping": {}}}'
+        return '{"algorithm": {"letters": {"finer": {}}}, "security": {"escaping": {}, "secrets": {}}}'
     (letter,) = re.findall(r"letter = '(.)'", prompt)
-    return json.dumps({"algorithm": {"letters": {letter: {}}}})
+    return json.dumps({"algorithm": {"letters": {letter: {}}, "order": {}}})
 
 
 def _seeds(folder, letters):
@@ -67,13 +67,15 @@ def test_a_tree_is_extracted_evolved_and_saved(tmp_path, params):
     model = ScriptedModel(_features)
     source = _seeds(tmp_path / "seeds", "aab")
     tree, counts = make_tree(source, model, params, None, tmp_path / "tree.json")
-    letters = tree.categories["algorithm"].children["letters"].children
-    assert (letters["a"].frequency, letters["finer"].frequency) == (2, 1.5)
-    assert tree.categories["security"].frequency == 3
+    algorithm, security = (tree.categories[name] for name in ("algorithm", "security"))
+    letters = algorithm.children["letters"].children
+    assert (letters["a"].frequency, letters["finer"].frequency) == (2, 1.5), "the mean of its siblings"
+    assert (security.frequency, security.children["escaping"].frequency) == (3, 1.5), "and an equal share"
+    assert algorithm.frequency == algorithm.children["order"].frequency == 3, "a seed counts once, growth never"
     assert load_tree(tmp_path / "tree.json") == tree
     assert (tree.seeds, tree.rounds) == (3, 2)
     assert counts == {
-        "seeds": 3, "seeds/used": 3, "seeds/dropped/unreadable": 0, "features/extracted": 3, "features/evolved": 3,
+        "seeds": 3, "seeds/used": 3, "seeds/dropped/unreadable": 0, "features/extracted": 4, "features/evolved": 4,
         "evolution/asked": 6, "evolution/unreadable": 0, "asked_again": 0,
     }  # fmt: skip
     assert len(model.prompts) == 2 + 2 * 3, "equal prompts are asked once"

@@ -5,7 +5,6 @@ A right program adds one (`f`), or it reads a number and prints its double.
 
 import contextlib
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,11 +28,11 @@ ADDS = "def f(x):\n    return x + 1\n"
 WRONG = "def f(x):\n    return x - 1\n"
 
 
-def fence(code: str, tag: str = "python") -> str:
+def fence(code, tag="python"):
     return f"```{tag}\n{code}```\n"
 
 
-def script_cases() -> Iterator[tuple[str, str]]:
+def script_cases():
     """A script, asked for by no name, among other blocks, or in a fence whose tag names no language."""
     for name, script in SCRIPTS.items():
         yield f"{name}, snippet before", f"The key is\n{fence(SNIPPET)}The program:\n{fence(script)}"
@@ -44,14 +43,14 @@ def script_cases() -> Iterator[tuple[str, str]]:
         yield f"{word}, plain", fence(PLAIN, word)
 
 
-def tag_cases() -> Iterator[tuple[str, str]]:
+def tag_cases():
     """A fence whose tag is a word that names no language."""
     words = "tool_code language-python lang-py Python_3 python_code py_code script program function final response"
     for word in f"{words} source jupyter notebook cython sage implementation submission your_code result main".split():
         yield word, f"Here:\n{fence(ADDS, word)}"
 
 
-def end_cases() -> Iterator[tuple[str, str]]:
+def end_cases():
     """An end token in the last line, or right behind a closing fence, and what follows it."""
     bare = ADDS.rstrip()
     for token in [
@@ -74,7 +73,7 @@ def end_cases() -> Iterator[tuple[str, str]]:
     yield "zero width in a string", fence('def f(x):\n    return x + len("\u200b")\n')
 
 
-def written_cases(kind: str) -> Iterator[tuple[str, str]]:
+def written_cases(kind):
     """The answers of the file that hold a function, a script or no program."""
     for name, [(held, answer)] in read_cases(Path(__file__).with_name("places.txt")).items():
         if held == kind:
@@ -86,7 +85,7 @@ UNNAMED = dict([*script_cases(), *written_cases("script")])
 NONE = dict(written_cases("none"))
 
 
-def doubles(code: str | None, monkeypatch) -> bool:
+def doubles(code, monkeypatch):
     for number in (4, -3):
         printed = io.StringIO()
         text = io.StringIO(f"{number}\n")
@@ -173,6 +172,6 @@ OF_TESTS = {
 
 @pytest.mark.parametrize(("answer", "entry_point", "read", "right"), OF_TESTS.values(), ids=OF_TESTS)
 def test_the_names_that_tests_read_decide_what_belongs_to_the_program(answer, entry_point, read, right):
-    names: dict[str, object] = {}
+    names = {}
     exec(extract_program(answer, entry_point, read) or "", names)
     assert eval(right, names)

@@ -2,11 +2,7 @@
 
 import pytest
 
-from iterpref_core.programs.source_code.license import (
-    is_allowed,
-    license_of_folder,
-    license_of_source,
-)
+from iterpref_core.programs.source_code.license import is_allowed, license_of_folder
 
 
 def test_a_folder_tells_by_its_project_file(tmp_path):
@@ -17,11 +13,6 @@ def test_a_folder_tells_by_its_project_file(tmp_path):
         (tmp_path / "pyproject.toml").write_text(text)
         assert license_of_folder(tmp_path) == license
     assert license_of_folder(tmp_path / "elsewhere") == "unknown"
-
-
-def test_a_files_own_header_counts_before_its_projects_license():
-    assert license_of_source("# SPDX-License-Identifier: GPL-2.0-only\nx = 1\n", "MIT") == "GPL-2.0-only"
-    assert license_of_source("x = 1\n", "MIT") == "MIT"
 
 
 @pytest.mark.parametrize(
