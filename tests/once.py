@@ -46,7 +46,7 @@ def give_prefect_tables(factory, workspace):
 
 
 def prefect_tables(factory):
-    """Return the data base of a Prefect server on which nothing has run."""
+    """Return the database of a Prefect server on which nothing has run."""
 
     def make(folder):
         command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]

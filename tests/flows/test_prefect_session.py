@@ -158,7 +158,7 @@ def test_broken_settings_of_prefect_are_one_message(monkeypatch):
 @pytest.mark.parametrize(
     "error", ["CommandError: Can't locate revision identified by 'ff'", "DatabaseError: file is not a database"]
 )
-def test_a_data_base_that_is_broken_or_of_a_newer_prefect_is_named_with_what_to_do(error, monkeypatch):
+def test_a_database_that_is_broken_or_of_a_newer_prefect_is_named_with_what_to_do(error, monkeypatch):
     @contextmanager
     def served(*_):
         raise ServerError(f"prefect ended while starting: {error}")
@@ -194,7 +194,7 @@ def test_settings_of_the_user_s_own_flows_are_not_taken_for_ours():
             assert runpy.run_path(str(ROOT / f"flows/{name}.py"))[name].retries == 0
 
 
-def test_ui_has_a_data_base_and_a_password_of_its_own_which_other_commands_read_by_themselves(
+def test_ui_has_a_database_and_a_password_of_its_own_which_other_commands_read_by_themselves(
     started, tmp_path, monkeypatch
 ):
     for number in range(2):

@@ -164,7 +164,7 @@ def descendant(run, words):
 
 @pytest.fixture
 def toy(tmp_path, tmp_path_factory, toy_checkout):
-    """A toy that has not run, with the data bases that a first run would make."""
+    """A toy that has not run, with the databases that a first run would make."""
     toy = Toy(toy_checkout(STAGES, {"wait.sh": WAIT, "block": "", ".gitignore": "output.log\n"}))
     give_mlflow_tables(tmp_path_factory, toy.path)
     give_prefect_tables(tmp_path_factory, toy.path)

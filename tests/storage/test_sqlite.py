@@ -24,7 +24,7 @@ def test_what_is_no_such_file_is_named(tmp_path):
     (tmp_path / "folder.sqlite").mkdir()
     with pytest.raises(InputError, match=r"folder\.sqlite: cannot be used"):
         Database(tmp_path / "folder.sqlite", SCHEMA)
-    (tmp_path / "text.sqlite").write_text("not a data base, but long enough to be looked at as one " * 20)
+    (tmp_path / "text.sqlite").write_text("not a database, but long enough to be looked at as one " * 20)
     with pytest.raises(InputError, match=r"text\.sqlite: cannot be used"):
         Database(tmp_path / "text.sqlite", SCHEMA)
 

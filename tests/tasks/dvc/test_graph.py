@@ -170,7 +170,7 @@ def test_a_lock_that_a_killed_command_has_left_half_written_is_told(toy_checkout
 
 
 def test_a_name_of_a_file_that_dvc_cannot_keep_is_told(toy_checkout):
-    """DVC's data base of digests has texts, and a name from an older system need not be one."""
+    """DVC's database of digests has texts, and a name from an older system need not be one."""
     folder = toy_checkout({"only": {"cmd": "ls given > out", "deps": ["given"], "outs": ["out"]}})
     Path("given").mkdir()
     Path(os.fsdecode(b"given/caf\xe9.jsonl")).touch()

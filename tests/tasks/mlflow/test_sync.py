@@ -44,7 +44,7 @@ TRAINED = LockedStage(deps=(PAIRS,), outs=(MODEL,), params={"training.objectives
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path, tmp_path_factory, monkeypatch):
-    """A folder with parameters, and a data base that has its tables. Signs of its name mean something in an address."""
+    """A folder with parameters, and a database that has its tables. Signs of its name mean something in an address."""
     folder = tmp_path / "feature%2Fx 100%20 & b#1 Größe"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -382,7 +382,7 @@ def test_a_defect_costs_no_work_and_is_named(monkeypatch, capsys):
     assert "problems" in runs()
 
 
-def test_a_data_base_that_is_away_costs_seconds_and_one_line(monkeypatch, capfd):
+def test_a_database_that_is_away_costs_seconds_and_one_line(monkeypatch, capfd):
     """MLflow itself tries ten times, for 102 s, with five lines each."""
     slept = []
     monkeypatch.setattr("mlflow.store.db.utils.time.sleep", slept.append)
