@@ -7,7 +7,7 @@ from iterpref_core.records import ASKED_FUNCTION, ASKED_METHOD, OUTLINE
 from .functions import Definition, Function
 
 MAX_PROMPT_CHARS = 12_000
-"""Characters of a prompt: of a large module's outline, what stands nearest to the function is shown."""
+"""Characters of a prompt: a large module's outline is cut to the parts nearest to the function."""
 
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
@@ -46,7 +46,7 @@ def prompt_of(function: Function) -> str:
     context = ast.unparse(module)
     room = MAX_PROMPT_CHARS - len(f"{asked}\n\n{OUTLINE}{head}")
     if len(context) > room:
-        note = f"# what stands nearest to the {kind}\n"
+        note = "# the nearest parts alone\n"
         module.body = _nearest(module.body, function.node.lineno, room - len(note))
         context = note + ast.unparse(module)
     return f"{asked}\n\n{OUTLINE.format(context) if context else ''}{head}"

@@ -25,7 +25,7 @@ _INSIDE = Path(__file__).with_name("inside")
 _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=64)
 """The limits of `TOGETHER` tests."""
 TOGETHER = 50
-"""The most tests of a file that run in one process: one that never ends takes the others with it."""
+"""The most tests of a file that run in one process: a test that never ends takes the others with it."""
 _NAME = "survey"
 MAX_TESTS = 10
 """The most tests of a function; tests that call the fewest functions are kept."""
