@@ -142,6 +142,7 @@ def texts_of(nodes: list[ast.expr]) -> list[str]:
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
+@cache
 def stages() -> dict[str, list[Path]]:
     """Return the paths that each stage of dvc.yaml depends on."""
     content = read_yaml(ROOT / "dvc.yaml")
