@@ -13,8 +13,6 @@ from iterpref_core.storage.jsonl import atomic_writer
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.new_folder import new_folder
 
-NO_PROCESS = 2**22 + 1  # Linux has no higher number
-
 
 def test_what_failed_half_way_leaves_nothing(tmp_path):
     def fail(out):

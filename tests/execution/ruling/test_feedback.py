@@ -20,7 +20,6 @@ def of_pytest(body):
 
 ZERO = "def f(x): return 0"
 RAISES = "def f(x):\n    y = x + 'a'\n    return y"
-OBJECT = "class A: pass\ndef f(x): return [A(), A()]"
 TYPE_ERROR = "TypeError: unsupported operand type(s) for +: 'int' and 'str', line 2: y = x + 'a'"
 TEXTS = [*read_table(r"""
 def f(x): return 0 | for x, want in [(1, 0), (5, 6)]:\n    assert f(x) == want | assert f(x) == want failed: f(x) is 0, want is 6, x is 5
