@@ -33,7 +33,9 @@ def test_plain_transformers_loads_what_is_written_with_the_logits_it_had(name, t
         for weight in trained.parameters():
             weight.add_(0.01 * torch.randn_like(weight))
         expected = trained(_tokens()).logits
-    weights = {key: weight.clone() for key, weight in trained.state_dict().items()}
+    # DeepSpeed gathers a head that is tied to the embedding under one name.
+    tied = trained.all_tied_weights_keys
+    weights = {key: weight.clone() for key, weight in trained.state_dict().items() if key not in tied}
     model, share = _whole_model(trained, load_base(tmp_path / "start"), weights, "auto")
     save_model(model, tmp_path / "start", tmp_path / "out")
     assert share == 1.0
