@@ -41,8 +41,15 @@ def whole_program(begun: str, sample: Sample) -> str:
     return begun + completion if begins_program(begun) else completion
 
 
-def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Program:
-    """Return a program with some tests of its problem, and with the problem's time limit for each of them."""
+def make_program(problem: Problem, code: str, tests: tuple[Test, ...], wall_s: float | None = None) -> Program:
+    """Return a program with some tests of its problem, and with the problem's time limit for each of them.
+
+    Args:
+        problem: the problem.
+        code: the whole program.
+        tests: some of its tests.
+        wall_s: see `Program`.
+    """
     limit_of_all = limit = problem.time_limit_s
     # Each stdin test has a process of its own. All other tests share one, which may take the time of all of them.
     if limit is not None and not any(isinstance(test, StdinTest) for test in tests):
@@ -53,14 +60,15 @@ def make_program(problem: Problem, code: str, tests: tuple[Test, ...]) -> Progra
         tests,
         problem.setup or "",
         cpu_s=limit_of_all,
+        wall_s=wall_s,
         test_cpu_s=limit,
         inside=bool(problem.inside),
     )
 
 
-def program_of(problem: Problem, code: str) -> Program:
+def program_of(problem: Problem, code: str, wall_s: float | None = None) -> Program:
     """Return a program with all tests of its problem, the hidden ones last."""
-    return make_program(problem, code, problem.tests + problem.hidden_tests)
+    return make_program(problem, code, problem.tests + problem.hidden_tests, wall_s)
 
 
 def tests_inside(problem: Problem) -> int:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from iterpref_core.execution import ENGINE, Engine, Outcome, open_executor, program_of
@@ -36,7 +36,7 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
                 known = data.execute("SELECT outcome FROM outcomes WHERE program = ?", (key,))
                 if known:
                     return Outcome(**json.loads(known[0][0]))
-                outcome = executor.run_one(replace(program_of(problem, code), wall_s=wall_s))
+                outcome = executor.run_one(program_of(problem, code, wall_s))
                 # An infra_error is not stored: its cause is the machine, and the next call runs the program again.
                 if outcome.verdict != "infra_error":
                     text = json.dumps(asdict(outcome))

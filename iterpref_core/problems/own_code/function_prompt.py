@@ -8,8 +8,6 @@ from .functions import Definition, Function
 
 MAX_PROMPT_CHARS = 12_000
 """Characters of a prompt: a large module's outline is cut to the parts nearest to the function."""
-
-
 _IMPORTS = (ast.Import, ast.ImportFrom)
 
 

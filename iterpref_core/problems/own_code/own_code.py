@@ -94,10 +94,10 @@ def ingest_own_code(
     result: dict[str, int | str] = {**counts, **dict(sorted(left_out.counts.items()))}
     if not kept:
         listed = ", ".join(f"{name} {count}" for name, count in result.items())
-        explained = [row for row in left_out.first() if row.first_line]
-        explained.sort(key=lambda row: -left_out.counts[f"dropped/{row.reason}"])
-        first = "".join(f"{row.task_id}: {row.reason}: {row.first_line}; " for row in explained[:1])
-        raise InputError(f"{folder}: no problem to ingest ({listed}); {first}docs/own-code.md has the reasons")
+        explained = (row for row in left_out.first() if row.first_line)
+        commonest = max(explained, key=lambda row: left_out.counts[f"dropped/{row.reason}"], default=None)
+        cause = f"{commonest.task_id}: {commonest.reason}: {commonest.first_line}; " if commonest else ""
+        raise InputError(f"{folder}: no problem to ingest ({listed}); {cause}docs/own-code.md has the reasons")
     write_jsonl(out, kept)
     result["license"] = stated
     # Other verbs need the interpreter, so the user gets the option to add.

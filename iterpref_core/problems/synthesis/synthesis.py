@@ -4,7 +4,6 @@ import importlib.util
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -192,7 +191,7 @@ def _judge(executor: Engine, problem: Problem) -> tuple[Problem, Dropped | None]
         try:
             demanding_places(
                 PublishedProblem(judged, right=(reference,)),
-                lambda each, wall_s=None: lambda code: executor.run_one(replace(program_of(each, code), wall_s=wall_s)),
+                lambda each, wall_s=None: lambda code: executor.run_one(program_of(each, code, wall_s)),
             )
         except LeftOutError as error:
             reason, explanation = error.reason, str(error)
