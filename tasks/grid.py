@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.records import BenchmarkName, ConfigError, InputError, Params, read_yaml, unknown_name, with_values
 from iterpref_core.storage.jsonl import describe_validation_error
-from iterpref_core.training.objectives.objective_settings import settings_of
+from iterpref_core.training.objectives.objective_settings import check_given, settings_of
 from tasks import training
 
 from .dotted_keys import describe_values
@@ -109,6 +109,7 @@ def plan_rows(
             raise ConfigError("evaluation.benchmarks: a sweep scores every point on one benchmark; use --benchmark")
         changed = with_values(params, row.values)
         if row.objective != BASE:
+            check_given(row.objective, changed.training, row.values)
             training.check(changed, row.objective)
     return combined
 

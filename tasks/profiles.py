@@ -25,8 +25,6 @@ class _Representer(RoundTripRepresenter):
 _Representer.add_representer(
     type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
 )
-_STATED = ["training", "objectives"]
-"""The section whose rows state only the differences from the values of all objectives."""
 
 
 def _values_set_here() -> dict[str, Any]:
@@ -116,9 +114,6 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
         # `training.objectives.sft.alpha`: go down the sections, and set the last key.
         *sections, last = key.split(".")
         section = content
-        if value is None and sections[:-1] == _STATED:  # null removes a value here; elsewhere it is a value
-            section["training"]["objectives"].get(sections[-1], {}).pop(last, None)
-            continue
         for part in sections:
             if section.get(part) is None:  # absent or null, such as an objective of one's own, or training.lora
                 section[part] = {}

@@ -23,6 +23,7 @@ from .options import (
     output_file,
     output_folder,
     read_params,
+    read_values,
     warn_of_demo_values,
 )
 from .printing import print_text, show_result
@@ -135,8 +136,11 @@ def train(
 
     Objectives that need error regions mark the pairs that have none, as localization says.
     """
+    from iterpref_core.training.objectives.objective_settings import check_given
+
     name = objective.value
     params = read_params(set_, params_file, {"training.seed": seed})
+    check_given(name, params.training, read_values(set_, params_file))
     if params.training.start is not None:
         raise InputError("training.start is read by the stage alone; --model names the model: set training.start=null")
     if estimate:

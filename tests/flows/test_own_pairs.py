@@ -92,6 +92,15 @@ def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref
     assert 0 < found["dpo"][1] < found["target-dpo"][1] < 1
 
 
+def test_a_rate_counts_or_is_refused(iterpref, word_model):
+    written(Path("pairs.jsonl"), *ROWS)
+    given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--out", "o")
+    code, _, err = iterpref("train", *given, "--set", "training.learning_rate=0.1")
+    assert (code, "sft, which reads training.nll_learning_rate; set that" in err) == (2, True), err
+    assert iterpref("train", *given, "--set", "training.nll_learning_rate=0.1", "--set", "training.epochs=1")[0] == 0
+    assert json.loads(Path("o/lineage.json").read_text())["settings"]["learning_rate"] == 0.1
+
+
 def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, word_model):
     """As a user has it: a file of pairs, a folder with a model, and no params.yaml."""
     written(Path("pairs.jsonl"), *ROWS)

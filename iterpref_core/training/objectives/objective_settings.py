@@ -1,6 +1,6 @@
 """Find the values that hold for one objective: its row of the table, and its hyperparameters in params.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,28 @@ def parameters_of(name: str) -> dict[str, str]:
     row = OBJECTIVES[name]
     read = {"learning_rate": "nll_learning_rate" if row.nll_of else "learning_rate"}
     return read | {name: name for name in ("alpha", "beta") if name not in row.unread}
+
+
+def check_given(name: str, params: TrainingParams, given: Collection[str]) -> None:
+    """Refuse a value of a command in whose place the objective reads another one.
+
+    SFT reads `training.nll_learning_rate`, so it refuses `training.learning_rate` alone. Both are the values of several
+    objectives, and so is a beta, which SFT has not.
+
+    Args:
+        name: the objective's name.
+        params: `training`, with these values.
+        given: their keys, such as `training.learning_rate`.
+
+    Raises:
+        ConfigError: a value has no effect.
+    """
+    stated = params.objectives.get(name, ObjectiveParams()).model_dump()
+    for quantity, setting in parameters_of(name).items():
+        read = f"training.objectives.{name}.{quantity}" if quantity in stated else f"training.{setting}"
+        without_effect = {f"training.{quantity}", f"training.nll_{quantity}"}.intersection(given)
+        if without_effect and read not in given:
+            raise ConfigError(f"{min(without_effect)}: has no effect on {name}, which reads {read}; set that")
 
 
 def _check_stated(stated: Mapping[str, ObjectiveParams]) -> None:

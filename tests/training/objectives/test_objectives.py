@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from iterpref_core.records import OBJECTIVES, ConfigError, ObjectiveParams, TrainingParams
-from iterpref_core.training.objectives.objective_settings import settings_of
+from iterpref_core.training.objectives.objective_settings import check_given, settings_of
 from tests.settings import section
 
 
@@ -54,6 +54,23 @@ def test_every_row_of_params_yaml_is_of_an_objective_that_there_is():
 def test_what_cannot_be_trained_is_named(name, stated, message):
     with pytest.raises(ConfigError, match=message):
         settings_of(name, section(TrainingParams, objectives=stated))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        ("sft", "training.learning_rate", "training.nll_learning_rate"),
+        ("dpo", "training.nll_learning_rate", "training.learning_rate"),
+        ("rpo", "training.nll_learning_rate", "training.objectives.rpo.learning_rate"),
+        ("rpo", "training.alpha", "training.objectives.rpo.alpha"),
+    ],
+)
+def test_a_value_in_whose_place_another_is_read_is_refused(name, given, read):
+    own = section(TrainingParams, objectives={"rpo": ObjectiveParams(learning_rate=0.5, alpha=2.0)})
+    with pytest.raises(ConfigError, match=f"^{given}: has no effect on {name}, which reads {read}; set that$"):
+        check_given(name, own, [given, "training.beta"])
+    check_given(name, own, [given, read])
+    check_given("sft", own, ["training.beta"])
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "alpha", "beta"])
