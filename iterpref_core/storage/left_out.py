@@ -76,6 +76,14 @@ class LeftOut:
         """Return the first rows of each reason."""
         return tuple(row for rows in self._first.values() for row in rows)
 
+    def commonest(self) -> Dropped | None:
+        """Return a row of the commonest reason, of the explained ones if there are such; None if no row is left out."""
+        return max(
+            self.first(),
+            key=lambda row: (bool(row.explanation), self.counts[f"dropped/{row.reason}"]),
+            default=None,
+        )
+
     def nothing_taken(self, product: str, sources: Sequence[Path]) -> InputError:
         """Return the error for sources whose rows are all left out.
 
@@ -85,8 +93,7 @@ class LeftOut:
         """
         listed = ", ".join(map(str, sources))
         found = "it is empty"
-        if self.counts:
-            row = self.first()[0]
+        if row := self.commonest():
             reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self.counts.items())
             found = f"{reasons}; {row.where}: {row.first_line or row.reason}"
         return InputError(f"{listed}: no {product} to ingest ({found}); check the file and --format")

@@ -94,9 +94,8 @@ def ingest_own_code(
     result: dict[str, int | str] = {**counts, **dict(sorted(left_out.counts.items()))}
     if not kept:
         listed = ", ".join(f"{name} {count}" for name, count in result.items())
-        explained = (row for row in left_out.first() if row.first_line)
-        commonest = max(explained, key=lambda row: left_out.counts[f"dropped/{row.reason}"], default=None)
-        cause = f"{commonest.task_id}: {commonest.reason}: {commonest.first_line}; " if commonest else ""
+        row = left_out.commonest()
+        cause = f"{row.task_id}: {row.reason}: {row.first_line}; " if row and row.explanation else ""
         raise InputError(f"{folder}: no problem to ingest ({listed}); {cause}docs/own-code.md has the reasons")
     write_jsonl(out, kept)
     result["license"] = stated
@@ -119,7 +118,6 @@ def _drafted(
 ) -> Iterator[Problem]:
     """Yield the problems of the functions that have tests, and that a model may see."""
     for function in functions:
-        prompt = prompt_of(function)
         # A header in the file counts before the license of the project.
         stated_license = license_of_source(function.module.source, license)
         reason: str | None = None
@@ -131,7 +129,7 @@ def _drafted(
             reason = "license"
             unknown = "none is stated; add --license SPDX, or take such code: --set own_code.licenses=[unknown]"
             explanation = unknown if stated_license == UNKNOWN else f"{stated_license} is not in own_code.licenses"
-        elif len(prompt) > MAX_PROMPT_CHARS:
+        elif len(prompt := prompt_of(function)) > MAX_PROMPT_CHARS:
             reason = "long_prompt"
         elif not keep:
             found = find_private(f"{prompt}\n{function.text()}")

@@ -52,8 +52,10 @@ def test_broken_files_are_named(tmp_path):
     for name, message in {"absent": "no such file", "cut.jsonl.gz": "not a whole packed file"}.items():
         with pytest.raises(InputError, match=message):
             ingest(tmp_path / name, "problems", tmp_path / "out.jsonl")
-    with pytest.raises(InputError, match=r"no problem to ingest \(1 in_mbpp_plus;"):
-        ingest(written(tmp_path / "only.jsonl", MBPP | {"task_id": 2}), "mbpp", tmp_path / "out.jsonl")
+    broken = MBPP | {"task_id": 1, "code": "boom"}
+    rows = written(tmp_path / "only.jsonl", MBPP | {"task_id": 2}, broken, broken)
+    with pytest.raises(InputError, match=r"\(1 in_mbpp_plus, 2 not_python; .*only.jsonl:2: the languages"):
+        ingest(rows, "mbpp", tmp_path / "out.jsonl")
 
 
 def test_a_share_is_held_out_by_hash(tmp_path):
