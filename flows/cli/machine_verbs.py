@@ -16,6 +16,7 @@ from iterpref_core.cli.options import (
     read_params,
     read_values,
 )
+from iterpref_core.cli.printing import table_console
 from iterpref_core.records import load_params
 
 _MARKS = {"ok": "✓", "absent": "–", "missing": "✗"}
@@ -70,7 +71,6 @@ def init(
 
 def doctor(set_: SetOption = None, params_file: ParamsOption = None, json_: JsonOption = False) -> None:
     """Check isolation, versions, models, data, services and GPU. Exit with 1 if something needed is missing."""
-    from rich.console import Console
     from rich.table import Column, Table
 
     from tasks.doctor import examine
@@ -82,6 +82,6 @@ def doctor(set_: SetOption = None, params_file: ParamsOption = None, json_: Json
         table = Table("", "what", Column("found", overflow="fold"), box=None)
         for finding in findings:
             table.add_row(_MARKS[finding.status], finding.name, finding.detail)
-        Console().print(table)
+        table_console().print(table)
     if any(finding.status == "missing" for finding in findings):
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from iterpref_core.cli.options import JsonOption, ParamsOption, SetOption, parse_assignments, read_values, tell_settings
+from iterpref_core.cli.printing import table_console
 from iterpref_core.cli.training_verbs import Objective
 from iterpref_core.records import BenchmarkName, load_params, with_values
 from tasks.dvc.graph import check_root, load_graph
@@ -161,14 +162,12 @@ def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
 
 
 def _print_results(folder: Path) -> None:
-    from rich.console import Console
-
     from iterpref_core.evaluation.report.standings import summary_standings
     from iterpref_core.evaluation.report.summary_record import read_summary
     from tasks.paths import REPORTS
 
     summary = read_summary(folder / SUMMARY)
-    summary_standings(summary).print(Console())
+    summary_standings(summary).print(table_console())
     tokens, dollars = summary.cost
     typer.echo(f"answers        {tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else ""))
     flow = summary.codeflow
@@ -187,7 +186,6 @@ def _print_sweep(result: "SweepResult", as_json: bool) -> None:
         typer.echo(result.model_dump_json(indent=2))
     if as_json or not result.rows:
         return
-    from rich.console import Console
     from rich.table import Table
 
     from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
@@ -200,5 +198,5 @@ def _print_sweep(result: "SweepResult", as_json: bool) -> None:
         if row.difference is not None and row.ci95 is not None and row.p_value is not None:
             compared = f"{points(row.difference)} {interval(row.ci95)}, {p_equation(row.p_value)}"
         table.add_row(row.label, f"{row.pass_at_1:.1%}", f"{len(row.scores)}", spread, compared)
-    Console().print(table)
+    table_console().print(table)
     typer.echo("experiments  `dvc exp show --only-changed --drop outside`; `dvc exp apply NAME` brings one here")

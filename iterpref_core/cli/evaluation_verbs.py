@@ -23,7 +23,7 @@ from .options import (
     read_params,
     warn_of_demo_values,
 )
-from .printing import print_text, show_result
+from .printing import print_text, show_result, table_console
 
 
 def execute(
@@ -153,8 +153,6 @@ def leaderboard(
     json_: JsonOption = False,
 ) -> None:
     """Compare results of several models with the first on the same tasks."""
-    from rich.console import Console
-
     from iterpref_core.evaluation.report.standings import csv_text
     from iterpref_core.evaluation.scoring.leaderboard import make_leaderboard
 
@@ -162,7 +160,7 @@ def leaderboard(
     if json_:
         print_text(json.dumps(board.to_json(), indent=2))
     elif form == "text":
-        board.print(Console())
+        board.print(table_console())
     else:
         texts = {"markdown": board.markdown, "latex": board.latex, "csv": lambda: csv_text(board.rows)}
         typer.echo(texts[form](), nl=False)

@@ -1,14 +1,19 @@
 """The result of a verb on the terminal."""
 
 import json
+import os
 import re
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from iterpref_core.evaluation.report.number_formats import readable
 from iterpref_core.records import printable_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
 
@@ -16,6 +21,14 @@ _SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
 def print_text(text: str, *, err: bool = False) -> None:
     """Print a text that may contain control characters, from a model or a user."""
     typer.echo(printable_text(text), err=err)
+
+
+def table_console() -> "Console":
+    """Return where tables are printed: as wide as the terminal, and in a file or a pipe as wide as their rows."""
+    from rich.console import Console
+
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if has_width else 10_000)
 
 
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:

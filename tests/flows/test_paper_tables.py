@@ -26,6 +26,14 @@ def seeds(iterpref):
             for name, each in {"target_rpo": (36, 37, 38), "dpo": (5, 4, 6)}.items()]  # fmt: skip
 
 
+def test_in_a_pipe_a_table_is_as_wide_as_its_rows(iterpref, seeds, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    name = "Qwen2.5-Coder-7B-Instruct-after-" + "two-epochs-" * 9
+    code, out, _ = iterpref("leaderboard", "r/base", f"{name}={_write('r/long', 36)}")
+    (row,) = [line for line in out.splitlines() if line.strip().startswith(name)]
+    assert (code, "90.0" in row, "+80.0" in row) == (0, True, True), out
+
+
 def test_a_row_of_seeds_is_their_mean_with_a_bootstrap_over_problems_and_seeds(iterpref, seeds):
     code, out, err = iterpref("leaderboard", "r/base", *seeds, "--json")
     assert code == 0, err
