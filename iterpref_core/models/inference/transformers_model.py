@@ -35,6 +35,8 @@ _STOPS_EVERY = 8
 """Tokens between two searches for end strings."""
 _STOPS_WITHIN = 48
 """The number of latest tokens to search for end strings: an end string has fewer than forty, and eight may be new."""
+_SHORT = 512
+"""Tokens up to which prompts share a batch, however short the others are."""
 _LEAVING = 0.25
 """Share of a batch that has ended when it leaves: of 256 answers each row waits for the last of its batch otherwise."""
 
@@ -128,6 +130,23 @@ def can_pad(model: PreTrainedModel) -> bool:
     return not state_layer(model.config) and "position_ids" in signature(model.forward).parameters
 
 
+def batches(lengths: Sequence[int], size: int) -> Iterator[range]:
+    """Yield the places of each batch of at most `size` prompts, which have these numbers of tokens.
+
+    A row costs as much as the longest of its batch: at most `_SHORT` tokens, or twice the tokens of the first row.
+
+    >>> list(batches([20, 30, 500, 1200, 2400, 2401], 64))
+    [range(0, 3), range(3, 5), range(5, 6)]
+    """
+    start = 0
+    for place, length in enumerate(lengths):
+        if place - start == size or length > max(_SHORT, 2 * lengths[start]):
+            yield range(start, place)
+            start = place
+    if lengths:
+        yield range(start, len(lengths))
+
+
 class TransformersModel(BatchModel):
     """A model in this process, which answers prompts in batches of similar length.
 
@@ -184,8 +203,8 @@ class TransformersModel(BatchModel):
 
         # Where padding changes answers, each text is a batch of its own.
         size = self.concurrency if self._pads else 1
-        for start in range(0, len(order), size):
-            indices = order[start : start + size]
+        for places in batches([len(encoded[index].ids) for index in order], size):
+            indices = order[places.start : places.stop]
             prompts = [encoded[index] for index in indices]
             self._generate_batch(indices, prompts, [requests[index].seed for index in indices], sampling, put)
             self._freed_memory.after_pass(self._model.device)
