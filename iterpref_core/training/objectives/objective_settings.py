@@ -75,8 +75,8 @@ def parameters_of(name: str) -> dict[str, str]:
 def check_given(name: str, params: TrainingParams, given: Collection[str]) -> None:
     """Refuse a value of a command in whose place the objective reads another one.
 
-    SFT reads `training.nll_learning_rate`, so it refuses `training.learning_rate` alone. Both are the values of several
-    objectives, and so is a beta, which SFT has not.
+    SFT reads `training.nll_learning_rate`: `training.learning_rate` alone would change nothing. Values for several
+    objectives have both, and may have a beta, which SFT does not read.
 
     Args:
         name: the objective's name.
