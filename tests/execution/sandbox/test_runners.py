@@ -1,6 +1,9 @@
 # ruff: noqa: E501 - tables of programs
 """Tests inside run in one process, as Python, `unittest` and pytest run them; visible tricks of a program fail."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,6 +173,9 @@ def f():
 
 
 @pytest.mark.skipif(bool(BWRAP.problem), reason=f"tier A cannot be had here: {BWRAP.problem}; {BWRAP.how}")
+@pytest.mark.skipif(
+    Path(sys.prefix).is_relative_to("/tmp"), reason="Python lies in /tmp, which programs then only read"
+)
 @pytest.mark.named_tier
 def test_modes_and_times_of_files_are_real_in_tier_a():
     with Executor(Limits(), workers=1, namespaces=True) as executor:
