@@ -18,7 +18,7 @@ from .options import (
     endpoint_values,
     names_endpoint,
     output_file,
-    read_params,
+    params_with,
     read_values,
     warn_of_demo_values,
 )
@@ -62,7 +62,8 @@ def debug(
     from iterpref_core.pairs.codeflow.codeflow import run_codeflow, show_prompts
     from iterpref_core.pairs.codeflow.roles import choose_models
 
-    drafter = read_values(set_, params_file).get("codeflow.draft_model", "debugger")
+    given = read_values(set_, params_file)
+    drafter = given.get("codeflow.draft_model", "debugger")
     # Options of the verb override params.yaml; None leaves the file's value.
     options = {
         "codeflow.draft_model": "student" if draft_model else drafter,
@@ -71,7 +72,7 @@ def debug(
         "codeflow.seed": seed,
         **endpoint_values(backend, base_url),
     }
-    settings = read_params(set_, params_file, options, environment)
+    settings = params_with(given, params_file, options, environment)
     if settings.codeflow.draft_model == "student":
         draft_model = draft_model or settings.model.student
     if show_prompt is not None:

@@ -74,9 +74,19 @@ def read_params(
         ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range.
         InputError: the folder of an environment is absent.
     """
+    return params_with(read_values(assignments, file), file, options, environments)
+
+
+def params_with(
+    values: Mapping[str, Any],
+    file: Path | None,
+    options: Mapping[str, object] | None = None,
+    environments: Sequence[str] | None = None,
+) -> Params:
+    """Do the same for the values of `--set` and `--params` that `read_values` has read: a pipe is read once."""
     # `--max-iterations 3 --set codeflow.max_iterations=5`: an option of its own counts.
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
-    params = with_values(load_params(), read_values(assignments, file) | overrides)
+    params = with_values(load_params(), {**values, **overrides})
     if environments:
         known = params.execution.environments | read_environments(environments)
         execution = params.execution.model_copy(update={"environments": known})

@@ -22,6 +22,7 @@ from .options import (
     input_file,
     output_file,
     output_folder,
+    params_with,
     read_params,
     read_values,
     warn_of_demo_values,
@@ -139,8 +140,9 @@ def train(
     from iterpref_core.training.objectives.objective_settings import check_given
 
     name = objective.value
-    params = read_params(set_, params_file, {"training.seed": seed})
-    check_given(name, params.training, read_values(set_, params_file))
+    given = read_values(set_, params_file)
+    params = params_with(given, params_file, {"training.seed": seed})
+    check_given(name, params.training, given)
     if params.training.start is not None:
         raise InputError("training.start is read by the stage alone; --model names the model: set training.start=null")
     if estimate:

@@ -130,21 +130,21 @@ def can_pad(model: PreTrainedModel) -> bool:
     return not state_layer(model.config) and "position_ids" in signature(model.forward).parameters
 
 
-def batches(lengths: Sequence[int], size: int) -> Iterator[range]:
+def batches(lengths: Sequence[int], size: int) -> Iterator[slice]:
     """Yield the places of each batch of at most `size` prompts, which have these numbers of tokens.
 
     A row costs as much as the longest of its batch: at most `_SHORT` tokens, or twice the tokens of the first row.
 
     >>> list(batches([20, 30, 500, 1200, 2400, 2401], 64))
-    [range(0, 3), range(3, 5), range(5, 6)]
+    [slice(0, 3, None), slice(3, 5, None), slice(5, 6, None)]
     """
     start = 0
     for place, length in enumerate(lengths):
         if place - start == size or length > max(_SHORT, 2 * lengths[start]):
-            yield range(start, place)
+            yield slice(start, place)
             start = place
     if lengths:
-        yield range(start, len(lengths))
+        yield slice(start, len(lengths))
 
 
 class TransformersModel(BatchModel):
@@ -204,7 +204,7 @@ class TransformersModel(BatchModel):
         # Where padding changes answers, each text is a batch of its own.
         size = self.concurrency if self._pads else 1
         for places in batches([len(encoded[index].ids) for index in order], size):
-            indices = order[places.start : places.stop]
+            indices = order[places]
             prompts = [encoded[index] for index in indices]
             self._generate_batch(indices, prompts, [requests[index].seed for index in indices], sampling, put)
             self._freed_memory.after_pass(self._model.device)
