@@ -14,8 +14,9 @@ from getpass import getuser
 from pathlib import Path
 from typing import Literal
 
-from psutil import Process, pid_exists
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from filelock import FileLock, Timeout
+from psutil import Process
+from pydantic import BaseModel, ConfigDict, Field
 
 from iterpref_core.records import Params, digest_of, flatten
 from iterpref_core.storage.jsonl import atomic_writer
@@ -24,9 +25,6 @@ from tasks.dvc.observation import LockedStage, read_lock
 from tasks.dvc.reproduction import Times
 from tasks.git.source import Source, code_tags, name_run
 from tasks.paths import STATE, home, metrics_path
-
-SIGN_OF_LIFE_S = 60.0
-"""Seconds between two times at which a running command renews the time of its entry's file."""
 
 Point = tuple[str, int, float]
 """Name, step and value of a metric."""
@@ -91,7 +89,6 @@ class Entry(BaseModel):
         stages: the stages that are up to date, by name.
         status: in MLflow's words.
         error: why it failed.
-        process: the machine, the id and the start of the command's process.
         started: seconds since the epoch.
         ended: seconds since the epoch: of the last look, while it runs.
         folder: the checkout or worktree with its report; None after its end, when the report may be another one.
@@ -107,7 +104,6 @@ class Entry(BaseModel):
     stages: dict[str, FinishedStage] = {}
     status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"] = "RUNNING"
     error: ShownText = ""
-    process: tuple[str, int, float] | None = None
     started: float = Field(default_factory=time.time)
     ended: float = Field(default_factory=time.time)
     folder: Path | None = Field(default=None, exclude=True)
@@ -176,8 +172,9 @@ def begin_entry(
         for key in ("learning_rate", "alpha", "beta"):
             values[f"training.objectives.{objective}.{key}"] = str(getattr(settings, key))
     state = digest_of([source.commit, source.edits, values])
+    shared = process and digest_of([platform.node(), process.pid, process.create_time(), state])
     return Entry(
-        key=digest_of([_describe(process), state]) if process else secrets.token_hex(16),
+        key=shared or secrets.token_hex(16),
         name=name or name_run(command, source),
         params=values,
         # MLflow's own tags for the source of a run.
@@ -191,13 +188,8 @@ def begin_entry(
             **({"prefect.flow_run": page} if page else {}),
         },
         sources=(source,),
-        process=_describe(Process()),
         folder=Path(),
     )
-
-
-def _describe(process: Process) -> tuple[str, int, float]:
-    return platform.node(), process.pid, process.create_time()
 
 
 def _processor() -> str:
@@ -212,18 +204,18 @@ def entries_folder() -> Path:
     return home() / STATE / "mlflow"
 
 
+def lock_of(path: Path) -> FileLock:
+    """Return the lock that a command holds while it runs, beside its entry's file; the system releases it."""
+    return FileLock(path.with_suffix(".lock"))
+
+
 def is_running(path: Path) -> bool:
-    """Return whether the file belongs to a command that goes on: its process is here, or shows signs of life."""
+    """Return whether the file belongs to a command that goes on."""
     try:
-        entry = Entry.model_validate_json(path.read_bytes())
-    except ValidationError:  # torn, or of another version
-        return False
-    if entry.status != "RUNNING" or entry.process is None:
-        return False
-    machine, number, _ = entry.process
-    if machine != platform.node():
-        return time.time() - path.stat().st_mtime < 5 * SIGN_OF_LIFE_S
-    return pid_exists(number) and entry.process == _describe(Process(number))
+        with lock_of(path).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 def kept_entries() -> list[Path]:

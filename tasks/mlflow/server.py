@@ -5,7 +5,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -133,17 +133,6 @@ class Server:
             params=[Param(safe_name(name), str(value)) for name, value in params.items()],
             tags=[RunTag(safe_name(name), value) for name, value in tags.items()],
         )
-
-    def watch_machine(self, key: str) -> Callable[[], object]:
-        """Add processor, memory, GPUs and network to the run with this key, and return the function that ends this."""
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        run = self.find_run(key)
-        assert run is not None, "its command has begun"
-        monitor = SystemMetricsMonitor(run.info.run_id, resume_logging=True, tracking_uri=tracking_uri())
-        monitor.start()
-        finish: Callable[[], object] = monitor.finish
-        return finish
 
     def find_model(self, item: Artifact) -> Any | None:
         """Return the model with a path and digest of DVC's, or None."""

@@ -1,19 +1,18 @@
 """Send the entries of commands to MLflow. An entry's file is removed once MLflow has all of it."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
-from threading import Event, Thread
+from threading import Thread
 
 from filelock import FileLock
 
 from iterpref_core.records import IterPrefError
 from tasks.addresses import without_passwords
 
-from .entry import SIGN_OF_LIFE_S, Entry, entries_folder, is_running, kept_entries
+from .entry import Entry, entries_folder, is_running, kept_entries, lock_of
 from .rows import send
 from .server import Server, TrackingError, explain
 
@@ -26,17 +25,15 @@ _LOCK_S = 120.0
 def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
     """Write to MLflow that the command of this entry runs in the block, and then how it ended.
 
-    MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING adds the load of the machine, as it does for MLflow's own runs.
-
     Args:
         entry: the entry.
         stage: the stage that is all of the command, for the message of a failure.
     """
-    ending = ExitStack()
-    ended = Event()
-    Thread(target=_show_life, args=(entry, ended), daemon=True).start()
-    ending.callback(ended.set)
-    beginning = Thread(target=_begin, args=(entry, ending))
+    lock = lock_of(entry.path)
+    with suppress(OSError):  # a disk that is full must not cost the work
+        entries_folder().mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    beginning = Thread(target=write_entry, args=(entry,))
     beginning.start()
     if stage:
         beginning.join()  # a stage starts processes by `fork`, which copies no other thread
@@ -49,25 +46,8 @@ def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
         raise
     finally:
         beginning.join()  # it takes seconds to import MLflow, and this row must not be written after the next one
-        ending.close()
         write_entry(entry)
-
-
-def _begin(entry: Entry, ending: ExitStack) -> None:
-    """Write a command that begins, and have the machine watched until `ending` is closed, if the user wants that."""
-    write_entry(entry)
-    if os.environ.get("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "").lower() in ("1", "true"):
-        try:
-            ending.callback(Server().watch_machine(entry.key))
-        except Exception as error:  # noqa: BLE001 - MLflow's, or its server's
-            _warn(f"MLflow gets no metrics of this machine: {explain(error)}")
-
-
-def _show_life(entry: Entry, ended: Event) -> None:
-    """Renew the time of a command's file: on another machine, nobody can ask for its process."""
-    while not ended.wait(SIGN_OF_LIFE_S):
-        with suppress(OSError):  # it is not written yet
-            os.utime(entry.path)
+        lock.release()
 
 
 def write_entry(entry: Entry | None) -> None:
@@ -116,6 +96,7 @@ def _send_all(present: Entry | None) -> None:
             send(server, entry)
             if entry.status != "RUNNING":  # if it is killed, the next command learns it from the file
                 path.unlink(missing_ok=True)
+                path.with_suffix(".lock").unlink(missing_ok=True)
         except Exception as error:  # noqa: BLE001 - MLflow's, its store's, the file system's
             _warn(f"{path} is not in MLflow: {explain(error)}; {_LATER}")
             Server()  # raises if it has gone away: it is not asked for each further entry
