@@ -32,12 +32,13 @@ from iterpref_core.records import (
 from tasks.dvc.graph import load_graph
 from tasks.dvc.reproduction import Commands, StageError, Times
 from tasks.git.command import check_identity
-from tasks.git.worktree import Snapshot, add_objective, take_snapshot, worktree_of
+from tasks.git.worktree import Snapshot, take_snapshot, worktree_of
 from tasks.grid import BASE, SweepRow, choose_benchmark, plan_rows
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
 from tasks.paths import PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
+from tasks.stages import add_objective, evaluation, training
 
 
 class SweepResult(Record):
@@ -98,7 +99,7 @@ def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say:
     """
     params = with_values(work.params, row.values)
     objective = row.objective
-    target = f"evaluation@{objective}"
+    target = evaluation.STAGE.at(objective)
     source = work.snapshot.source.with_values(row.values)
     with (
         logged_command(begin_entry("iterpref sweep", params, source, row.label, work.page)) as entry,
@@ -110,8 +111,8 @@ def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say:
                 write_values({f"training.objectives.{objective}": {}}, folder / PARAMS)  # DVC needs a line
         write_values(row.values, folder / PARAMS)
         graph = load_graph(folder, (target,))
-        # Stages that other points need as well, such as `pairs`.
-        before = [stage for stage in graph if stage not in (f"training@{objective}", target)]
+        # Stages that other points need as well, which are those before the training.
+        before = [stage for stage in graph if stage not in (training.STAGE.at(objective), target)]
         times: dict[str, Times] = {}
         if before:
             with work.preparing:

@@ -23,6 +23,7 @@ from tasks.mlflow.entry import Entry, begin_entry
 from tasks.outside import write_outside
 from tasks.paths import PARAMS
 from tasks.profiles import write_values
+from tasks.stages import find_stage, training
 
 COMMAND = "iterpref run"
 
@@ -56,7 +57,7 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         from tasks.early_checks import check_early  # a run with nothing to do need not load it
 
         check_early(found.may_run, params)
-        check_storage(params, sum(name.startswith("training@") for name in found.may_run))
+        check_storage(params, sum(find_stage(name)[0] is training.STAGE for name in found.may_run))
         entry = begin_entry(COMMAND, params, source or observe_source(), page=display.page())
         with sync.logged_command(entry):
             run_stages(found, params, entry, jobs, display, copied=source is not None)

@@ -12,7 +12,7 @@ from flows.prefect_session import leave_out_tracebacks
 from iterpref_core.cli.libraries import set_up_libraries
 from iterpref_core.records import BenchmarkName, ObjectiveName
 from tasks.dotted_keys import describe_values
-from tasks.grid import trained_objectives
+from tasks.stages import trained_objectives
 
 
 def _name_sweep() -> str:

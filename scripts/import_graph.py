@@ -1,6 +1,6 @@
-"""Find the code that each stage executes, by imports; dvc.yaml lists it among the stage's deps.
+"""Make dvc.yaml of the stages' pages, and of the code that each stage executes, which is found by its imports.
 
-`make graph` writes it into dvc.yaml. As a hook of MkDocs this module adds the table to the page docs/edits.md.
+`make graph` writes it. As a hook of MkDocs this module adds the table to the page docs/edits.md.
 """
 
 import ast
@@ -11,7 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from dvc.utils.serialize import dumps_yaml
+
 from iterpref_core.records import HOME, read_yaml
+from tasks.outside import OUTSIDE
+from tasks.stages import STAGES
+from tasks.stages.stage import ITEM, KEY, Stage
 
 ROOT = Path(__file__).parents[1]
 PAGE = "edits.md"
@@ -143,17 +148,9 @@ def texts_of(nodes: list[ast.expr]) -> list[str]:
 
 
 @cache
-def stages() -> dict[str, list[Path]]:
-    """Return the paths that each stage of dvc.yaml depends on."""
-    content = read_yaml(ROOT / "dvc.yaml")
-    found = {name: stage.get("do", stage).get("deps", ()) for name, stage in content["stages"].items()}
-    return {name: [ROOT / dep for dep in deps] for name, deps in found.items() if deps}
-
-
-@cache
 def dependencies_of(stage: str) -> frozenset[Path]:
     """Return the files and folders of code that a stage executes: a folder where it executes all that is in there."""
-    executed = {MODULES[name] for name in executed_by(f"tasks.{stage}")}
+    executed = {MODULES[name] for name in executed_by(STAGES[stage].room)}
     executed = {path for path in executed if not is_docstring(path)}
     found: set[Path] = set()
     for path in executed:
@@ -205,21 +202,77 @@ def is_docstring(path: Path) -> bool:
     return True
 
 
-def with_dependencies(text: str) -> str:
-    """Return the text of dvc.yaml with the code that each stage executes among its deps."""
-    for stage in stages():
-        code = sorted(str(path.relative_to(ROOT)) for path in dependencies_of(stage))
-        found = re.search(rf"(?ms)^  {stage}:\n(?P<body>.*?)(?=^  \w|^plots:)", text)
-        assert found is not None, f"dvc.yaml has no stage {stage}"
-        old = re.search(r"(?m)^(?P<indent> +)deps:\n(?:(?P=indent)- .*\n)+", found["body"])
-        assert old is not None, f"stage {stage} of dvc.yaml has no deps"
-        lines = [line.strip().removeprefix("- ") for line in old[0].splitlines()[1:]]
-        others = [line for line in lines if line.split("/")[0] not in LAYERS]
-        templated = [line for line in others if line.startswith("${")]
-        named = templated + sorted([line for line in others if line not in templated] + code)
-        new = f"{old['indent']}deps:\n" + "".join(f"{old['indent']}- {line}\n" for line in named)
-        text = text.replace(found["body"], found["body"].replace(old[0], new))
-    return text
+HEADER = """\
+# The one graph, which `make graph` writes: of the stages' pages in tasks/stages, and of the code that each stage
+# executes, by its imports (docs/edits.md shows what an edit reruns). A stage depends on no other code, on the
+# parameters that it reads, on what earlier stages wrote (each output by its own name, because `dvc repro --pull`
+# fetches no folder that several stages write into), and on what it reads from outside of the checkout: versions of
+# libraries and Python, files of models that params.yaml names, copies of benchmarks that the environment names
+# (.iterpref/outside.yaml, which config/dvc.yaml writes each time). `iterpref_core/records/config.py`, `records.py`,
+# `results.py`, `errors.py`, `progress.py`, and `storage/` are no dependencies: a knob's value is a parameter, a field
+# whose meaning changes gets another name, and the rest is messages and files (docs/decisions.md). `dvc repro` runs
+# it; `iterpref run` runs the same stages as tasks of a Prefect flow, independent ones at the same time. `metrics` are
+# what people compare (`dvc exp show`); what a stage counts is a plain output in metrics/. A command finds the
+# project's environment whether or not it is activated (flows/stage.sh). Stages without `${…}` can be frozen (`dvc
+# freeze`). The vars let the report's command name the models.
+"""
+
+OF_NO_RESULT = (
+    "execution.engine",
+    "execution.environments",
+    "execution.workers",
+    "inference.base_url",
+    "inference.requests_per_minute",
+    "inference.timeout_s",
+)
+"""Parameters that say where and how fast a stage works. No result depends on them, and so no stage."""
+
+
+def graph_text() -> str:
+    """Return the text of dvc.yaml."""
+    plots = [plot for stage in STAGES.values() for plot in stage.plots]
+    stages = {name: entry_of(stage) for name, stage in STAGES.items()}
+    text = dumps_yaml({"vars": ["dvc.yaml:stages"], "stages": stages, "plots": plots})
+    return HEADER + re.sub(r"(?m)^(?=  \w+:$|\w+:$)", "\n", text)
+
+
+def entry_of(stage: Stage) -> dict[str, Any]:
+    """Return the entry of a stage in dvc.yaml."""
+    key = ITEM if stage.place is None else KEY
+    words = stage.words or (key if stage.items else "")
+    code = [path.relative_to(ROOT) for path in dependencies_of(stage.name)]
+    reads = [path for paths in stage.reads.values() for path in (paths if isinstance(paths, tuple) else (paths,))]
+    deps = sorted({str(path) for path in (*code, *reads, *stage.after)})
+    body = {
+        "cmd": f"sh flows/stage.sh {stage.name} {words}".strip(),
+        "deps": deps,
+        "params": params_of(stage),
+        "outs": sorted(map(str, (*stage.writes.values(), stage.metrics_path(key if stage.items else "")))),
+        "metrics": list(map(str, stage.compared.values())),
+        "plots": list(map(str, stage.plotted.values())),
+    }
+    body = {name: value for name, value in body.items() if value}
+    if not stage.items:
+        return body
+    items = list(stage.items)
+    return {"foreach": {item: str(stage.place(item)) for item in items} if stage.place else items, "do": body}
+
+
+def params_of(stage: Stage) -> list[Any]:
+    """Return the parameters that a stage depends on: sections, or their keys where one of them has no effect on it."""
+    if stage.params == ["*"]:
+        return [{"params.yaml": None}]
+    values = read_yaml(ROOT / "params.yaml")
+    without = {name.removeprefix("-") for name in stage.params if name.startswith("-")} | {*OF_NO_RESULT}
+    found: list[Any] = []
+    for name in stage.params:
+        keys = [f"{name}.{key}" for key in values.get(name, ())]
+        if without.isdisjoint(keys):
+            found += [] if name.startswith("-") else [name]
+        else:
+            found += [key for key in keys if key not in without]
+    outside = [f"outside.{name}" for name in stage.outside]
+    return [*sorted(found), *([{str(OUTSIDE): outside}] if outside else [])]
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -229,7 +282,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 def edits_table() -> str:
     """Return the files whose edit reruns no stage, and for each set of stages the code whose edit reruns them."""
-    dependencies = {stage: dependencies_of(stage) for stage in stages()}
+    dependencies = {stage: dependencies_of(stage) for stage in STAGES}
     code = defaultdict(list)
     for entry in sorted(set[Path]().union(*dependencies.values())):
         # A file may be an entry of one stage, and its whole folder the entry of another.
@@ -243,9 +296,8 @@ def edits_table() -> str:
 
 
 def main() -> None:
-    """Write the deps of dvc.yaml."""
-    graph = ROOT / "dvc.yaml"
-    graph.write_text(with_dependencies(graph.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write dvc.yaml."""
+    (ROOT / "dvc.yaml").write_text(graph_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from iterpref_core.records import InputError, IterPrefError, Params
-from tasks import codeflow, evaluation, pairs, training
 
-CHECKS = {
-    "codeflow": codeflow.check,
-    "pairs": pairs.check,
-    "training": training.check,
-    "evaluation": evaluation.check,
-}
-"""The check of each stage that can refuse a setting which `Params` accepts."""
+from .stages import find_stage
 
 
 def refusals(stages: Iterable[str], params: Params) -> Iterator[tuple[str, str]]:
@@ -22,14 +15,14 @@ def refusals(stages: Iterable[str], params: Params) -> Iterator[tuple[str, str]]
         params: the settings that they will run with.
     """
     seen = set()
-    for stage in stages:
-        name, _, item = stage.partition("@")
+    for name in stages:
+        stage, item = find_stage(name)
         try:
-            if name in CHECKS:
-                CHECKS[name](params, *filter(None, [item]))  # type: ignore[operator]
+            if stage.check:
+                stage.check(params, *filter(None, [item]))
         except (IterPrefError, ImportError) as error:  # a package that is broken
             if str(error) not in seen:
-                yield stage, str(error)
+                yield name, str(error)
             seen.add(str(error))
 
 

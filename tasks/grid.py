@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.records import BenchmarkName, ConfigError, InputError, Params, read_yaml, unknown_name, with_values
 from iterpref_core.storage.jsonl import describe_validation_error
+from iterpref_core.storage.own_pairs import has_pairs
 from iterpref_core.training.objectives.objective_settings import check_given, settings_of
-from tasks import training
+from tasks.stages import trained_objectives, training
 
 from .dotted_keys import describe_values
-from .paths import GRAPH, INGESTED, has_own_pairs
+from .paths import INGESTED, OWN_PAIRS
 
 PRESETS = Path("config/ablations.yaml")
 BASE = "base"
@@ -72,11 +73,6 @@ class _Choice(BaseModel):
                 label += f" alpha={alpha:g}"
                 values[f"training.objectives.{name}.alpha"] = alpha
             yield SweepRow(label, name, values)
-
-
-def trained_objectives() -> list[str]:
-    """Return the objectives that dvc.yaml trains."""
-    return list(read_yaml(GRAPH, "run from the repository's root")["stages"]["training"]["foreach"])
 
 
 def plan_rows(
@@ -158,7 +154,7 @@ def choose_benchmark(preset: str | None, benchmark: BenchmarkName | None, params
     has_validation = params.problems.validation > 0 or any(
         problem.split == CHOSEN_ON for problem in read_ingested(INGESTED, set())
     )
-    if benchmark is None and has_own_pairs() and not has_validation:
+    if benchmark is None and has_pairs(OWN_PAIRS) and not has_validation:
         return params.evaluation.benchmarks[0]
     benchmark = benchmark or CHOSEN_ON
     if preset and benchmark != CHOSEN_ON and isinstance(_read_preset(preset), Mapping):

@@ -32,9 +32,6 @@ SUMMARY = REPORTS / "summary.json"
 HOME_VARIABLE = "DVC_ROOT"
 """Names the checkout that a worktree belongs to; DVC uses the same variable under `dvc exp run --temp`."""
 
-COMMIT_VARIABLE = "ITERPREF_COMMIT"
-"""Names the commit of the code to a training, which writes it into the model's record."""
-
 STATE = state_folder.STATE
 WORK = state_folder.WORK
 ANSWERS = state_folder.ANSWERS
@@ -54,37 +51,6 @@ def home() -> Path:
     return root if any(Path.cwd().is_relative_to(place) for place in places) else Path()
 
 
-def has_own_pairs() -> bool:
-    """Return True if the user has brought pairs: then the experiment may have no problems."""
-    return any(OWN_PAIRS.glob("*.jsonl"))
-
-
-def has_pairs_alone() -> bool:
-    """Return True if the user has brought pairs, and there is no problem to debug."""
-    from iterpref_core.records import Problem
-    from iterpref_core.storage.jsonl import read_jsonl
-
-    return has_own_pairs() and next(read_jsonl(PROBLEMS, Problem, split="codeflow"), None) is None
-
-
 def model_path(name: str) -> Path:
     """Return the checkpoint of a model: `base`, `debugger` or an objective."""
     return {"base": STUDENT, "debugger": DEBUGGER}.get(name, MODELS / "trained" / name)
-
-
-def pass_at_1_path(model: str) -> Path:
-    """Return where evaluation writes a model's pass@1 by benchmark, which `dvc exp show` compares."""
-    return METRICS / "evaluation" / f"{model}.pass_at_1.json"
-
-
-def metrics_path(stage: str) -> Path:
-    """Return where a stage writes its metrics.
-
-    The report reads the folder of all other stages' metrics; its own, the headline, are outside of that folder.
-
-    >>> str(metrics_path("training@target-rpo"))
-    'metrics/training/target-rpo.json'
-    """
-    if stage == "report":
-        return HEADLINE
-    return METRICS / f"{stage.replace('@', '/')}.json"

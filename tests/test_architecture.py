@@ -7,19 +7,18 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from flows.stage import STAGES
 from scripts.import_graph import (
     LAYERS,
     MODULES,
     dependencies_of,
     edits_table,
+    graph_text,
     imports_of,
     named_in_strings,
     names_in,
     parsed,
-    stages,
-    with_dependencies,
 )
+from tasks.stages import STAGES
 from tests.settings import ROOT
 
 pytestmark = pytest.mark.together("sources")  # parsed once
@@ -196,7 +195,7 @@ def test_every_stage_has_a_link_to_its_text_and_every_page_is_in_the_index():
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     index = (ROOT / "docs" / "README.md").read_text()
     table = (ROOT / "docs" / "architecture.md").read_text()
-    missing = [stage for stage in stages() if f"| [{stage}](" not in table]
+    missing = [stage for stage in STAGES if f"| [{stage}](" not in table]
     assert not missing, f"describe {missing} on a page, and link it in the table of stages of docs/architecture.md"
     unnamed = {page for page in pages if f"]({page})" not in index}
     assert not unnamed, f"name {sorted(unnamed)} in docs/README.md"
@@ -220,23 +219,15 @@ def test_the_core_knows_no_orchestration():
     assert wrong == []
 
 
-def test_every_stage_of_dvc_is_one_that_runs():
-    only_in_dvc = stages().keys() - set(STAGES)
-    assert not only_in_dvc, f"add rows for {sorted(only_in_dvc)} to STAGES of flows/stage.py"
-    only_here = set(STAGES) - stages().keys()
-    assert not only_here, f"add {sorted(only_here)} to dvc.yaml, with the command `sh flows/stage.sh NAME`"
-
-
-def test_a_stage_depends_on_the_code_that_it_executes_and_on_no_other():
+def test_the_graph_is_made_of_the_stages_pages_and_of_the_code_that_each_executes():
     """An edit reruns the stages that execute the edited file: whole rooms where all of one is executed, else files."""
-    graph = (ROOT / "dvc.yaml").read_text()
-    assert graph == with_dependencies(graph), "run `make graph`"
+    assert (ROOT / "dvc.yaml").read_text() == graph_text(), "run `make graph`"
 
 
 def test_the_page_of_edits_has_each_stage_and_the_code_that_reruns_none():
     table = edits_table()
-    assert "| `iterpref_core/nanolab` `tasks/nanolab.py` | nanolab |" in table
-    assert [stage for stage in stages() if not re.search(rf"[ ,]{stage}[ ,]", table)] == []
+    assert "| `iterpref_core/nanolab` | nanolab |" in table
+    assert [stage for stage in STAGES if not re.search(rf"[ ,]{stage}[ ,]", table)] == []
     assert re.search(r"(?m)^\| .*`iterpref_core/storage` .*`tasks/paths` \| no stage \|$", table)
 
 
@@ -250,7 +241,7 @@ def test_an_edit_reruns_no_stage_that_does_not_execute_it():
         path = ROOT / "iterpref_core" / edited
         assert path.exists()
         stages_of[edited] = [
-            stage for stage in stages() if any(path.is_relative_to(dependency) for dependency in dependencies_of(stage))
+            stage for stage in STAGES if any(path.is_relative_to(dependency) for dependency in dependencies_of(stage))
         ]
     assert stages_of == {
         "models/inference/openai_model.py": ["codeflow", "evaluation"],

@@ -3,14 +3,15 @@
 import subprocess
 import sys
 
-from scripts.import_graph import MODULES, stages
+from scripts.import_graph import MODULES, dependencies_of
+from tasks.stages import STAGES
 
 IMPORTS = {
     # A stage observes its code before it imports it.
     "import flows.stage": tuple(
         name
         for name, path in MODULES.items()
-        if any(path.is_relative_to(place) for places in stages().values() for place in places)
+        if any(path.is_relative_to(place) for stage in STAGES for place in dependencies_of(stage))
     ),
     "from iterpref_core import Program, extract_program, localize": ("torch", "transformers", "datasets"),
     # In every verb, and in every `iterpref run` that has nothing to do.

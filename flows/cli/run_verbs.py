@@ -17,6 +17,7 @@ from iterpref_core.cli.training_verbs import Objective
 from iterpref_core.records import BenchmarkName, load_params, with_values
 from tasks.dvc.graph import check_root, load_graph
 from tasks.paths import SUMMARY
+from tasks.stages import report
 
 if TYPE_CHECKING:
     from flows.points import SweepResult
@@ -56,7 +57,7 @@ def run(
 
             folder = bring_up_to_date(targets, values, jobs, Terminal())
     # Other targets leave the report stale, so its numbers would not be those of this run.
-    if (not targets or "report" in targets) and (folder / SUMMARY).is_file():
+    if (not targets or report.STAGE.name in targets) and (folder / SUMMARY).is_file():
         _print_results(folder)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     hours = (usage.ru_utime + usage.ru_stime) / 3600

@@ -59,8 +59,8 @@ def debug(
     The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
     """
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.codeflow.codeflow import run_codeflow, show_prompts
-    from iterpref_core.pairs.codeflow.roles import choose_models
+    from iterpref_core.pairs.codeflow import stage
+    from iterpref_core.pairs.codeflow.codeflow import show_prompts
 
     given = read_values(set_, params_file)
     drafter = given.get("codeflow.draft_model", "debugger")
@@ -85,17 +85,13 @@ def debug(
     named = settings.model.debugger
     refiner = debugger or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
     warn_of_demo_values(settings, refiner, "codeflow.wording", "codeflow.max_new_tokens")
-    debugger_format = settings.model.debugger_format
-    models = choose_models(
-        draft_model or refiner,
-        refiner,
-        settings.codeflow,
-        settings.inference,
-        settings.budget,
-        prompt=settings.model.student_format if draft_model else debugger_format,
-        debugger_prompt=debugger_format,
+    result = stage.run(
+        settings,
+        problems=problems,
+        student=draft_model or refiner,
+        debugger=refiner,
+        answers=out.with_name(f".{out.name}.answers.sqlite"),
+        out=out,
         student_served=names_endpoint(draft_model or "", settings, backend, base_url),
     )
-    store = out.with_name(f".{out.name}.answers.sqlite")
-    result = run_codeflow(problems, models, settings.codeflow, settings.execution, store, out)
     show_result(result.metrics(), json_)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -90,7 +90,7 @@ def evaluate(
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
+    from iterpref_core.evaluation.evaluation import stage
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
@@ -102,7 +102,12 @@ def evaluate(
         values["evaluation.backend"] = backend
     settings = read_params(set_, params_file, values, environment)
     file = problems or Path("data/problems.jsonl")
-    setting = EvaluationSetting(settings, file, WORK / "evaluation", limit, own_set=problems is not None)
+    where: dict[str, Any] = {
+        "problems": file,
+        "cache": WORK / "evaluation",
+        "limit": limit,
+        "own_set": problems is not None,
+    }
     # The three sources of programs exclude each other.
     if [model is not None, samples is not None, ground_truth].count(True) != 1:
         raise InputError("give exactly one of --model, --samples and --ground-truth")
@@ -118,18 +123,19 @@ def evaluate(
                 f"--base-url {base_url}: inference.backend {backend_name} asks no server; add --backend openai"
             )
         warn_of_demo_values(settings, model, "evaluation.max_new_tokens")
-        results = evaluate_model(
-            name=Path(model).name,
+        results = stage.run(
+            settings,
+            Path(model).name,
             model=model_at(model, served=served and bool(backend or base_url)),
-            setting=setting,
             out=out,
             answers=ANSWERS,
             prompt=settings.model.student_format,
             fresh=fresh,
+            **where,
         )
     else:
         # Without samples, the benchmarks' canonical solutions are scored.
-        results = score_samples(samples, setting, out, extract=extract, partial=partial)
+        results = score_samples(samples, EvaluationSetting(settings, **where), out, extract=extract, partial=partial)
     warn_of_absent_benchmarks(results)
     show_result(results.metrics(), json_)
     # Exit code 1: answers are missing, and the same command asks for them.

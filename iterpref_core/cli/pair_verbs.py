@@ -44,7 +44,7 @@ def pair(
 ) -> None:
     """Choose preference pairs from trajectories, and filter them."""
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.selection.pair_selection import screened_params, select_pairs
+    from iterpref_core.pairs.selection import stage
 
     settings = read_params(set_, params_file)
     student = model
@@ -53,7 +53,9 @@ def pair(
         if student == EMBEDDED or is_gguf(student):
             # Stage `nanolab` makes a folder of this model.
             student = "models/student"
-    result = select_pairs(trajectories, problems, student, screened_params(settings), out, dropped=dropped)
+    result = stage.run(
+        settings, trajectories=trajectories, problems=problems, tokenizer=student, out=out, dropped=dropped
+    )
     show_result(result.metrics(), json_)
 
 
@@ -69,10 +71,10 @@ def localize(
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair that has none yet."""
-    from iterpref_core.pairs.localization.localization import localize_pairs
+    from iterpref_core.pairs.localization import stage
 
     settings = read_params(set_, params_file, {"localization.method": method})
-    result = localize_pairs(pairs, settings.localization, out, dropped)
+    result = stage.run(settings, pairs=pairs, out=out, dropped=dropped)
     show_result(result.metrics(), json_)
 
 

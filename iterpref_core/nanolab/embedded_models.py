@@ -1,6 +1,6 @@
 """Stage `nanolab`: provide the student and the debugger, by training the embedded ones or by pinning named ones."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -87,10 +87,10 @@ def build_models(
     model: ModelParams,
     nanolab: NanolabParams,
     execution: ExecutionParams,
-    out: Path,
+    folders: Mapping[str, Path],
     backend: BackendName = "transformers",
 ) -> NanolabResult:
-    """Write `student/` and `debugger/` below `out`.
+    """Write the folders of student and debugger.
 
     - A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint.
     - A GGUF file (`smollm2` is one) is unpacked into a checkpoint of this kind.
@@ -102,7 +102,7 @@ def build_models(
         model: names of the models, and their forms of prompts.
         nanolab: shape and training of the embedded ones.
         execution: limits for running broken references, whose feedback the debugger learns from.
-        out: folder to write to.
+        folders: the folder of each, by its role.
         backend: backend of the debugger.
 
     Raises:
@@ -130,12 +130,12 @@ def build_models(
             writers[role] = partial(write_pointer, source=source)
     # Each folder appears whole or stays as it was.
     for role, write in writers.items():
-        with new_folder(out / role, replace=True) as folder:
+        with new_folder(folders[role], replace=True) as folder:
             write(folder)
     # Named models are recorded above, and need no problems.
     if not embedded:
         return NanolabResult()
-    return _train_embedded(sorted(embedded, reverse=True), problems, nanolab, execution, out)
+    return _train_embedded(sorted(embedded, reverse=True), problems, nanolab, execution, folders)
 
 
 def _train_embedded(
@@ -143,7 +143,7 @@ def _train_embedded(
     problems: Path,
     nanolab: NanolabParams,
     execution: ExecutionParams,
-    out: Path,
+    folders: Mapping[str, Path],
 ) -> NanolabResult:
     known = [problem for problem in read_jsonl(problems, Problem) if problem.split in ("student", "debugger")]
     # The debugger goes on from a student, whichever model is improved: from nothing it would need twice the steps.
@@ -167,7 +167,7 @@ def _train_embedded(
         if role not in roles:
             continue
         settings = nanolab.model_dump(mode="json") | {"examples": len(examples), "loss": loss}
-        with new_folder(out / role, replace=True) as folder:
+        with new_folder(folders[role], replace=True) as folder:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             write_lineage(

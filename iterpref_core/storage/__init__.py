@@ -13,6 +13,7 @@ __all__ = [
     "left_out",
     "make_once",
     "new_folder",
+    "own_pairs",
     "packed_text",
     "progress",
     "shards",

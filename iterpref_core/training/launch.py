@@ -9,6 +9,9 @@ from typing import Any
 
 from iterpref_core.records import ConfigError, InputError, TrainingError
 
+COMMIT_VARIABLE = "ITERPREF_COMMIT"
+"""Names the commit of the code to the processes of a training, which writes it into the model's record."""
+
 _STARTED_HERE = "ITERPREF_LAUNCHED"
 """Set in a process that `start_processes` has started: its parent reports its error."""
 

@@ -16,12 +16,11 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from iterpref_core.records import InputError, read_yaml
+from iterpref_core.records import InputError
 from iterpref_core.storage.jsonl import atomic_writer
-from iterpref_core.training.objectives.objective_settings import parameters_of
 from tasks.dvc.added_files import check_added_files, check_out
 from tasks.lock import only_one
-from tasks.paths import ANSWERS, GRAPH, HOME_VARIABLE, RESULTS, STATE, WORKTREES, home
+from tasks.paths import ANSWERS, HOME_VARIABLE, STATE, WORKTREES, home
 
 from .command import GitError, git
 from .files import new_files
@@ -135,25 +134,6 @@ def list_of_worktrees(origin: Path) -> FileLock:
     folder = origin / WORKTREES
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / ".list.lock")
-
-
-def add_objective(folder: Path, name: str) -> None:
-    """Let a checkout's dvc.yaml train, evaluate and report an objective. DVC's own writer keeps all other lines."""
-    from dvc.utils.serialize import modify_yaml
-
-    # The experiment already trains it.
-    if name in read_yaml(folder / GRAPH)["stages"]["training"]["foreach"]:
-        return
-    read = parameters_of(name)
-    # DVC does not accept a list of parameters here. If an objective does not read a setting, name `seed` instead,
-    # which every objective reads.
-    listed = {setting: read.get(setting, "seed") for setting in ("learning_rate", "alpha", "beta")}
-    with modify_yaml(folder / GRAPH) as content:
-        stages = content["stages"]
-        stages["training"]["foreach"][name] = listed
-        stages["evaluation"]["foreach"][name] = f"models/trained/{name}"
-        if "report" in stages:
-            stages["report"]["deps"].append(f"{RESULTS}/{name}")
 
 
 def _bring_up_to_date(snapshot: Snapshot, top: Path) -> None:

@@ -24,7 +24,8 @@ from tasks.addresses import ShownText
 from tasks.dvc.observation import LockedStage, read_lock
 from tasks.dvc.reproduction import Times
 from tasks.git.source import Source, code_tags, name_run
-from tasks.paths import STATE, home, metrics_path
+from tasks.paths import STATE, home
+from tasks.stages import find_stage
 
 Point = tuple[str, int, float]
 """Name, step and value of a metric."""
@@ -58,7 +59,8 @@ def read_stage(name: str, locked: LockedStage, times: Times | None, folder: Path
         times: when the command ran it, if it did.
         folder: the checkout or worktree. A sweep's worktree lacks metrics of the stages that it did not need.
     """
-    path = folder / metrics_path(name)
+    stage, item = find_stage(name)
+    path = folder / stage.metrics_path(item)
     curve = path.with_suffix(".curve.csv")
     points: list[Point] = []
     # A row of the curve: `step,loss,eval_loss`; a column can be empty at some steps.

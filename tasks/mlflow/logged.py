@@ -1,11 +1,9 @@
 """Run a stage and write its metrics; under a plain `dvc repro`, also record it in MLflow."""
 
-import json
 import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from psutil import Process
 
@@ -16,18 +14,13 @@ from tasks.dvc.observation import Observation, check_unchanged
 from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
 from tasks.dvc.storage import check_lock
 from tasks.git.source import observe_source
-from tasks.paths import TIMES, metrics_path
+from tasks.paths import TIMES
+from tasks.stages import find_stage
+from tasks.stages.stage import StageRecord, write_metrics
 
 from .entry import begin_entry, read_stage
 from .server import explain
 from .sync import logged_command
-
-
-class StageRecord(Protocol):
-    """The record that a stage returns. Its numbers get the names that DVC and MLflow know here."""
-
-    def metrics(self) -> dict[str, float]:
-        """Return the numbers by the names of metrics."""
 
 
 def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecord]) -> None:
@@ -65,7 +58,8 @@ def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecor
 def _run_timed(stage: str, work: Callable[[], StageRecord]) -> None:
     """Run a stage, and write its metrics and how long it took."""
     began = time.monotonic()
-    write_metrics(stage, work())
+    found, item = find_stage(stage)
+    write_metrics(found.metrics_path(item), work())
     with atomic_writer(TIMES / stage) as file:
         file.write(f"{time.monotonic() - began:.1f}\n")
 
@@ -79,10 +73,3 @@ def _process_of_dvc() -> Process:
     while "DVC_STAGE" in process.environ() and (above := process.parent()):
         process = above
     return process
-
-
-def write_metrics(stage: str, measured: StageRecord) -> None:
-    """Write a stage's metrics; of several training processes only the main one calls this."""
-    with atomic_writer(metrics_path(stage)) as file:
-        json.dump(measured.metrics(), file, indent=2)
-        file.write("\n")

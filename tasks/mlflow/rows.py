@@ -10,9 +10,10 @@ from typing import Any
 
 from iterpref_core.records import BENCHMARKS
 from tasks.dvc.observation import Artifact
-from tasks.paths import INGESTED, MODELS, PROBLEMS, REPORTS, RESULTS, model_path
+from tasks.paths import INGESTED, MODELS, PROBLEMS, RESULTS, model_path
+from tasks.stages import find_stage
 
-from .entry import Entry, FinishedStage
+from .entry import Entry, FinishedStage, Point
 from .server import Server
 
 _DATA = (PROBLEMS.parent.name, INGESTED.name, RESULTS.name)
@@ -25,18 +26,15 @@ def send(server: Server, entry: Entry) -> None:
     if run.info.lifecycle_stage == "deleted":
         return
     parent = run.info.run_id
-    scores = []
+    scores: list[Point] = []
     data: dict[str, tuple[str, str]] = {}
     # Scores of all models, also of models that an earlier command has evaluated.
     for stage in entry.stages.values():
-        group, _, model = stage.name.partition("@")
+        page, item = find_stage(stage.name)
         data |= _data_of(stage)
-        # MLflow draws the metrics of one prefix side by side: all models, in one section for each benchmark.
-        for name, _, value in stage.points:
-            if group == "evaluation" and name.endswith("/pass_at_1"):
-                scores.append((f"{name}/{model}", 0, value))
-            elif group == "report" and "/kept/" in name:
-                scores.append((name, 0, value))
+        if page.headline:
+            named = ((page.headline(item, name), value) for name, _, value in stage.points)
+            scores += [(name, 0, value) for name, value in named if name]
     tags = {**entry.tags, "mlflow.note.content": entry.error}
     server.log(parent, entry.ended, params=entry.params, points=scores, data=data, tags=tags)
     for stage in entry.stages.values():
@@ -50,8 +48,10 @@ def send(server: Server, entry: Entry) -> None:
     deps = {item for stage in entry.stages.values() for item in stage.deps}
     _log_artifacts(server, parent, deps - outs, outs)
     server.client.set_terminated(parent, entry.status, round(1000 * entry.ended))
-    if entry.folder is not None and "report" in entry.stages and (entry.folder / REPORTS).is_dir():
-        server.upload(parent, entry.folder / REPORTS)
+    for name in entry.stages:
+        pages = find_stage(name)[0].pages
+        if entry.folder is not None and pages and (entry.folder / pages).is_dir():
+            server.upload(parent, entry.folder / pages)
 
 
 def _send_stage(server: Server, key: str, tags: Mapping[str, str], stage: FinishedStage, parent: str) -> None:
@@ -72,7 +72,7 @@ def _send_stage(server: Server, key: str, tags: Mapping[str, str], stage: Finish
     read = _log_artifacts(server, run_id, stage.deps, stage.outs)
     data = _data_of(stage)
     server.log(run_id, ended, params=params, points=stage.points, data=data)
-    for model in read if stage.name.startswith("evaluation@") else ():
+    for model in read if find_stage(stage.name)[0].scores_model else ():
         server.log(run_id, ended, points=stage.points, data=data, model_id=model.model_id)
         if Path(model.tags["dvc.path"]).is_relative_to(model_path("")):
             # Whoever compares evaluations sees the settings of training, and whoever compares trainings the scores.

@@ -153,7 +153,8 @@ def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_not
 def _build(folder, problems=(), model=EMBEDDED, backend="transformers", params=PARAMS):
     """Run the stage; it writes to `models`."""
     write_jsonl(folder / "problems.jsonl", problems)
-    return build_models(folder / "problems.jsonl", model, params, EXECUTION, folder / "models", backend).metrics()
+    folders = {role: folder / "models" / role for role in ("student", "debugger")}
+    return build_models(folder / "problems.jsonl", model, params, EXECUTION, folders, backend).metrics()
 
 
 def _checkpoint(folder):

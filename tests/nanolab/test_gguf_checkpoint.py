@@ -135,7 +135,7 @@ def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(damage, mes
             model=PARAMS.model.model_copy(update={"student": str(file), "debugger": SERVED}),
             nanolab=PARAMS.nanolab,
             execution=PARAMS.execution,
-            out=tmp_path / "models",
+            folders={role: tmp_path / "models" / role for role in ("student", "debugger")},
             backend="openai",
         )
     assert not (tmp_path / "models/student").exists()

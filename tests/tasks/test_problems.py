@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.records import InputError, load_params
-from tasks import problems
+from tasks.stages import problems
 from tests.settings import ROOT
 
 
@@ -18,5 +18,5 @@ def test_problems_that_dvc_tracks_and_nobody_has_fetched_are_not_left_out(tmp_pa
     with pytest.raises(
         InputError, match=r"problems/mine\.jsonl: is not here; run `dvc pull problems/mine\.jsonl\.dvc`"
     ):
-        problems.run(load_params())
+        problems.STAGE.run(load_params())
     assert not Path("data").exists()

@@ -8,8 +8,8 @@ import pytest
 
 from iterpref_core.records import ConfigError, load_params, parse_yaml, read_yaml
 from iterpref_core.training.objectives.objective_settings import settings_of
-from tasks.grid import trained_objectives
 from tasks.profiles import write_params, write_values
+from tasks.stages import trained_objectives
 from tests.settings import ROOT
 
 PROFILES = ROOT / "config/profiles"

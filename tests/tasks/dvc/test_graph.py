@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from iterpref_core.records import OBJECTIVES, InputError, flatten, load_params, read_yaml
-from tasks import report
+from iterpref_core.records import OBJECTIVES, InputError, flatten, read_yaml
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.observation import read_lock
 from tasks.outside import OUTSIDE, write_outside
-from tasks.paths import pass_at_1_path
 from tasks.profiles import write_values
+from tasks.stages import report
 from tests.dvc_repository import init_dvc, reproduce
 from tests.settings import PARAMS, ROOT
 
@@ -97,15 +96,15 @@ def test_no_stage_reads_a_folder_that_several_write_into(repo):
 def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(checkout):
     models = {"--base": "models/student", "--hybrid-dpo": "models/trained/hybrid-dpo"}
     with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/hybrid-dpo"):
-        report.run(load_params(), *(word for option in models.items() for word in option))
+        report.STAGE.prepare(*(word for option in models.items() for word in option))
 
 
 def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout):
     """One that no stage trains has a row of the evaluation alone."""
     before = commands(checkout)["report"]
     content = read_yaml(checkout / "dvc.yaml")
-    for stage in ("training", "evaluation"):
-        del content["stages"][stage]["foreach"]["rpo"]
+    content["stages"]["training"]["foreach"].remove("rpo")
+    del content["stages"]["evaluation"]["foreach"]["rpo"]
     content["stages"]["report"]["deps"].remove("results/rpo")
     content["stages"]["evaluation"]["foreach"]["hybrid-dpo"] = "models/trained/hybrid-dpo"
     content["plots"] = []
@@ -120,7 +119,7 @@ def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout):
 def test_the_metrics_of_dvc_are_those_that_people_compare(repo):
     metrics = {str(Path(out.fs_path).relative_to(ROOT)) for out in repo.index.outs if out.metric}
     models = ("base", "debugger", "sft", "dpo", "rpo", "target-dpo", "target-rpo")
-    assert metrics == {str(pass_at_1_path(name)) for name in models}, "each score once"
+    assert metrics == {f"metrics/evaluation/{name}.pass_at_1.json" for name in models}, "each score once"
 
 
 def test_what_only_a_frozen_stage_reads_is_not_brought_up_to_date(checkout):

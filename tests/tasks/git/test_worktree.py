@@ -13,10 +13,9 @@ import pytest
 from dvc.repo import Repo
 from filelock import FileLock
 
-from iterpref_core.records import InputError, load_params, parse_yaml
+from iterpref_core.records import InputError, load_params
 from tasks.git.worktree import (
     WORKTREES,
-    add_objective,
     home,
     list_of_worktrees,
     take_snapshot,
@@ -338,21 +337,6 @@ def test_a_folder_without_a_commit_is_refused_by_what_to_do(checkout):
     git("init", "--quiet")
     with pytest.raises(InputError, match=r"run `git add \.` and `git commit`"):
         take_snapshot(print)
-
-
-def test_an_objective_is_added_to_the_graph_and_nothing_else_changes(tmp_path):
-    shutil.copy2(ROOT / "dvc.yaml", tmp_path)
-    before = (ROOT / "dvc.yaml").read_text().splitlines()
-    add_objective(tmp_path, "hybrid-rpo")
-    after = (tmp_path / "dvc.yaml").read_text().splitlines()
-    stages = parse_yaml("\n".join(after))["stages"]
-    read = {"learning_rate": "nll_learning_rate", "alpha": "alpha", "beta": "beta"}
-    assert stages["training"]["foreach"]["hybrid-rpo"] == read
-    assert stages["evaluation"]["foreach"]["hybrid-rpo"] == "models/trained/hybrid-rpo"
-    assert stages["report"]["deps"][-1] == "results/hybrid-rpo"
-    assert [line for line in after if line in before] == before
-    add_objective(tmp_path, "sft")
-    assert after == (tmp_path / "dvc.yaml").read_text().splitlines()
 
 
 def test_one_process_at_a_time_changes_the_list_of_worktrees(checkout):

@@ -461,7 +461,7 @@ def test_a_place_that_takes_no_files_takes_nothing_else_away(place, capsys):
     found = runs()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert found["report"].data.metrics == {"heldout/kept/sft": 0.9, "heldout/kept_low/sft": 0.8}
-    assert found["beta=0.3"].data.metrics == {"heldout/kept/sft": 0.9}, "beside the scores"
+    assert found["beta=0.3"].data.metrics == {"heldout/pass_at_1_kept/sft": 0.9}, "beside the scores"
     assert capsys.readouterr().err.count("--serve-artifacts") == 1
     assert kept_entries() == []
 

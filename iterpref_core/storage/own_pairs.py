@@ -1,0 +1,17 @@
+"""Tell whether the user has brought pairs: such an experiment may have no problems."""
+
+from pathlib import Path
+
+from iterpref_core.records import Problem
+
+from .jsonl import read_jsonl
+
+
+def has_pairs(folder: Path) -> bool:
+    """Return True if a folder holds files of pairs."""
+    return any(folder.glob("*.jsonl"))
+
+
+def has_pairs_alone(folder: Path, problems: Path) -> bool:
+    """Return True if a folder holds files of pairs, and there is no problem to debug."""
+    return has_pairs(folder) and next(read_jsonl(problems, Problem, split="codeflow"), None) is None

@@ -1,0 +1,77 @@
+"""Stage `evaluation`, once for each model."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.paths import ANSWERS, METRICS, PROBLEMS, RESULTS, WORK, model_path
+
+from .stage import ITEM, KEY, Stage
+from .training import TRAINED
+
+if TYPE_CHECKING:
+    from iterpref_core.records import Params
+
+MEASURED = ("base", "debugger", *TRAINED)
+"""The models of the experiment: the student before training, the debugger, and those that are trained."""
+
+
+def check(params: "Params", _model: str) -> None:
+    """Refuse settings that this stage cannot take.
+
+    Raises:
+        InputError: vLLM is not installed, and `evaluation.backend` names it; or a benchmark's copy that the
+            environment names is not there.
+    """
+    from iterpref_core.problems.screening.benchmark_files import find_benchmark
+    from iterpref_core.records import BENCHMARKS
+
+    for name in params.evaluation.benchmarks:
+        data = BENCHMARKS[name].data
+        if data is not None and os.environ.get(data.variable):
+            find_benchmark(data)
+    if params.evaluation.backend == "vllm":
+        from iterpref_core.models.inference.vllm_server import find_vllm
+
+        find_vllm()
+
+
+def headline(model: str, metric: str) -> str | None:
+    """Return the name of a model's pass@1 in the row of a command.
+
+    MLflow draws the metrics of one prefix side by side: all models, in one section for each benchmark.
+    """
+    return f"{metric}/{model}" if metric.endswith("/pass_at_1") else None
+
+
+def join(entry: dict[str, Any], objective: str) -> None:
+    """Measure the model of a further objective."""
+    entry["foreach"][objective] = str(model_path(objective))
+
+
+STAGE = Stage(
+    name="evaluation",
+    room="iterpref_core.evaluation.evaluation.stage",
+    params=[
+        "evaluation",
+        "execution",
+        "inference",  # of a debugger behind an endpoint
+        "-inference.concurrency",
+        "-inference.price_prompt",
+        "-inference.price_completion",
+        "model.chat_template_kwargs",
+        "model.prompt",
+    ],
+    reads={"model": Path(ITEM), "problems": PROBLEMS},
+    writes={"out": RESULTS / KEY},
+    beside={"cache": WORK / "evaluation", "answers": ANSWERS},
+    outside=["evalplus", "measured", "python", "tokenizers", "torch", "transformers"],
+    items=MEASURED,
+    place=model_path,
+    compared={"scores": METRICS / "evaluation" / f"{KEY}.pass_at_1.json"},
+    card=True,
+    check=check,
+    headline=headline,
+    scores_model=True,
+    join=join,
+)

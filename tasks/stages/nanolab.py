@@ -1,0 +1,15 @@
+"""Stage `nanolab`."""
+
+from tasks.paths import DEBUGGER, PROBLEMS, STUDENT
+
+from .stage import Stage
+
+STAGE = Stage(
+    name="nanolab",
+    room="iterpref_core.nanolab.stage",
+    params=["nanolab", "execution", "-execution.inside", "inference.backend", "model.debugger", "model.student"],
+    reads={"problems": PROBLEMS},
+    writes={"student": STUDENT, "debugger": DEBUGGER},
+    outside=["files.debugger", "files.student", "python", "tokenizers", "torch", "transformers"],
+    card=True,
+)

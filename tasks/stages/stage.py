@@ -1,0 +1,135 @@
+"""Define what a stage is: one record, from which its entry in dvc.yaml, its call and its rows are made."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from iterpref_core.records import StageResult, read_yaml
+from iterpref_core.storage.jsonl import atomic_writer
+from tasks.paths import METRICS, PARAMS
+
+KEY, ITEM = "${key}", "${item}"
+"""Stand in paths for the item of a stage, such as an objective, and for its place, as in dvc.yaml."""
+
+Paths = Mapping[str, Path | tuple[Path, ...]]
+
+
+class StageRecord(Protocol):
+    """The record that a stage returns. Its numbers get the names that DVC and MLflow know here."""
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers by the names of metrics."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage of the experiment. Its page in `tasks.stages` is all that is told of it outside of its room.
+
+    DVC does not depend on the page: what only shows a result, or refuses a setting, reruns nothing. `room` is the
+    module whose function `run` does the work, `run(params[, item], **paths)`, and on which DVC depends.
+
+    Attributes:
+        name: of the stage, its section of params.yaml, and its row in MLflow.
+        room: the module of the core with `run`.
+        params: the sections and keys of params.yaml that it reads, or `*` for all; `-key` leaves one out.
+        reads: argument of `run` → what DVC has it depend on.
+        writes: argument of `run` → what DVC caches.
+        beside: argument of `run` → what DVC does not see, such as unfinished work.
+        after: more of what it depends on, which it finds by itself.
+        outside: keys of `.iterpref/outside.yaml` that it depends on.
+        items: what it runs for, each in a stage of its own, such as `training@sft`.
+        place: item → the path that stands for `${item}`, where that is not the item itself.
+        words: what follows the name on the command line, if it has no items.
+        measured: where its numbers are written.
+        compared: argument of `run` → a file of numbers that `dvc exp show` compares.
+        plotted: argument of `run` → a table that DVC plots.
+        plots: plots of dvc.yaml.
+        card: whether it computes on a GPU, if the machine has one.
+        every_card: a parameter; if it has a value, the stage runs in several processes, one on each GPU, that this file
+            describes.
+        result: the record that `run` returns, where several processes hand it over by its metrics.
+        check: refuses settings before any stage runs: (params[, item]).
+        prepare: is called before the room is loaded, with the words of the command line.
+        headline: (item, metric) → the metric's name in the row of a command, or None.
+        pages: a folder that MLflow gets.
+        scores_model: whether its metrics are also those of the model that it reads.
+        join: adds a further objective to the stage's entry in dvc.yaml.
+    """
+
+    name: str
+    room: str
+    params: Sequence[str] = ()
+    reads: Paths = field(default_factory=dict)
+    writes: Paths = field(default_factory=dict)
+    beside: Paths = field(default_factory=dict)
+    after: Sequence[Path] = ()
+    outside: Sequence[str] = ()
+    items: Sequence[str] = ()
+    place: Callable[[str], Path] | None = None
+    words: str = ""
+    measured: Path | None = None
+    compared: Paths = field(default_factory=dict)
+    plotted: Paths = field(default_factory=dict)
+    plots: Sequence[Mapping[str, Any]] = ()
+    card: bool = False
+    every_card: str = ""
+    result: type[StageResult] | None = None
+    check: Callable[..., None] | None = None
+    prepare: Callable[..., None] | None = None
+    headline: Callable[[str, str], str | None] | None = None
+    pages: Path | None = None
+    scores_model: bool = False
+    join: Callable[[dict[str, Any], str], None] | None = None
+
+    def at(self, item: str) -> str:
+        """Return DVC's name of the stage for an item.
+
+        >>> Stage(name="training", room="").at("sft")
+        'training@sft'
+        """
+        return f"{self.name}@{item}" if item else self.name
+
+    def metrics_path(self, item: str = "") -> Path:
+        """Return where the numbers of its result are written.
+
+        >>> str(Stage(name="training", room="").metrics_path("target-rpo"))
+        'metrics/training/target-rpo.json'
+        """
+        return self.measured or METRICS / f"{self.at(item).replace('@', '/')}.json"
+
+    def run(self, params: Any, *words: str) -> StageRecord:
+        """Do the work of the stage, on the paths of a checkout.
+
+        Args:
+            params: the parameters.
+            words: the item; or what the command line gives a stage without items.
+        """
+        item = words[0] if self.items else ""
+        place = str(self.place(item)) if self.place else item
+
+        def of_item(path: Path | tuple[Path, ...]) -> Any:
+            if isinstance(path, tuple):
+                return tuple(map(of_item, path))
+            return Path(str(path).replace(KEY, item).replace(ITEM, place))
+
+        paths = {**self.reads, **self.writes, **self.compared, **self.plotted, **self.beside}
+        found = {name: of_item(path) for name, path in paths.items()}
+        record: StageRecord = import_module(self.room).run(params, *words, **found)
+        return record
+
+    def processes(self) -> str | None:
+        """Return the file that describes the stage's processes; None for one. Invalid parameters are refused later."""
+        section, _, key = self.every_card.partition(".")
+        values = read_yaml(PARAMS).get(section) if section else None
+        found: str | None = values.get(key) if isinstance(values, dict) else None
+        return found
+
+
+def write_metrics(path: Path, measured: StageRecord) -> None:
+    """Write the numbers of a result; of several training processes only the main one calls this."""
+    with atomic_writer(path) as file:
+        json.dump(measured.metrics(), file, indent=2)
+        file.write("\n")

@@ -1,0 +1,16 @@
+"""Stage `validity`."""
+
+from tasks.paths import OWN_PAIRS, PROBLEMS, VALIDITY
+
+from .stage import Stage
+
+STAGE = Stage(
+    name="validity",
+    room="iterpref_core.problems.validity.stage",
+    params=["validity", "execution", "-execution.inside"],
+    reads={"problems": PROBLEMS},
+    writes={"out": VALIDITY},
+    beside={"own_pairs": OWN_PAIRS},
+    outside=["python"],
+    card=True,
+)
