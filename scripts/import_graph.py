@@ -122,7 +122,7 @@ def named_in_strings(tree: ast.Module) -> set[str]:
             case ast.Constant(value=str() as text) if node not in docstrings:
                 found.update(re.findall(r"-m (\w+(?:\.\w+)*)", text))
                 if "." in text:
-                    found.add(text)
+                    found.add(text.partition(":")[0])
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 found.update(behind_minus_m(items))
             case ast.Call(func=called, args=arguments):
@@ -150,7 +150,7 @@ def texts_of(nodes: list[ast.expr]) -> list[str]:
 @cache
 def dependencies_of(stage: str) -> frozenset[Path]:
     """Return the files and folders of code that a stage executes: a folder where it executes all that is in there."""
-    executed = {MODULES[name] for name in executed_by(STAGES[stage].room)}
+    executed = {MODULES[name] for name in executed_by(STAGES[stage].work.partition(":")[0])}
     executed = {path for path in executed if not is_docstring(path)}
     found: set[Path] = set()
     for path in executed:

@@ -10,7 +10,6 @@ from typing import get_args
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
 from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
@@ -135,8 +134,8 @@ def test_a_row_and_a_file_alone_make_an_engine_for_a_model_of_another_format(ech
     write_jsonl(tmp_path / "problems.jsonl", [problem])
     evaluation = changed(PARAMS.evaluation, backend="echo", benchmarks=("heldout",))
     params = changed(PARAMS, evaluation=evaluation)
-    setting = EvaluationSetting(params, tmp_path / "problems.jsonl", tmp_path / "cache")
-    results = evaluate_model("coder", str(model), setting, tmp_path / "out", tmp_path / "answers.sqlite")
+    files = {name: tmp_path / name for name in ("cache", "out", "answers", "problems.jsonl")}
+    results = evaluate_model(params, "coder", model=str(model), problems=files.pop("problems.jsonl"), **files)
     assert results.measured["heldout"].pass_at_1 == 1.0
     assert results.weights == model_fingerprint(model)
 

@@ -90,7 +90,7 @@ def evaluate(
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.evaluation.evaluation import stage
+    from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
@@ -123,7 +123,7 @@ def evaluate(
                 f"--base-url {base_url}: inference.backend {backend_name} asks no server; add --backend openai"
             )
         warn_of_demo_values(settings, model, "evaluation.max_new_tokens")
-        results = stage.run(
+        results = evaluate_model(
             settings,
             Path(model).name,
             model=model_at(model, served=served and bool(backend or base_url)),

@@ -44,7 +44,7 @@ def pair(
 ) -> None:
     """Choose preference pairs from trajectories, and filter them."""
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.selection import stage
+    from iterpref_core.pairs.selection.pair_selection import screen_pairs
 
     settings = read_params(set_, params_file)
     student = model
@@ -53,7 +53,7 @@ def pair(
         if student == EMBEDDED or is_gguf(student):
             # Stage `nanolab` makes a folder of this model.
             student = "models/student"
-    result = stage.run(
+    result = screen_pairs(
         settings, trajectories=trajectories, problems=problems, tokenizer=student, out=out, dropped=dropped
     )
     show_result(result.metrics(), json_)
@@ -71,10 +71,10 @@ def localize(
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair that has none yet."""
-    from iterpref_core.pairs.localization import stage
+    from iterpref_core.pairs.localization.localization import mark_pairs
 
     settings = read_params(set_, params_file, {"localization.method": method})
-    result = stage.run(settings, pairs=pairs, out=out, dropped=dropped)
+    result = mark_pairs(settings, pairs=pairs, out=out, dropped=dropped)
     show_result(result.metrics(), json_)
 
 

@@ -161,7 +161,7 @@ def train(
         raise InputError(f"--out {out}: the folder of the trained model needs a name of its own, such as models/mine")
     curve = curve or out.with_name(f"{out.name}.curve.csv")
     from iterpref_core.training.pair_file import mark_pairs
-    from iterpref_core.training.trainer import stage
+    from iterpref_core.training.trainer.train_objective import train_student
 
     warn_of_demo_values(params, model, "training.alpha", "training.nll_learning_rate", "training.answer")
     with TemporaryDirectory() as folder:
@@ -169,7 +169,7 @@ def train(
             pairs, regions = mark_pairs(pairs, params, Path(folder))
             if is_main_process():
                 print_text(f"regions: {regions}", err=True)
-        result = stage.run(params, name, model=model, pairs=pairs, out=out, curve=curve, scratch=scratch)
+        result = train_student(params, name, model=model, pairs=pairs, out=out, curve=curve, scratch=scratch)
     # Of several processes one prints the result.
     if is_main_process():
         show_result(result.metrics(), json_)

@@ -51,7 +51,7 @@ def join(entry: dict[str, Any], objective: str) -> None:
 
 STAGE = Stage(
     name="evaluation",
-    room="iterpref_core.evaluation.evaluation.stage",
+    work="iterpref_core.evaluation.evaluation.model_evaluation:evaluate_model",
     params=[
         "evaluation",
         "execution",

@@ -35,7 +35,7 @@ def join(entry: dict[str, Any], objective: str) -> None:
 
 STAGE = Stage(
     name="report",
-    room="iterpref_core.evaluation.report.stage",
+    work="iterpref_core.evaluation.report.report:build_report",
     params=["*"],  # the summary records all of them
     reads={
         "contamination": paths.CONTAMINATION,

@@ -6,7 +6,7 @@ from .stage import Stage
 
 STAGE = Stage(
     name="validity",
-    room="iterpref_core.problems.validity.stage",
+    work="iterpref_core.problems.validity.validity:measure_validity",
     params=["validity", "execution", "-execution.inside"],
     reads={"problems": PROBLEMS},
     writes={"out": VALIDITY},

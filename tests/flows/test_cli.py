@@ -221,7 +221,7 @@ def test_an_interrupt_a_missing_library_and_a_full_or_locked_disk_are_one_messag
     def refused(*_, **__):
         raise raised
 
-    monkeypatch.setattr("iterpref_core.pairs.localization.stage.localize_pairs", refused)
+    monkeypatch.setattr("iterpref_core.pairs.localization.localization.localize_pairs", refused)
     code, _, err = iterpref(*LOCALIZE)
     settings, *said = err.splitlines()
     assert (code, settings, len(said), message in err) == (expected, "settings: defaults, profile own", 1, True), err

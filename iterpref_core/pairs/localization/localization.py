@@ -25,6 +25,7 @@ from iterpref_core.records import (
     LocalizationMethod,
     LocalizationParams,
     LocalizationResult,
+    Params,
     PreferencePair,
     Span,
     unknown_name,
@@ -74,6 +75,11 @@ DROPPED = {
     "empty": "the fix only inserts, and localization.empty is drop",
     "no_anchor": "the failing program has no line that could be marked",
 }
+
+
+def mark_pairs(params: Params, **files: Any) -> LocalizationResult:
+    """Write the pairs with their regions (stage `localization`); `files` are as in `localize_pairs`."""
+    return localize_pairs(params=params.localization, **files)
 
 
 def localize_pairs(

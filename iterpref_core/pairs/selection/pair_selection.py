@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination
 from iterpref_core.programs.answers.extraction import lacks_program
@@ -97,6 +97,11 @@ def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
         )
         found[problem.task_id] = PairedProblem(pair, problem.entry_point, problem.tests_digest)
     return found
+
+
+def screen_pairs(params: Params, **files: Any) -> PairsResult:
+    """Write the pairs, screened against `evaluation.benchmarks`, too (stage `pairs`); `files` as in `select_pairs`."""
+    return select_pairs(params=screened_params(params), **files)
 
 
 def select_pairs(

@@ -1,6 +1,7 @@
 """Train a model with one objective, as stage `training` does."""
 
 import logging
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
@@ -22,6 +23,7 @@ from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import (
     InputError,
     ModelLineage,
+    Params,
     PromptFormat,
     TrainingError,
     TrainingParams,
@@ -34,6 +36,7 @@ from ..data.held_out import held_out
 from ..data.pairs import PairReader
 from ..data.steps import accumulation_steps
 from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
+from ..launch import COMMIT_VARIABLE
 from ..model.model_limits import limit_findings
 from ..model.policy import adapter_options, check_load, load_policy
 from ..model.ranks import join_processes, launched_precision, sharding
@@ -47,6 +50,25 @@ from .settings import check_settings, training_arguments
 from .trained_model import check_out, write_model
 
 logger = logging.getLogger(__name__)
+
+
+def train_student(params: Params, objective: str, *, model: Any, **files: Any) -> TrainingResult:
+    """Train with one objective (stage `training`); checkpoints let a killed run resume.
+
+    Args:
+        params: all parameters; `training.start` replaces the model.
+        objective: a row of `OBJECTIVES`.
+        model: folder or hub id of the model to start from.
+        files: as in `train_objective`.
+    """
+    return train_objective(
+        model=params.training.start or model,
+        objective=objective,
+        params=params.training,
+        prompt=params.model.student_format,
+        commit=os.environ.get(COMMIT_VARIABLE) or None,
+        **files,
+    )
 
 
 def train_objective(
