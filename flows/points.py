@@ -16,15 +16,14 @@ from filelock import FileLock
 from flows.display import Say, Terminal
 from flows.engine import run_graph
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
-from iterpref_core.evaluation.statistics.seed_comparison import ComparisonRow, compare_rows
+from iterpref_core.evaluation.report.standings import Standings, row_to_json
+from iterpref_core.evaluation.scoring.leaderboard import rank_models
 from iterpref_core.records import (
     BenchmarkName,
     InputError,
     IterPrefError,
-    Measured,
+    ModelResults,
     Params,
-    Record,
-    Unavailable,
     digest_of,
     load_params,
     with_values,
@@ -41,11 +40,10 @@ from tasks.profiles import write_values
 from tasks.stages import add_objective, evaluation, training
 
 
-class SweepResult(Record):
-    """The result of a sweep: a row for each point, compared to the first, and the names of its DVC experiments."""
+class SweepResult(NamedTuple):
+    """The scores of the points of a sweep, compared with the first, and the names of its DVC experiments."""
 
-    benchmark: str
-    rows: list[ComparisonRow]
+    standings: Standings
     experiments: list[str]
 
 
@@ -84,8 +82,8 @@ class Sweep(NamedTuple):
     page: str
 
 
-def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say: Say) -> Measured:
-    """Train and score one point, save it as a DVC experiment, and return its score on its only benchmark.
+def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say: Say) -> ModelResults:
+    """Train and score one point, save it as a DVC experiment, and return its results on its only benchmark.
 
     Args:
         name: name of its DVC experiment and its worktree.
@@ -123,15 +121,14 @@ def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say:
             saving = ("exp", "save", "--force", "--name", name, target)
             work.commands.run(name, saving, share, lambda _: None, folder)
         entry.add(graph, times, folder)
-        return _read_score(folder / RESULTS / objective / "results.json")
+        return _read_results(folder / RESULTS / objective)
 
 
-def _read_score(results: Path) -> Measured:
-    # A point is scored on one benchmark only.
-    [(benchmark, result)] = load_model_results(results).benchmarks.items()
-    if isinstance(result, Unavailable):
-        raise InputError(f"{benchmark} is not measured: {result.reason}; choose another --benchmark")
-    return result
+def _read_results(folder: Path) -> ModelResults:
+    results = load_model_results(folder)
+    for benchmark, reason in results.unavailable.items():
+        raise InputError(f"{benchmark} is not measured: {reason}; choose another --benchmark")
+    return results
 
 
 def run_sweep(
@@ -175,29 +172,28 @@ def run_sweep(
     points = {name: point for _, name, point in planned}
     work = Sweep(snapshot, params, Commands(), Lock(), display.page())
 
-    def run(name: str, share: dict[str, str]) -> Measured:
+    def run(name: str, share: dict[str, str]) -> ModelResults:
         row = points[name]
         return display.show(f"{row.label} ({name})", (), partial(run_point, name, row, share, work))
 
     graph: dict[str, tuple[str, ...]] = dict.fromkeys(points, ())  # no point waits for another one
     with work.commands.forking(2 * len(points)):  # a training and an evaluation
         outcomes = run_graph(graph, jobs, run, work.commands.end)
-    scores: dict[str, list[Measured]] = {}  # a row is missing if all its points failed
+    scores: dict[str, list[ModelResults]] = {}  # a row is missing if all its points failed
     failed = []
     experiments = []
     for label, name, _ in planned:
         try:
-            score = outcomes[name].result()
+            results = outcomes[name].result()
         except IterPrefError as error:
             failed.append(error)
             display.say(f"{label}: {error}")
         else:
-            scores.setdefault(label, []).append(score)
+            scores.setdefault(label, []).append(results)
             experiments.append(name)
-    compared = compare_rows(scores)
-    table = [row.model_dump(exclude={"scores"}) for row in compared]
-    display.table(table, f"pass@1 of {benchmark}, compared to the first row")
-    result = SweepResult(benchmark=benchmark, rows=compared, experiments=experiments)
+    standings = rank_models(scores, [benchmark])
+    display.table(list(map(row_to_json, standings.rows)), f"pass@1 of {benchmark}, compared to {standings.first}")
+    result = SweepResult(standings, experiments)
     if failed:
         message = f"{len(failed)} of {len(points)} trainings failed, the others are kept; the last: {failed[-1]}"
         kind = RefusedPointsError if all(isinstance(error, InputError) for error in failed) else FailedPointsError

@@ -1,5 +1,6 @@
 """`iterpref run`, `sweep` and `ui`: run the experiment and grids, and print their results."""
 
+import json
 import os
 import resource
 import signal
@@ -183,21 +184,9 @@ def _print_results(folder: Path) -> None:
 
 
 def _print_sweep(result: "SweepResult", as_json: bool) -> None:
+    standings, experiments = result
     if as_json:
-        typer.echo(result.model_dump_json(indent=2))
-    if as_json or not result.rows:
-        return
-    from rich.table import Table
-
-    from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
-
-    title = f"{result.benchmark}, compared to the first row"
-    table = Table("", "pass@1", "seeds", "std", "points, 95% interval, p", title=title, title_justify="left")
-    for row in result.rows:
-        spread = "" if row.spread is None else f"{100 * row.spread:.1f}"
-        compared = ""
-        if row.difference is not None and row.ci95 is not None and row.p_value is not None:
-            compared = f"{points(row.difference)} {interval(row.ci95)}, {p_equation(row.p_value)}"
-        table.add_row(row.label, f"{row.pass_at_1:.1%}", f"{len(row.scores)}", spread, compared)
-    table_console().print(table)
-    typer.echo("experiments  `dvc exp show --only-changed --drop outside`; `dvc exp apply NAME` brings one here")
+        typer.echo(json.dumps({**standings.to_json(), "experiments": experiments}, indent=2))
+    elif experiments:
+        standings.print(table_console())
+        typer.echo("experiments  `dvc exp show --only-changed --drop outside`; `dvc exp apply NAME` brings one here")
