@@ -179,22 +179,15 @@ def ingest(
 
 
 def _show_ingested(taken: "Ingested", json_: bool) -> None:
-    """Print the counts, the first rows that are left out, and columns that may name the better answer."""
+    """Print the counts, and the first rows that are left out."""
     if json_:
-        rest = {"dropped_rows": list(map(asdict, taken.dropped)), "columns_not_read": taken.unread}
-        show_result(taken.counts | rest, json_)
+        show_result(taken.counts | {"dropped_rows": list(map(asdict, taken.dropped))}, json_)
         return
     show_result(taken.counts, json_)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))
         print_text(f"dropped: {row.where}{name}: {reason}", err=True)
-    if taken.unread:
-        print_text(
-            f"not read: {', '.join(taken.unread)}; if one says which answer is better, add --columns "
-            f"winner={taken.unread[0]}",
-            err=True,
-        )
 
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:

@@ -73,12 +73,10 @@ class Ingested:
         counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of
             parts of rows, and of files.
         dropped: the first rows of each reason.
-        unread: columns that may name the better of two answers, and that no part reads.
     """
 
     counts: dict[str, int]
     dropped: tuple[Dropped, ...]
-    unread: tuple[str, ...] = ()
 
 
 @dataclass
@@ -93,7 +91,6 @@ class Intake:
         left_out: the rows that are left out.
         stack: closes files when the ingestion ends.
         counts: numbers of the records that are taken.
-        unread: see `Ingested`; the names are keys, in the order of the rows.
         result: the outcome, once all has been read.
     """
 
@@ -104,7 +101,6 @@ class Intake:
     left_out: LeftOut
     stack: ExitStack
     counts: Counter[str] = field(default_factory=Counter)
-    unread: dict[str, None] = field(default_factory=dict)
     result: Ingested = field(init=False)
 
     def take(self, read: Callable[[dict[str, Any]], T], executor: Engine | None = None) -> Iterator[tuple[Item, T]]:
@@ -187,7 +183,7 @@ def open_intake(wanted: Wanted, preset: Preset, columns: str | None, dropped: Pa
         files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         every = {**intake.counts, **left_out.counts, **files_left_out}
         counts = {name: count for name, count in every.items() if count}
-        intake.result = Ingested(counts, left_out.first(), tuple(intake.unread))
+        intake.result = Ingested(counts, left_out.first())
 
 
 def write_records(
