@@ -165,21 +165,14 @@ def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
 
 def _print_results(folder: Path) -> None:
     from iterpref_core.evaluation.report.standings import summary_standings
+    from iterpref_core.evaluation.report.summary import figures
     from iterpref_core.evaluation.report.summary_record import read_summary
     from tasks.paths import REPORTS
 
     summary = read_summary(folder / SUMMARY)
     summary_standings(summary).print(table_console())
-    tokens, dollars = summary.cost
-    typer.echo(f"answers        {tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else ""))
-    flow = summary.codeflow
-    if flow.problems:
-        typer.echo(f"pairs          {flow.problems_with_pair} of {flow.problems} problems")
-    if flow.replay:
-        typer.echo(f"replay         {flow.replay} of {flow.problems} problems")
-    for name, counts in (flow.own_pairs or {}).items():
-        taken = counts["pairs"] + counts.get("replay", 0)
-        typer.echo(f"own pairs      {taken} of {sum(counts.values())} in {name}")
+    for name, text in figures(summary):
+        typer.echo(f"{name:<15}{text}")
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 
 

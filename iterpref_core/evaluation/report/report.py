@@ -20,7 +20,7 @@ from .findings import findings, headline
 from .pair_view import pair_context, template_text, templates
 from .score_rows import ScoreRow, main_benchmark, score_rows, tables_of, undecided_below
 from .standings import inside_notes, write_csv
-from .summary import ReportFiles, build_summary, problem_outcomes
+from .summary import ReportFiles, build_summary, figures, problem_outcomes
 from .summary_record import Summary, write_summary
 
 
@@ -53,6 +53,7 @@ def write_page(
         inside=inside_notes(rows),
         undecided_below=undecided_below,
         cost=summary.cost,
+        shown=list(figures(summary)),
         hours=hours,
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),

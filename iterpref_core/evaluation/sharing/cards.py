@@ -141,7 +141,12 @@ def _experiment(summary: Summary) -> dict[str, Any]:
         "benchmarks": {"__all__": {"tasks", "pairs"}},
     }
     provenance = {"inputs", "data", "isolation", "versions"}
-    kept: Any = {"codeflow": {"problems", "inside", "dropped"}, "contamination": overlap, "provenance": provenance}
+    kept: Any = {
+        "codeflow": {"problems", "inside"},
+        "pairs": {"dropped"},
+        "contamination": overlap,
+        "provenance": provenance,
+    }
     return summary.model_dump(mode="json", include=kept, exclude_none=True)
 
 
