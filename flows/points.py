@@ -105,8 +105,6 @@ def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say:
     ):
         if objective != BASE:
             add_objective(folder, objective)
-            if objective not in work.params.training.objectives:
-                write_values({f"training.objectives.{objective}": {}}, folder / PARAMS)  # DVC needs a line
         write_values(row.values, folder / PARAMS)
         graph = load_graph(folder, (target,))
         # Stages that other points need as well, which are those before the training.

@@ -4,7 +4,7 @@ A profile names another as its `base`. `nano` names every value that any profile
 build on it, so that the values after a change of profile do not depend on the profile before.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,54 @@ from .input_files import read_yaml
 PROFILES = Path(__file__).with_name("profiles")
 
 
+OBJECTIVE_VALUES = ("learning_rate", "alpha", "beta")
+"""What lines of `training.objectives` state."""
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted key and the value of every leaf; an empty mapping is a leaf.
 
-    >>> dict(flatten({"training": {"beta": 0.1, "objectives": {"sft": {"alpha": 1.0}}}, "environments": {}}))
-    {'training.beta': 0.1, 'training.objectives.sft.alpha': 1.0, 'environments': {}}
+    >>> dict(flatten({"training": {"seed": 1, "objectives": {"sft": {"alpha": 1.0}}}, "environments": {}}))
+    {'training.seed': 1, 'training.objectives.sft.alpha': 1.0, 'environments': {}}
     """
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
+
+
+def with_lines(values: Mapping[str, Any], objectives: Collection[str] = ()) -> dict[str, Any]:
+    """Return values in which `training.beta` is the beta in the line of each objective that reads one.
+
+    The same for `training.learning_rate` and `training.alpha`, which are no parameters either, but short for several.
+    Of two values for one line the later counts.
+
+    Args:
+        values: dotted key → value.
+        objectives: those that are trained; none: all.
+
+    Raises:
+        ConfigError: none of the objectives reads a value.
+
+    >>> with_lines({"training.beta": 0.3, "training.objectives.dpo.beta": 0.5, "training.seed": 1}, ["dpo", "rpo"])
+    {'training.objectives.dpo.beta': 0.5, 'training.objectives.rpo.beta': 0.3, 'training.seed': 1}
+    """
+    from .objective_table import OBJECTIVES  # a stage depends on it, and is observed before
+
+    found = {}
+    for key, value in values.items():
+        name = key.removeprefix("training.")
+        if key == name or name not in OBJECTIVE_VALUES:
+            found[key] = value
+            continue
+        reading = [each for each in objectives or OBJECTIVES if each in OBJECTIVES and name in OBJECTIVES[each].reads]
+        if not reading:
+            raise ConfigError(
+                f"{key}: has no effect on {', '.join(objectives)}; leave it out, or set training.objectives.NAME.{name}"
+            )
+        found |= {f"training.objectives.{each}.{name}": value for each in reading}
+    return found
 
 
 def profile_values(name: str, folder: Path = PROFILES) -> dict[str, Any]:
@@ -51,5 +88,5 @@ def profile_values(name: str, folder: Path = PROFILES) -> dict[str, Any]:
         chain.append(base)
         content = dict(read_yaml(folder / f"{base}.yaml", "give a profile's values"))
         base = content.pop("base", None)
-        values = dict(flatten(content)) | values
+        values = with_lines(dict(flatten(content))) | values
     return values

@@ -158,7 +158,7 @@ def _changed_params() -> dict[str, Any]:
         return {}
     before, now = map(_values_of, (committed, present))
     changes = changed_values(now, before)
-    # If `sft: {}` becomes `sft: {alpha: 5.0}`, the key `sft` was not removed.
+    # If `lora: null` becomes `lora: {r: 16}`, the key `lora` was not removed.
     sections = {key.rpartition(".")[0] for key in now}
     return changes | {key: REMOVED for key in before if key not in now and key not in sections}
 

@@ -164,15 +164,7 @@ def begin_entry(
         process: runs the stages, each in a process of its own that begins this entry, as `dvc repro` does. They share
             it as long as code and parameters are equal.
     """
-    from iterpref_core.training.objectives.objective_settings import settings_of  # a stage's code: see flows.stage
-
     values = {key: str(value) for key, value in flatten(params.model_dump(mode="json"))}
-    # MLflow's page that compares runs would draw a value that is stated in one run alone at another place.
-    for objective in params.training.objectives:
-        settings = settings_of(objective, params.training)
-        values.pop(f"training.objectives.{objective}", None)
-        for key in ("learning_rate", "alpha", "beta"):
-            values[f"training.objectives.{objective}.{key}"] = str(getattr(settings, key))
     state = digest_of([source.commit, source.edits, values])
     shared = process and digest_of([platform.node(), process.pid, process.create_time(), state])
     return Entry(

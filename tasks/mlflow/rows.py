@@ -86,18 +86,10 @@ def _send_stage(server: Server, key: str, tags: Mapping[str, str], stage: Finish
 def _settings(stage: FinishedStage) -> dict[str, Any]:
     """Return the parameters of a stage, with the same names for all objectives, so that trainings can be compared.
 
-    Values of `training.objectives.sft` override values of `training`, as they do in training.
+    `training.objectives.sft.alpha` is `training.alpha` there.
     """
-    section = f"training.objectives.{stage.name.partition('@')[2]}."
-    common = {
-        key.replace("training.nll_learning_rate", "training.learning_rate"): value
-        for key, value in stage.params.items()
-        if not key.startswith(section)
-    }
-    stated = {
-        f"training.{key.removeprefix(section)}": value for key, value in stage.params.items() if key.startswith(section)
-    }
-    return common | stated
+    line = f"training.objectives.{stage.name.partition('@')[2]}."
+    return {key.replace(line, "training."): value for key, value in stage.params.items()}
 
 
 def _data_of(stage: FinishedStage) -> dict[str, tuple[str, str]]:

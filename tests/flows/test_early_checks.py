@@ -27,8 +27,6 @@ training.accelerate | none.yaml | training@sft | none.yaml is not there
 training.micro_batch_size | 5 | training@sft | no multiple of training.micro_batch_size
 training.load | 4bit | training@sft | set training.lora
 training.start | /no/such | training@sft | /no/such
-training.objectives.sft.beta | 0.3 | training@sft | has no effect on sft
-training.objectives.dpo.alpha | 2.0 | training@sft | has no effect on dpo
 pairs.benchmarks | [no-such] | pairs | no benchmark 'no-such'
 inference.backend | openai | codeflow | needs the URL of an endpoint
 """

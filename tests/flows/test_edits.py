@@ -18,7 +18,7 @@ from tests.dvc_repository import commit, git, reproduce
 STAGE = {
     "cmd": "validity",
     "deps": ["code", "single.py", "data"],
-    "params": ["validity", "training.beta", {"versions.yaml": ["torch"]}],
+    "params": ["validity", "training.objectives.dpo.beta", {"versions.yaml": ["torch"]}],
     "outs": ["out/result"],
     "metrics": ["metrics/validity.json"],
 }
@@ -227,7 +227,7 @@ def test_an_entry_that_cannot_be_made_costs_a_bare_command_of_dvc_no_result(toy,
 @pytest.mark.parametrize(
     ("edit", "refused", "dirty"),
     [
-        ("sed -i 's/^  beta: 0.1 /  beta: 0.3 /' params.yaml", True, "false"),
+        ("sed -i 's/beta: 0.1/beta: 0.3/' params.yaml", True, "false"),
         ("echo '# a comment' >> params.yaml", False, "false"),
         ("echo '# a comment' >> code.py && git commit --quiet --all --message B", False, "true"),
     ],
@@ -236,7 +236,12 @@ def test_what_is_edited_between_two_stages_of_a_run_is_in_its_row_or_ends_it(
     edit, refused, dirty, toy_checkout, monkeypatch
 ):
     """A run's row in MLflow names the parameters and the code of all its stages."""
-    second = {"cmd": "cp first second", "deps": ["first"], "params": ["training.beta"], "outs": ["second"]}
+    second = {
+        "cmd": "cp first second",
+        "deps": ["first"],
+        "params": ["training.objectives.dpo.beta"],
+        "outs": ["second"],
+    }
     graph = {"first": {"cmd": f"{edit} && touch first", "outs": ["first"]}, "second": second}
     toy_checkout(graph, {"code.py": "1\n", ".gitignore": ".iterpref\nfirst\nsecond\n"})
     sent = []

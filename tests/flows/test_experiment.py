@@ -21,7 +21,7 @@ from tests.flows.conftest import on_prefect, run_names
 STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},
     "left": {
-        "cmd": "sh run.sh left", "deps": ["first"], "params": ["training.beta"], "outs": ["left"],
+        "cmd": "sh run.sh left", "deps": ["first"], "params": ["training.objectives.dpo.beta"], "outs": ["left"],
     },
     "right": {"cmd": "sh run.sh right", "deps": ["first"], "outs": ["right"]},
 }  # fmt: skip

@@ -96,20 +96,20 @@ def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref
 def test_a_rate_counts_or_is_refused(iterpref, word_model):
     written(Path("pairs.jsonl"), *ROWS)
     given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--out", "o")
-    code, _, err = iterpref("train", *given, "--set", "training.learning_rate=0.1")
-    assert (code, "sft, which reads training.nll_learning_rate; set that" in err) == (2, True), err
-    assert iterpref("train", *given, "--set", "training.nll_learning_rate=0.1", "--set", "training.epochs=1")[0] == 0
+    code, _, err = iterpref("train", *given, "--set", "training.beta=0.1")
+    assert (code, "training.beta: has no effect on sft; leave it out" in err) == (2, True), err
+    assert iterpref("train", *given, "--set", "training.learning_rate=0.1", "--set", "training.epochs=1")[0] == 0
     assert json.loads(Path("o/lineage.json").read_text())["settings"]["learning_rate"] == 0.1
 
 
 def test_values_come_through_a_pipe(iterpref, word_model):
     written(Path("pairs.jsonl"), *ROWS)
     reading, writing = os.pipe()
-    os.write(writing, b"training: {learning_rate: 0.1}")
+    os.write(writing, b"training: {beta: 0.1}")
     os.close(writing)
     given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--params", f"/dev/fd/{reading}")
     code, _, err = iterpref("train", *given, "--out", "o")
-    assert (code, "sft, which reads training.nll_learning_rate" in err) == (2, True), err
+    assert (code, "training.beta: has no effect on sft" in err) == (2, True), err
 
 
 def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, word_model):

@@ -29,16 +29,16 @@ LOGGED = []
 STAGES = {
     "shared": {"cmd": "python run.py shared - 0", "deps": ["run.py"], "outs": ["shared"]},
     "training": {
-        "foreach": {"sft": "training.objectives.sft", "target-dpo": "training.beta"},
+        "foreach": {"sft": "training.objectives.sft", "target-dpo": "training.objectives.target-dpo"},
         "do": {
-            "cmd": "python run.py training ${key} ${training.beta}",
+            "cmd": "python run.py training ${key} ${training.objectives.target-dpo.beta}",
             "deps": ["shared"], "params": ["${item}", "training.seed"], "outs": ["models/trained/${key}"],
         },
     },
     "evaluation": {
         "foreach": {name: f"models/trained/{name}" for name in OBJECTIVES},
         "do": {
-            "cmd": "python run.py evaluation ${key} ${training.beta}",
+            "cmd": "python run.py evaluation ${key} ${training.objectives.target-dpo.beta}",
             "deps": ["${item}"], "params": ["evaluation.benchmarks"],
             "outs": ["results/${key}"], "metrics": ["metrics/${key}.json"],
         },
@@ -135,7 +135,8 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     (toy / "together").write_text("2")
     states = set()
     for beta in (0.2, 0.6):
-        params = with_values(load_params(), {"training.beta": beta, "evaluation.benchmarks": ["validation"]})
+        values = {"training.objectives.target-dpo.beta": beta, "evaluation.benchmarks": ["validation"]}
+        params = with_values(load_params(), values)
         states.add(begin_entry("iterpref sweep", params, observe_source()).tags["iterpref.state"])
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.2,0.6", "--jobs", "2")
     code, out, err = iterpref("sweep", *grid, "--json")
@@ -162,7 +163,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     assert set(dvc("exp", "list", "--name-only").split()) >= set(result["experiments"])
     dvc("exp", "apply", result["experiments"][1])
     assert Path("dvc.yaml").read_bytes() == graph
-    assert read_yaml(Path("params.yaml"))["training"]["beta"] == 0.6
+    assert read_yaml(Path("params.yaml"))["training"]["objectives"]["target-dpo"]["beta"] == 0.6
     assert json.loads(Path("metrics/target-dpo.json").read_text()) == {"validation": 0.6}
 
 

@@ -94,7 +94,8 @@ def test_init_writes_a_profile_with_models_and_values(iterpref):
     code, out, _ = iterpref("init", "--model", "some/model", "--debugger", "other/model", "--set", "training.beta=0.3")
     assert (code, "params.yaml: profile own" in out) == (0, True)
     written = load_params()
-    assert (written.profile, written.model.student, written.training.beta) == ("own", "some/model", 0.3)
+    beta = written.training.objectives["dpo"].beta
+    assert (written.profile, written.model.student, beta) == ("own", "some/model", 0.3)
     code, out, _ = iterpref("init", "--set", "training.epochs=9")
     assert (code, "training.epochs: 3 → 9" in out, "model.student: some/model stays" in out) == (0, True, True)
     iterpref("init", "--profile", "own-lora")

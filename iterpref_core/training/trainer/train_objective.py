@@ -41,7 +41,7 @@ from ..model.model_limits import limit_findings
 from ..model.policy import adapter_options, check_load, load_policy
 from ..model.ranks import join_processes, launched_precision, sharding
 from ..model.reference import TIMES_IN_REFERENCE, has_scores, load_reference, reference_logps, reference_path
-from ..objectives.objective_settings import RESOLVED, ObjectiveSettings, settings_of
+from ..objectives.objective_settings import ObjectiveSettings, settings_of
 from .checkpoint import last_checkpoint, run_key, step_of
 from .curve import REWARDS, OnLog, ReportProgress, mean_loss, write_curve
 from .early_end import DivergedError, EndedError, is_patience_over
@@ -290,7 +290,7 @@ def _lineage(
 ) -> ModelLineage:
     source = locate_model(model)
     folder = Path(source.adapters or source.name_or_path)
-    decided = params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | own.values()
+    decided = params.model_dump(mode="json", exclude={"accelerate", "start", "objectives"}) | own.values()
     return ModelLineage(
         # The path depends on this machine, the name on the model.
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,

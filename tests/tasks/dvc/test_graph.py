@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from iterpref_core.records import OBJECTIVES, InputError, flatten, read_yaml
+from iterpref_core.records import InputError, flatten, read_yaml
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.observation import read_lock
 from tasks.outside import OUTSIDE, write_outside
 from tasks.profiles import write_values
-from tasks.stages import report
+from tasks.stages import report, trained_objectives
 from tests.dvc_repository import init_dvc, reproduce
 from tests.settings import PARAMS, ROOT
 
@@ -58,16 +58,13 @@ def test_stages_depend_on_what_is_outside_of_the_checkout(tmp_path, monkeypatch)
     assert {name for names in used.values() for name in names} == written
 
 
-def test_a_new_beta_reruns_the_trainings_whose_objective_has_one(repo):
-    readers, trainings = set(), set()
+def test_a_new_rate_reruns_the_training_of_its_objective_alone(repo):
+    readers = {}
     for stage in repo.index.stages:
-        group, _, objective = stage.name.partition("@")
-        if group == "training":
-            trainings.add(objective)
-        if any("training.beta" in dep.params for dep in stage.params):
-            readers.add(stage.name)
-    assert "sft" in trainings
-    assert readers == {f"training@{name}" for name in trainings if OBJECTIVES[name].loss is not None}
+        lines = {key for dep in stage.params for key in dep.params if key.startswith("training.objectives")}
+        if lines:
+            readers[stage.name] = lines
+    assert readers == {f"training@{name}": {f"training.objectives.{name}"} for name in trained_objectives()}
 
 
 def commands(root):

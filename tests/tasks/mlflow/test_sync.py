@@ -191,11 +191,11 @@ def test_the_row_of_a_command_has_the_status_of_the_last_look():
 
 def test_one_name_stands_for_a_value_of_all_objectives():
     params = {
-        "training@sft": {"training.nll_learning_rate": 3e-4, "training.beta": 0.1},
-        "training@dpo": {"training.learning_rate": 5e-6, "training.beta": 0.1, "training.objectives.dpo.beta": 0.5},
+        f"training@{name}": {f"training.objectives.{name}.learning_rate": rate, "training.seed": 1}
+        for name, rate in (("sft", 3e-4), ("target-dpo", 5e-6))
     }
     assert [_settings(finished(name, LockedStage(params=values))) for name, values in params.items()] == [
-        {"training.learning_rate": rate, "training.beta": beta} for rate, beta in ((3e-4, 0.1), (5e-6, 0.5))
+        {"training.learning_rate": rate, "training.seed": 1} for rate in (3e-4, 5e-6)
     ]
 
 
