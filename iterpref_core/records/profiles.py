@@ -1,7 +1,7 @@
-"""Read profiles, which are named sets of values, such as `own`, and may build on each other.
+"""Read profiles, which are named sets of values, such as `own`.
 
-A profile names another as its `base`. `nano` names every value that any profile changes, and all others
-build on it, so that the values after a change of profile do not depend on the profile before.
+A profile without a `base` names every value that any profile changes, so that the values after a change of profile do
+not depend on the profile before. Others name one of these as their base, and what differs.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -66,27 +66,26 @@ def with_lines(values: Mapping[str, Any], objectives: Collection[str] = ()) -> d
 
 
 def profile_values(name: str, folder: Path = PROFILES) -> dict[str, Any]:
-    """Return the values of a profile and of the profiles that it builds on, by dotted key.
+    """Return the values of a profile and of its base, if it names one, by dotted key.
 
     Args:
         name: of the profile.
         folder: holds a file for each profile.
 
     Raises:
-        ConfigError: the profile is unknown, or builds on itself.
+        ConfigError: the profile or its base is unknown, or its base has a base, too.
     """
+    own = _read_profile(name, folder)
+    base = _read_profile(own.pop("base"), folder) if "base" in own else {}
+    if "base" in base:
+        raise ConfigError(
+            f"{folder}: {name} has a base with a base of its own: name {base['base']}, or state the values"
+        )
+    return base | own
+
+
+def _read_profile(name: str, folder: Path) -> dict[str, Any]:
     known = sorted(path.stem for path in folder.glob("*.yaml"))
-    values: dict[str, Any] = {}
-    # `own-lora` builds on `own`, and so on: `own-lora → own → small → paper → nano`.
-    chain: list[str] = []
-    base: str | None = name
-    while base is not None:
-        if base not in known:
-            raise ConfigError(f"{' → '.join([*chain, unknown_name('profile', base, known)])}")
-        if base in chain:
-            raise ConfigError(f"{folder}: {' → '.join([*chain, base])} builds on itself; name another base")
-        chain.append(base)
-        content = dict(read_yaml(folder / f"{base}.yaml", "give a profile's values"))
-        base = content.pop("base", None)
-        values = with_lines(dict(flatten(content))) | values
-    return values
+    if name not in known:
+        raise ConfigError(unknown_name("profile", name, known))
+    return with_lines(dict(flatten(read_yaml(folder / f"{name}.yaml", "give a profile's values"))))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records import ConfigError, load_params, parse_yaml, read_yaml
+from iterpref_core.records import ConfigError, load_params, parse_yaml, profile_values, read_yaml
 from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks.profiles import write_params, write_values
 from tests.settings import ROOT
@@ -45,6 +45,7 @@ def test_a_profile_has_its_rates_nano_undoes_it_and_comments_stay(params, name):
     if found.model.student != "nanolab" and name not in ("stand-in", "smollm2"):  # whose programs are short
         assert found.codeflow.max_new_tokens >= 512
         assert found.evaluation.max_new_tokens is None
+    assert profile_values("nano").keys() <= profile_values(name).keys(), "another profile would leave its value"
     assert comments(params.read_text()) == comments(original)
     (rates,) = [rates for names, rates in RATES.items() if name in names]
     for objective, expected in zip(("dpo", "target-rpo"), rates, strict=True):
@@ -88,8 +89,8 @@ def test_a_value_of_all_objectives_is_written_into_each_line_that_has_it(params)
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a", {"base": "b"}, r"a → b → a builds on itself"),
-        ("c", {"base": "absent"}, r"c → no profile 'absent'"),
+        ("a", {"base": "b"}, r"a has a base with a base of its own: name nano, or state the values"),
+        ("c", {"base": "absent"}, r"no profile 'absent'; there are b, c"),
         ("huge", None, r"no profile 'huge'"),
         ("a", {"training": {"betta": 0.2}}, r"training\.betta: no parameter 'betta'; did you mean 'training.beta'"),
         ("a", {"training": {"beta": -1}}, r"^training\.objectives\.dpo\.beta: input [\w ]+ \(got -1\)$"),
@@ -100,7 +101,7 @@ def test_a_bad_profile_changes_nothing(params, tmp_path, monkeypatch, name, cont
     monkeypatch.setattr("tasks.profiles.PROFILES", tmp_path)
     if content is not None:
         (tmp_path / f"{name}.yaml").write_text(json.dumps(content))
-    (tmp_path / "b.yaml").write_text("base: a\n")
+    (tmp_path / "b.yaml").write_text("base: nano\n")
     with pytest.raises(ConfigError, match=message):
         write_params(name, {})
     assert params.read_bytes() == original
