@@ -14,7 +14,7 @@ from typing import Any
 from dvc.utils.serialize import dumps_yaml
 
 from iterpref_core.records import HOME, read_yaml
-from tasks.outside import OUTSIDE
+from tasks.external_inputs import EXTERNAL
 from tasks.stages import STAGES
 from tasks.stages.stage import ITEM, KEY, Stage
 
@@ -208,7 +208,7 @@ HEADER = """\
 # parameters that it reads, on what earlier stages wrote (each output by its own name, because `dvc repro --pull`
 # fetches no folder that several stages write into), and on what it reads from outside of the checkout: versions of
 # libraries and Python, files of models that params.yaml names, copies of benchmarks that the environment names
-# (.iterpref/outside.yaml, which config/dvc.yaml writes each time). `iterpref_core/records/config.py`, `records.py`,
+# (.iterpref/external.yaml, which config/dvc.yaml writes each time). `iterpref_core/records/config.py`, `records.py`,
 # `results.py`, `errors.py`, `progress.py`, and `storage/` are no dependencies: a knob's value is a parameter, a field
 # whose meaning changes gets another name, and the rest is messages and files (docs/decisions.md). `dvc repro` runs
 # it; `iterpref run` runs the same stages as tasks of a Prefect flow, independent ones at the same time. `metrics` are
@@ -271,8 +271,8 @@ def params_of(stage: Stage) -> list[Any]:
             found += [] if name.startswith("-") else [name]
         else:
             found += [key for key in keys if key not in without]
-    outside = [f"outside.{name}" for name in stage.outside]
-    return [*sorted(found), *([{str(OUTSIDE): outside}] if outside else [])]
+    external = [f"external.{name}" for name in stage.external]
+    return [*sorted(found), *([{str(EXTERNAL): external}] if external else [])]
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

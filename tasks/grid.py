@@ -23,7 +23,7 @@ from iterpref_core.storage.own_pairs import has_pairs
 from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks.stages import trained_objectives, training
 
-from .dotted_keys import describe_values
+from .changed_values import describe_values
 from .paths import INGESTED, OWN_PAIRS
 
 PRESETS = Path("config/ablations.yaml")

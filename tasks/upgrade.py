@@ -20,7 +20,7 @@ from iterpref_core.records import (
 )
 from iterpref_core.storage.jsonl import atomic_writer
 
-from .dotted_keys import changed_values
+from .changed_values import changed_values
 from .git.command import GitError, git
 from .paths import CHECKOUT, PARAMS
 from .profiles import PROFILES, write_values

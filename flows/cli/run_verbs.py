@@ -21,7 +21,7 @@ from tasks.paths import SUMMARY
 from tasks.stages import report
 
 if TYPE_CHECKING:
-    from flows.points import SweepResult
+    from flows.sweep import SweepResult
 
 
 def run(
@@ -49,12 +49,12 @@ def run(
             pull_outputs(list(load_graph(targets=targets)))
     with _shown_in_prefect() as shown:
         if shown:
-            from flows.experiment import experiment
+            from flows.prefect_flows import experiment
 
             folder = Path(str(experiment(targets, values, jobs)))
         else:
             from flows.display import Terminal
-            from flows.reproduction import bring_up_to_date
+            from flows.run_stages import bring_up_to_date
 
             folder = bring_up_to_date(targets, values, jobs, Terminal())
     # Other targets leave the report stale, so its numbers would not be those of this run.
@@ -115,12 +115,12 @@ def sweep(
     values = {key: [value] for key, value in fixed.items()} | _parse_grid(set_)
     check_root()
     tell_settings(with_values(load_params(), fixed), params_file)
-    from flows.points import FailedPointsError, run_sweep
+    from flows.sweep import FailedPointsError, run_sweep
 
     try:
         with _shown_in_prefect() as shown:
             if shown:
-                from flows.sweep import sweep as sweep_flow
+                from flows.prefect_flows import sweep as sweep_flow
 
                 result = sweep_flow(preset, objectives, values, benchmark, seeds, jobs)
             else:
@@ -182,4 +182,4 @@ def _print_sweep(result: "SweepResult", as_json: bool) -> None:
         typer.echo(json.dumps({**standings.to_json(), "experiments": experiments}, indent=2))
     elif experiments:
         standings.print(table_console())
-        typer.echo("experiments  `dvc exp show --only-changed --drop outside`; `dvc exp apply NAME` brings one here")
+        typer.echo("experiments  `dvc exp show --only-changed --drop external`; `dvc exp apply NAME` brings one here")

@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from iterpref_core.records import ConfigError, InputError, digest_of, flatten, parse_yaml, profile_values
-from tasks.dotted_keys import changed_values, describe_values
+from tasks.changed_values import changed_values, describe_values
 from tasks.paths import LOCK, PARAMS
 
 from .command import GitError, git

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from iterpref_core.records import Params, digest_of, flatten
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
+from tasks.dvc.commands import Times
 from tasks.dvc.observation import LockedStage, read_lock
-from tasks.dvc.reproduction import Times
 from tasks.git.source import Source, code_tags, name_run
 from tasks.paths import STATE, home
 from tasks.stages import find_stage
@@ -79,7 +79,7 @@ def read_stage(name: str, locked: LockedStage, times: Times | None, folder: Path
     )
 
 
-class Entry(BaseModel):
+class CommandRecord(BaseModel):
     """A command that brings stages up to date, and how far it is.
 
     Attributes:
@@ -143,7 +143,7 @@ class Entry(BaseModel):
     def keep(self) -> None:
         """Write the file. Rows of an earlier state of the command that MLflow does not have yet stay."""
         if self.path.is_file():
-            before = Entry.model_validate_json(self.path.read_bytes())
+            before = CommandRecord.model_validate_json(self.path.read_bytes())
             self.stages = {**before.stages, **self.stages}
             self.started = min(before.started, self.started)
         with atomic_writer(self.path) as file:
@@ -152,7 +152,7 @@ class Entry(BaseModel):
 
 def begin_entry(
     command: str, params: Params, source: Source, name: str = "", page: str = "", process: Process | None = None
-) -> Entry:
+) -> CommandRecord:
     """Return the entry of a command, which begins.
 
     Args:
@@ -167,7 +167,7 @@ def begin_entry(
     values = {key: str(value) for key, value in flatten(params.model_dump(mode="json"))}
     state = digest_of([source.commit, source.edits, values])
     shared = process and digest_of([platform.node(), process.pid, process.create_time(), state])
-    return Entry(
+    return CommandRecord(
         key=shared or secrets.token_hex(16),
         name=name or name_run(command, source),
         params=values,

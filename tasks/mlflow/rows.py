@@ -13,14 +13,14 @@ from tasks.dvc.observation import Artifact
 from tasks.paths import INGESTED, MODELS, PROBLEMS, RESULTS, model_path
 from tasks.stages import find_stage
 
-from .entry import Entry, FinishedStage, Point
+from .entry import CommandRecord, FinishedStage, Point
 from .server import Server
 
 _DATA = (PROBLEMS.parent.name, INGESTED.name, RESULTS.name)
 """Folders of data. Other inputs are code, which the commit names, and models, which have entries of their own."""
 
 
-def send(server: Server, entry: Entry) -> None:
+def send(server: Server, entry: CommandRecord) -> None:
     """Write an entry to MLflow. Runs that the user has deleted there stay deleted."""
     run = server.open_run(entry.key, entry.name, entry.started, entry.tags)
     if run.info.lifecycle_stage == "deleted":

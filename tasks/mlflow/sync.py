@@ -12,7 +12,7 @@ from filelock import FileLock
 from iterpref_core.records import IterPrefError
 from tasks.addresses import without_passwords
 
-from .entry import Entry, entries_folder, is_running, kept_entries, lock_of
+from .entry import CommandRecord, entries_folder, is_running, kept_entries, lock_of
 from .rows import send
 from .server import Server, TrackingError, explain
 
@@ -22,7 +22,7 @@ _LOCK_S = 120.0
 
 
 @contextmanager
-def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
+def logged_command(entry: CommandRecord, stage: str = "") -> Iterator[CommandRecord]:
     """Write to MLflow that the command of this entry runs in the block, and then how it ended.
 
     Args:
@@ -50,14 +50,14 @@ def logged_command(entry: Entry, stage: str = "") -> Iterator[Entry]:
         lock.release()
 
 
-def write_entry(entry: Entry | None) -> None:
-    """Send an entry and all that are kept to MLflow, and keep what it does not take. Any failure is a warning.
+def send_kept() -> None:
+    """Send what earlier commands have left, if there is any."""
+    if kept_entries():
+        write_entry()
 
-    Args:
-        entry: the state of a command; None: only what earlier commands have left is sent.
-    """
-    if entry is None and not kept_entries():
-        return
+
+def write_entry(entry: CommandRecord | None = None) -> None:
+    """Send an entry and all that are kept to MLflow, and keep what it does not take. Any failure is a warning."""
     # While it is sent, other threads may add stages.
     present = entry and entry.model_copy(update={"stages": dict(entry.stages), "ended": time.time()})
     try:
@@ -72,7 +72,7 @@ def write_entry(entry: Entry | None) -> None:
         _warn(f"{reason}; {_LATER}")
 
 
-def _send_all(present: Entry | None) -> None:
+def _send_all(present: CommandRecord | None) -> None:
     """Send the present command's entry and every kept one. If MLflow refuses one, the others are still sent.
 
     Raises:
@@ -90,7 +90,7 @@ def _send_all(present: Entry | None) -> None:
             elif is_running(path):
                 continue  # its process sends it
             else:
-                entry = Entry.model_validate_json(path.read_bytes())
+                entry = CommandRecord.model_validate_json(path.read_bytes())
                 if entry.status == "RUNNING":
                     entry.status, entry.error = "KILLED", "its process is gone"
             send(server, entry)
@@ -102,7 +102,7 @@ def _send_all(present: Entry | None) -> None:
             Server()  # raises if it has gone away: it is not asked for each further entry
 
 
-def _keep(entry: Entry) -> None:
+def _keep(entry: CommandRecord) -> None:
     """Write an entry's file, if the disk is not full: MLflow may be on another one."""
     try:
         entry.keep()

@@ -44,7 +44,7 @@ STAGE = Stage(
     reads={"problems": PROBLEMS, "debugger": DEBUGGER, "student": STUDENT},
     writes={"out": TRAJECTORIES},
     beside={"answers": ANSWERS, "own_pairs": OWN_PAIRS},
-    outside=["python", "tokenizers", "torch", "transformers"],
+    external=["python", "tokenizers", "torch", "transformers"],
     card=True,
     check=check,
 )

@@ -10,6 +10,6 @@ STAGE = Stage(
     params=["nanolab", "execution", "-execution.inside", "inference.backend", "model.debugger", "model.student"],
     reads={"problems": PROBLEMS},
     writes={"student": STUDENT, "debugger": DEBUGGER},
-    outside=["files.debugger", "files.student", "python", "tokenizers", "torch", "transformers"],
+    external=["files.debugger", "files.student", "python", "tokenizers", "torch", "transformers"],
     card=True,
 )

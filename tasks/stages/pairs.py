@@ -27,6 +27,6 @@ STAGE = Stage(
     params=["pairs", "evaluation.benchmarks"],
     reads={"trajectories": (TRAJECTORIES,), "problems": PROBLEMS, "tokenizer": STUDENT, "own": OWN_PAIRS},
     writes={"out": PAIRS, "report": CONTAMINATION, "dropped": DROPPED},
-    outside=["screened"],
+    external=["screened"],
     check=check,
 )

@@ -39,7 +39,7 @@ class Stage:
         writes: argument of `work` → what DVC caches.
         beside: argument of `work` → what DVC does not see, such as unfinished work.
         after: more of what it depends on, which it finds by itself.
-        outside: keys of `.iterpref/outside.yaml` that it depends on.
+        external: keys of `.iterpref/external.yaml` that it depends on.
         items: what it runs for, each in a stage of its own, such as `training@sft`.
         place: item → the path that stands for `${item}`, where that is not the item itself.
         words: what follows the name on the command line, if it has no items.
@@ -66,7 +66,7 @@ class Stage:
     writes: Paths = field(default_factory=dict)
     beside: Paths = field(default_factory=dict)
     after: Sequence[Path] = ()
-    outside: Sequence[str] = ()
+    external: Sequence[str] = ()
     items: Sequence[str] = ()
     place: Callable[[str], Path] | None = None
     words: str = ""

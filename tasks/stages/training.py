@@ -84,7 +84,7 @@ STAGE = Stage(
     reads={"pairs": FOCAL, "model": STUDENT},
     writes={"out": MODELS / "trained" / ITEM},
     beside={"scratch": WORK / "training"},
-    outside=[
+    external=[
         "accelerate",
         "files.accelerate",
         "files.start",

@@ -11,6 +11,6 @@ STAGE = Stage(
     reads={"problems": PROBLEMS},
     writes={"out": VALIDITY},
     beside={"own_pairs": OWN_PAIRS},
-    outside=["python"],
+    external=["python"],
     card=True,
 )

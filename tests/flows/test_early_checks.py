@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from flows.display import Terminal
-from flows.reproduction import bring_up_to_date
+from flows.run_stages import bring_up_to_date
 from iterpref_core.records import InputError, load_params, with_values
 from tasks.doctor import examine_settings
 from tasks.early_checks import refusals

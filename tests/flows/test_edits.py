@@ -10,7 +10,7 @@ import pytest
 
 from flows import stage
 from flows.display import Terminal
-from flows.reproduction import bring_up_to_date
+from flows.run_stages import bring_up_to_date
 from iterpref_core.records import InputError, read_yaml
 from tasks.mlflow import logged
 from tests.dvc_repository import commit, git, reproduce

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from flows.display import Terminal
-from flows.points import plan_points, run_sweep
+from flows.sweep import plan_points, run_sweep
 from iterpref_core.records import InputError, Measured, ModelResults, load_params, read_yaml, with_values
-from tasks.dvc.reproduction import StageError
+from tasks.dvc.commands import StageError
 from tasks.git.source import observe_source
 from tasks.grid import plan_rows
 from tasks.mlflow.entry import begin_entry
@@ -48,9 +48,9 @@ RUN = """
 import json, os, sys, time
 from pathlib import Path
 
-from tasks.cards import own_cards
+from tasks.gpus import reserved_gpus
 
-own = own_cards()
+own = reserved_gpus()
 own.__enter__()
 what, item, beta = sys.argv[1:]
 toy = Path(os.environ["TOY"])
@@ -191,7 +191,7 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, caps
 def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_table(toy):
     from prefect.client.orchestration import get_client
 
-    from flows.sweep import sweep
+    from flows.prefect_flows import sweep
 
     sweep(objectives=("target-dpo",), values={"training.beta": [0.1, 0.2]})
     assert "target-dpo beta=0.1,0.2" in run_names()
@@ -222,7 +222,7 @@ def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, 
             raise failed
         return results
 
-    monkeypatch.setattr("flows.points.run_point", run_point)
+    monkeypatch.setattr("flows.sweep.run_point", run_point)
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.1,0.2")
     ended, out, err = iterpref("sweep", *grid, "--json")
     assert (ended, "1 of 2 trainings failed, the others are kept; the last: bad" in err) == (code, True), err
@@ -241,7 +241,7 @@ def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
 
 
 def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):
-    monkeypatch.delattr("flows.points.take_snapshot")  # the points would begin with it
+    monkeypatch.delattr("flows.sweep.take_snapshot")  # the points would begin with it
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")
     for arguments, message in (

@@ -83,7 +83,7 @@ def test_an_endpoint_that_is_away_is_told():
 
 
 def test_versions_are_those_of_the_lock_or_named(monkeypatch):
-    monkeypatch.setattr("tasks.outside.version", lambda _: "0.0.1+cpu")
+    monkeypatch.setattr("tasks.external_inputs.version", lambda _: "0.0.1+cpu")
     (_, packages, _) = doctor._versions()
     assert (packages.status, "torch 0.0.1 instead of " in packages.detail) == ("absent", True)
 

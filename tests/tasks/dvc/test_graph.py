@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from iterpref_core.records import InputError, flatten, read_yaml
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.observation import read_lock
-from tasks.outside import OUTSIDE, write_outside
+from tasks.external_inputs import EXTERNAL, write_external_inputs
 from tasks.profiles import write_values
 from tasks.stages import report, trained_objectives
 from tests.dvc_repository import init_dvc, reproduce
@@ -45,16 +45,16 @@ def test_what_tools_leave_beside_the_code_makes_no_stage_stale(repo, left):
 def test_stages_depend_on_what_is_outside_of_the_checkout(tmp_path, monkeypatch):
     """After an upgrade of peft, trainings are stale; each value that is written is one that a stage names."""
     monkeypatch.chdir(tmp_path)
-    write_outside(PARAMS)
-    written = {re.sub(r"ed\..*", "ed", key) for key in dict(flatten(read_yaml(OUTSIDE)))}
+    write_external_inputs(PARAMS)
+    written = {re.sub(r"ed\..*", "ed", key) for key in dict(flatten(read_yaml(EXTERNAL)))}
     content = read_yaml(ROOT / "dvc.yaml")["stages"]
     used = {
         stage: names
         for stage, described in content.items()
         for entry in described.get("do", described).get("params", ())
-        if isinstance(entry, dict) and (names := entry.get(str(OUTSIDE)))
+        if isinstance(entry, dict) and (names := entry.get(str(EXTERNAL)))
     }
-    assert {f"outside.{name}" for name in ("torch", "transformers", "peft", "accelerate")} <= set(used["training"])
+    assert {f"external.{name}" for name in ("torch", "transformers", "peft", "accelerate")} <= set(used["training"])
     assert {name for names in used.values() for name in names} == written
 
 
