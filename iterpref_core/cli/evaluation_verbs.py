@@ -94,16 +94,15 @@ def evaluate(
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
-    from iterpref_core.storage.state_folder import ANSWERS, WORK
+    from iterpref_core.storage.state_folder import ANSWERS, PROBLEMS, WORK
 
     values = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
     if backend is not None and BACKENDS[backend].local:
         # The debugger's backend is another parameter than the backend of a model on this machine.
         values["evaluation.backend"] = backend
     settings = read_params(set_, params_file, values, environment)
-    file = problems or Path("data/problems.jsonl")
     where: dict[str, Any] = {
-        "problems": file,
+        "problems": problems or PROBLEMS,
         "cache": WORK / "evaluation",
         "limit": limit,
         "own_set": problems is not None,

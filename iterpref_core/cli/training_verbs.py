@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params, with_lines
-from iterpref_core.storage.state_folder import WORK
+from iterpref_core.storage.state_folder import PROBLEMS, WORK
 
 from .options import (
     DroppedOption,
@@ -72,7 +72,7 @@ def check(
     if further:
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     # With --pairs, problems are only needed to compare with the split heldout.
-    heldout = problems or Path("data/problems.jsonl")
+    heldout = problems or PROBLEMS
     from iterpref_core.training.pair_file import check_pair_file
 
     settings = read_params(set_, params_file)

@@ -103,9 +103,7 @@ class SampleCounts:
         return self.verdicts.keys() == {"infra_error"}
 
 
-def execute_samples(
-    problems: Path, samples: Path, out: Path, executor: Engine, inside: Inside = "mark"
-) -> SampleCounts:
+def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine, inside: Inside) -> SampleCounts:
     """Run samples against their problems' tests, and write results in the order of the samples.
 
     The results hold no times, so that the same input gives the same bytes. The file appears whole or not at all.

@@ -6,7 +6,7 @@ from typing import Any
 
 from iterpref_core.models.inference.backend_factory import model_at
 from iterpref_core.records import load_params, with_values
-from iterpref_core.storage.state_folder import ANSWERS, WORK
+from iterpref_core.storage.state_folder import ANSWERS, PROBLEMS, WORK
 
 from ..evaluation.model_evaluation import evaluate_model
 
@@ -16,7 +16,7 @@ def evaluate(
     benchmarks: Sequence[str],
     out: Path | str,
     *,
-    problems: Path | str = "data/problems.jsonl",
+    problems: Path | str = PROBLEMS,
     limit: int | None = None,
     values: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:

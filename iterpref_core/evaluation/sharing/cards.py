@@ -14,6 +14,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
 from iterpref_core.records import InputError, ModelLineage
+from iterpref_core.storage.state_folder import FOCAL
 
 from ..evaluation.results_file import load_model_results
 from ..report.display_names import model_name
@@ -97,7 +98,7 @@ def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> b
     """Return True if a model was trained on the pairs of the summary."""
     if lineage is None or not lineage.data:
         return False
-    return lineage.data.get("pairs") == summary.provenance.inputs.get("data/focal.jsonl")
+    return lineage.data.get("pairs") == summary.provenance.inputs.get(str(FOCAL))
 
 
 def _training(steps: list[ModelLineage]) -> str:
