@@ -11,7 +11,7 @@ from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_base
-from iterpref_core.models.saving import copy_files, save_model
+from iterpref_core.models.saving import copy_files
 from iterpref_core.records import ModelError, Problem
 from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
@@ -47,7 +47,7 @@ def export_model(
         loaded = load_base(model)
         if source.adapters is not None:
             loaded = _merge(attach_adapters(loaded, source), model)
-        save_model(loaded, model, partial)
+        loaded.save_pretrained(partial)
         copy_files(model, partial, load_tokenizer(model))
         with atomic_writer(partial / CARD) as file:
             file.write(card)

@@ -147,6 +147,15 @@ def read_config(model: Path | str) -> "PreTrainedConfig":
         return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
 
 
+def find_file(name: str, revision: str | None, file: str) -> str | None:
+    """Return the path of a file of a folder or hub id; None if it cannot be had."""
+    from transformers.utils import cached_file
+
+    errors = ("missing_entries", "connection_errors", "gated_repo")
+    options = {f"_raise_exceptions_for_{kind}": False for kind in errors}
+    return cached_file(name, file, revision=revision, **options)  # type: ignore[no-any-return]
+
+
 def served_name(path: Path | str) -> str:
     """Return a model's name at an endpoint: from a stage's folder, or as it is given.
 

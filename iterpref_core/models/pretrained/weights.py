@@ -1,22 +1,29 @@
 """Check the weights of a checkpoint before anything is spent, and load them in their precision."""
 
+import json
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, logging
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto import modeling_auto
+from transformers.utils import logging as transformers_logging
 
-from iterpref_core.records import Bf16, ModelError, PromptFormat, model_errors
+from iterpref_core.records import Bf16, ModelError, PromptFormat, model_errors, read_text
 
 from .adapters import attach_adapters, check_adapters
 from .chat_template import ChatTemplate
-from .checkpoints import ModelSource, locate_model, pin_model, read_config
+from .checkpoints import ModelSource, find_file, locate_model, pin_model, read_config
 from .generation_config import valid_generation
 from .tokenizers import load_chat_template
+
+logger = logging.getLogger(__name__)
 
 _ATTENTION = ("full_attention", "sliding_attention", "chunked_attention")
 """Kinds of layers that look at tokens alone, by the names in `config.layer_types`."""
@@ -146,7 +153,25 @@ def _check_numbers(loaded: PreTrainedModel, source: ModelSource) -> None:
 
 def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     """Load a checkpoint. Weights that it lacks are an error: transformers would fill them with random numbers."""
-    loaded, report = _load_with_report(source, **options)
+    # An invalid generation config would stop the loading of good weights.
+    generation = valid_generation(source)
+    options.setdefault("dtype", "auto")
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    loaded: PreTrainedModel
+    try:
+        with model_errors(source, "weights"):
+            loaded, report = model_class(read_config(str(source))).from_pretrained(
+                source.name_or_path,
+                revision=source.revision,
+                trust_remote_code=False,
+                output_loading_info=True,
+                generation_config=generation,
+                **options,
+            )
+            _name_unplaced(frozenset({*report["unexpected_keys"], *_unreported(source, loaded)}))
+    finally:
+        transformers_logging.set_verbosity(level)
     missing = sorted(report["missing_keys"])
     if missing:
         remedy = "download the checkpoint again, or save all of it"
@@ -165,42 +190,30 @@ def _load(source: ModelSource, **options: Any) -> PreTrainedModel:
     return loaded
 
 
-def unplaced_weights(source: ModelSource, names: Iterable[str]) -> list[str]:
-    """Return the weights of a checkpoint that transformers has no place for.
+def _unreported(source: ModelSource, loaded: PreTrainedModel) -> Iterator[str]:
+    """Yield the weights of a checkpoint that transformers leaves out by a list in the class of the model."""
+    patterns = getattr(loaded, "_keys_to_ignore_on_load_unexpected", None)
+    if not patterns:
+        return
+    names: Iterable[str] = ()
+    place = source.name_or_path, source.revision
+    if index := find_file(*place, "model.safetensors.index.json"):
+        names = json.loads(read_text(Path(index)))["weight_map"]
+    elif path := find_file(*place, "model.safetensors"):
+        with safe_open(path, "pt") as file:
+            names = file.keys()
+    held = loaded.state_dict()
+    for name in names:
+        if name not in held and any(re.search(pattern, name) for pattern in patterns):
+            yield name
 
-    Args:
-        source: the checkpoint.
-        names: of the weights that may be of this kind.
-    """
-    loaded, report = _load_with_report(source, device_map="meta")
-    # Classes list the names that transformers does not even report.
-    unreported = getattr(loaded, "_keys_to_ignore_on_load_unexpected", None) or ()
-    return sorted(
-        name
-        for name in names
-        if name in report["unexpected_keys"] or any(re.search(pattern, name) for pattern in unreported)
-    )
 
-
-def _load_with_report(source: ModelSource, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """Load a checkpoint, with transformers' report of the weights that are missing or have no place."""
-    # An invalid generation config would stop the loading of good weights.
-    generation = valid_generation(source)
-    options.setdefault("dtype", "auto")
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        with model_errors(source, "weights"):
-            return model_class(read_config(str(source))).from_pretrained(  # type: ignore[no-any-return]
-                source.name_or_path,
-                revision=source.revision,
-                trust_remote_code=False,
-                output_loading_info=True,
-                generation_config=generation,
-                **options,
-            )
-    finally:
-        logging.set_verbosity(level)
+@cache  # a model is loaded several times: to be checked, trained and written
+def _name_unplaced(names: frozenset[str]) -> None:
+    """Warn once of weights that transformers has no place for, as for layers that predict several tokens (`mtp.*`)."""
+    if names:
+        text = "transformers has no place for %d of the model's weights, and what is written lacks them: %s"
+        logger.warning(text, len(names), ", ".join(sorted(names)[:3]))
 
 
 def model_class(config: PreTrainedConfig) -> Any:

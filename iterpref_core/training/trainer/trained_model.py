@@ -11,7 +11,7 @@ from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 from iterpref_core.models.pretrained.checkpoints import locate_model
 from iterpref_core.models.pretrained.lineage import read_lineage, write_lineage
 from iterpref_core.models.pretrained.weights import load_base
-from iterpref_core.models.saving import copy_files, save_model
+from iterpref_core.models.saving import copy_files
 from iterpref_core.records import InputError, ModelLineage, SaveDtype, TrainingParams
 from iterpref_core.storage.data_card import CARD
 from iterpref_core.storage.new_folder import new_folder
@@ -71,7 +71,7 @@ def write_model(
                 (partial / CARD).unlink()
             else:
                 model, share = _whole_model(trained, load_base(base), weights, params.save_dtype)
-                save_model(model, base, partial)
+                model.save_pretrained(partial)
             copy_files(base, partial, trainer.processing_class)
             write_lineage(partial, lineage.model_copy(update={"surviving_change": round(share, 4)}))
     trainer.accelerator.wait_for_everyone()

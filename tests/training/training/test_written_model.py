@@ -9,8 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.evaluation.sharing.export_model import export_model
-from iterpref_core.models.pretrained.weights import load_base
-from iterpref_core.models.saving import save_model
+from iterpref_core.models.pretrained.weights import _name_unplaced, check_checkpoint, load_base
 from iterpref_core.training.trainer.trained_model import _whole_model
 from tests.architectures import FAMILIES, build_small
 
@@ -37,7 +36,7 @@ def test_plain_transformers_loads_what_is_written_with_the_logits_it_had(name, t
     tied = trained.all_tied_weights_keys
     weights = {key: weight.clone() for key, weight in trained.state_dict().items() if key not in tied}
     model, share = _whole_model(trained, load_base(tmp_path / "start"), weights, "auto")
-    save_model(model, tmp_path / "start", tmp_path / "out")
+    model.save_pretrained(tmp_path / "out")
     assert share == 1.0
     written = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
     torch.testing.assert_close(written(_tokens()).logits, expected, rtol=0, atol=1e-5)
@@ -65,29 +64,42 @@ def test_a_head_of_other_numbers_than_the_embedding_stays_apart_whatever_the_con
     assert not json.loads((out / "config.json").read_text())["tie_word_embeddings"]
 
 
-@pytest.mark.parametrize("listed", [True, False], ids=["a name that transformers ignores", "a name it reports"])
-def test_weights_without_a_place_in_transformers_and_the_tokenizer_s_files_are_copied(
-    listed, start, inputs, train, tmp_path, monkeypatch
+@pytest.mark.parametrize("listed", [True, False], ids=["names that transformers ignores", "names it reports"])
+@pytest.mark.parametrize("shards", [False, True], ids=["one file", "shards"])
+def test_weights_without_a_place_in_transformers_are_named_once_and_not_written(
+    listed, shards, start, tmp_path, monkeypatch, caplog
 ):
+    _name_unplaced.cache_clear()
+    if listed:
+        monkeypatch.setattr(
+            "transformers.LlamaForCausalLM._keys_to_ignore_on_load_unexpected", [r"^mtp\.", "layers.[12]"]
+        )
+    weights = start / "model.safetensors"
+    placed = load_file(weights)
+    more = {"mtp.fc.weight": torch.rand(4, 4), "model.layers.2.eh_proj.weight": torch.rand(3)}
+    if shards:
+        save_file(more, start / "more.safetensors", {"format": "pt"})
+        weights.rename(start / "placed.safetensors")
+        files = dict.fromkeys(placed, "placed.safetensors") | dict.fromkeys(more, "more.safetensors")
+        (start / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": files}))
+    else:
+        save_file(placed | more, weights, {"format": "pt"})
+    check_checkpoint(start)
+    export_model(start, tmp_path / "exported", "card")
+    [said] = caplog.messages
+    assert "no place for 2 of the model's weights" in said
+    assert said.endswith("lacks them: model.layers.2.eh_proj.weight, mtp.fc.weight")
+    assert load_file(tmp_path / "exported" / "model.safetensors").keys() == placed.keys()
+
+
+def test_the_tokenizer_s_files_are_copied(start, inputs, train, tmp_path):
     """transformers 5 would write the tokenizer in its own form, which programs with transformers 4 misread."""
     _change(start / "tokenizer_config.json", additional_special_tokens=["<|end|>"])
     (start / "special_tokens_map.json").write_text('{"eos_token": "<|end|>"}\n')
-    if listed:
-        monkeypatch.setattr("transformers.LlamaForCausalLM._keys_to_ignore_on_load_unexpected", [r"^mtp\.", "layers.2"])
-    more = {"mtp.fc.weight": torch.rand(4, 4), "model.layers.2.eh_proj.weight": torch.rand(3)}
-    weights = start / "model.safetensors"
-    save_file(load_file(weights) | more, weights, {"format": "pt"})
     train("run", "sft", (inputs[0], start), epochs=1)
     out = tmp_path / "run" / "out"
     export_model(out, tmp_path / "exported", "card")
     for folder in (out, tmp_path / "exported"):
-        index = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
-        files = {name: load_file(folder / name) for name in set(index.values())}
-        assert index.keys() == load_file(weights).keys()
-        for name, weight in more.items():
-            assert torch.equal(files[index[name]][name], weight)
-        written = AutoModelForCausalLM.from_pretrained(folder)
-        assert torch.equal(written.model.norm.weight, files[index["model.norm.weight"]]["model.norm.weight"])
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
             assert (folder / name).read_bytes() == (start / name).read_bytes(), name
         assert AutoTokenizer.from_pretrained(folder).chat_template
