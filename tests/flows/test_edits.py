@@ -12,7 +12,7 @@ from flows import stage
 from flows.display import Terminal
 from flows.run_stages import bring_up_to_date
 from iterpref_core.records import InputError, read_yaml
-from tasks.mlflow import logged
+from tasks.mlflow import run_stage
 from tests.dvc_repository import commit, git, reproduce
 
 STAGE = {
@@ -206,8 +206,8 @@ def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkey
         sent.append(entry.stages["validity"].params["validity.sample"])
         write("code/a.py", "2")
 
-    monkeypatch.setattr(logged, "logged_command", logged_command)
-    monkeypatch.setattr(logged, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
+    monkeypatch.setattr(run_stage, "logged_command", logged_command)
+    monkeypatch.setattr(run_stage, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
     assert "validity.sample" in toy(first=lambda: sample(32))
     begin_anew()
     assert "code/a.py" in toy()
@@ -215,9 +215,9 @@ def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkey
 
 
 def test_an_entry_that_cannot_be_made_costs_a_bare_command_of_dvc_no_result(toy, monkeypatch, capsys):
-    monkeypatch.setattr(logged, "logged_command", lambda entry, _stage: nullcontext(entry))
-    monkeypatch.setattr(logged, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
-    monkeypatch.setattr(logged, "read_stage", lambda *_: {}["defect"])
+    monkeypatch.setattr(run_stage, "logged_command", lambda entry, _stage: nullcontext(entry))
+    monkeypatch.setattr(run_stage, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
+    monkeypatch.setattr(run_stage, "read_stage", lambda *_: {}["defect"])
     assert toy() == ""
     assert "validity in MLflow will not be complete: KeyError" in capsys.readouterr().err
     assert locked_sample() == 33
