@@ -54,10 +54,10 @@ def uncounted_step(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def params():
+def params(pytestconfig):
     return section(
         TrainingParams,
-        seed=3,
+        seed=3 + pytestconfig.option.training_seed,
         epochs=2,
         batch_size=4,
         micro_batch_size=4,
