@@ -128,7 +128,6 @@ def run_codeflow(
 
         # Called with each finished trajectory, in any order.
         def keep(trajectory: Trajectory) -> None:
-            trajectory = _signed(trajectory, models.names, sampled=params.source == "sampling")
             tally.add(trajectory)
             advance(note=f"{tally.solved} solved")
             written.add(trajectory)
@@ -140,7 +139,7 @@ def run_codeflow(
             advance(0, f"{tally.solved} solved, {answers} answers")
 
         admitted = (problem for problem in selected(problems) if problem.task_id not in admission.refused)
-        roll_out(admitted, drafter, refiner, executor, params, keep, count)
+        roll_out(admitted, drafter, refiner, executor, params, keep, count, models.names)
         check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
@@ -162,16 +161,6 @@ def show_prompts(problems: Path, task_id: str, wording: Wording) -> Iterator[str
             yield labeled_text(refine_prompt(problem.prompt, "THE PROGRAM", "THE FEEDBACK", wording))
             return
     raise InputError(f"{problems}: {unknown_name('problem', task_id, names[:50])}")
-
-
-def _signed(trajectory: Trajectory, names: tuple[str | None, str | None], *, sampled: bool) -> Trajectory:
-    """Return a trajectory whose attempts name their model: the drafter's name, and of refinements the refiner's."""
-    drafter, refiner = names
-    attempts = (
-        attempt.model_copy(update={"model": drafter if sampled or attempt.iteration == 0 else refiner})
-        for attempt in trajectory.attempts
-    )
-    return trajectory.model_copy(update={"attempts": tuple(attempts)})
 
 
 class _InOrder:
