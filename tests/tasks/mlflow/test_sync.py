@@ -22,9 +22,8 @@ from tasks.local_server import served
 from tasks.mlflow import sync
 from tasks.mlflow.entry import CommandRecord, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
 from tasks.mlflow.pages import ADDRESS, page_of_run
-from tasks.mlflow.rows import _data_of, _settings
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
-from tasks.mlflow.sync import _warn, send_kept, write_entry
+from tasks.mlflow.sync import _data_of, _settings, _warn, send_kept, write_entry
 from tasks.prefect.server import announced
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
