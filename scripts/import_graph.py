@@ -225,7 +225,7 @@ OF_NO_RESULT = (
     "inference.requests_per_minute",
     "inference.timeout_s",
 )
-"""Parameters that say where and how fast a stage works. No result depends on them, and so no stage."""
+"""Parameters of where and how fast a stage works. No result depends on them, and so no stage."""
 
 
 def graph_text() -> str:

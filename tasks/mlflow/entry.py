@@ -199,7 +199,7 @@ def entries_folder() -> Path:
 
 
 def lock_of(path: Path) -> FileLock:
-    """Return the lock that a command holds while it runs, beside its entry's file; the system releases it."""
+    """Return the lock that a command holds while it runs, next to its entry's file; the system releases it."""
     return FileLock(path.with_suffix(".lock"))
 
 

@@ -10,5 +10,5 @@ STAGE = Stage(
     params=["problems"],
     reads={"ingested": INGESTED},
     writes={"out": PROBLEMS},
-    beside={"own_pairs": OWN_PAIRS},
+    untracked={"own_pairs": OWN_PAIRS},
 )

@@ -1,4 +1,4 @@
-"""Define what a stage is: one record, from which its entry in dvc.yaml, its call and its rows are made."""
+"""Define a stage as one record. Its entry in dvc.yaml, its call and its rows in MLflow are made from it."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.paths import METRICS, PARAMS
 
 KEY, ITEM = "${key}", "${item}"
-"""Stand in paths for the item of a stage, such as an objective, and for its place, as in dvc.yaml."""
+"""In paths they mean the item of a stage, such as an objective, and its place, as in dvc.yaml."""
 
 Paths = Mapping[str, Path | tuple[Path, ...]]
 
@@ -26,10 +26,10 @@ class StageRecord(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage of the experiment. Its page in `tasks.stages` is all that is told of it outside of its room.
+    """A stage of the experiment. Its page in `tasks.stages` is its only description outside of its room.
 
-    DVC does not depend on the page: what only shows a result, or refuses a setting, reruns nothing. What
-    DVC depends on is the function that does the work, `work(params[, item], **paths)`, with all that it calls.
+    DVC depends on the function that does the work, `work(params[, item], **paths)`, and on all code that it calls. It
+    does not depend on the page: an edit there that only shows a result, or refuses a setting, reruns no stage.
 
     Attributes:
         name: of the stage, its section of params.yaml, and its row in MLflow.
@@ -37,11 +37,11 @@ class Stage:
         params: the sections and keys of params.yaml that it reads, or `*` for all; `-key` leaves one out.
         reads: argument of `work` → what DVC has it depend on.
         writes: argument of `work` → what DVC caches.
-        beside: argument of `work` → what DVC does not see, such as unfinished work.
+        untracked: argument of `work` → what DVC does not see, such as unfinished work.
         after: more of what it depends on, which it finds by itself.
         external: keys of `.iterpref/external.yaml` that it depends on.
         items: what it runs for, each in a stage of its own, such as `training@sft`.
-        place: item → the path that stands for `${item}`, where that is not the item itself.
+        place: item → the path that `${item}` means, where that is not the item itself.
         words: what follows the name on the command line, if it has no items.
         measured: where its numbers are written.
         compared: argument of `work` → a file of numbers that `dvc exp show` compares.
@@ -55,7 +55,7 @@ class Stage:
         prepare: is called before the work's module is loaded, with the words of the command line.
         headline: (item, metric) → the metric's name in the row of a command, or None.
         pages: a folder that MLflow gets.
-        scores_model: whether its metrics are also those of the model that it reads.
+        scores_model: whether MLflow gets its metrics for the model that it reads, as well.
         join: adds a further objective to the stage's entry in dvc.yaml.
     """
 
@@ -64,7 +64,7 @@ class Stage:
     params: Sequence[str] = ()
     reads: Paths = field(default_factory=dict)
     writes: Paths = field(default_factory=dict)
-    beside: Paths = field(default_factory=dict)
+    untracked: Paths = field(default_factory=dict)
     after: Sequence[Path] = ()
     external: Sequence[str] = ()
     items: Sequence[str] = ()
@@ -115,7 +115,7 @@ class Stage:
                 return tuple(map(of_item, path))
             return Path(str(path).replace(KEY, item).replace(ITEM, place))
 
-        paths = {**self.reads, **self.writes, **self.compared, **self.plotted, **self.beside}
+        paths = {**self.reads, **self.writes, **self.compared, **self.plotted, **self.untracked}
         found = {name: of_item(path) for name, path in paths.items()}
         module, _, function = self.work.partition(":")
         record: StageRecord = getattr(import_module(module), function)(params, *words, **found)

@@ -83,7 +83,7 @@ STAGE = Stage(
     ],
     reads={"pairs": FOCAL, "model": STUDENT},
     writes={"out": MODELS / "trained" / ITEM},
-    beside={"scratch": WORK / "training"},
+    untracked={"scratch": WORK / "training"},
     external=[
         "accelerate",
         "files.accelerate",

@@ -10,7 +10,7 @@ STAGE = Stage(
     params=["validity", "execution", "-execution.inside"],
     reads={"problems": PROBLEMS},
     writes={"out": VALIDITY},
-    beside={"own_pairs": OWN_PAIRS},
+    untracked={"own_pairs": OWN_PAIRS},
     external=["python"],
     card=True,
 )

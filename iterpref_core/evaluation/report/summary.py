@@ -119,7 +119,7 @@ def build_summary(
 
 
 def figures(summary: Summary) -> Iterator[tuple[str, str]]:
-    """Yield what the terminal and the page say of the stages' results, as (name, text)."""
+    """Yield the figures of the stages' results that the terminal and the page show, as (name, text)."""
     tokens, dollars = summary.cost
     yield "answers", f"{tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else "")
     total = f"of {summary.codeflow.problems:,} problems"

@@ -134,7 +134,7 @@ class Summary(SummaryRecord):
     provenance: Provenance
 
     def to_json(self) -> dict[str, Any]:
-        """Return the summary as the file has it: scripts read CodeFlow's numbers together with those of its pairs."""
+        """Return the summary as the file has it, where `codeflow` also has the numbers of its pairs, for scripts."""
         content = self.model_dump(mode="json", exclude_none=True)
         content["codeflow"] |= {
             "pass_rate_by_iteration": self.codeflow.pass_rates,
