@@ -105,6 +105,11 @@ def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(t
     assert not list((tmp_path / "stopped" / "work" / "checkpoints").iterdir())
 
 
+def test_where_a_validated_training_diverges_the_best_checkpoint_is_the_model(train, stated_losses, stated_margins):
+    stopped = train("stopped", "dpo", **VALIDATED, select="best", max_margin=18.5)
+    assert (stopped["stopped/margin"], stopped["model_step"]) == (20, 12), "step 18 has a checkpoint, and a higher loss"
+
+
 def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(tmp_path, train, inputs, stated_margins):
     with pytest.raises(TrainingError, match=r"margin = 1 at step 2, before its first checkpoint"):
         train("margin", "target-rpo", epochs=8, max_margin=0.5)
