@@ -153,7 +153,8 @@ def _train_embedded(
         # The student only drafts; the debugger also repairs. A repair has more tokens than two drafts, and drafts teach
         # most of what it needs, so every other problem has one.
         if role == "debugger":
-            examples += _refinements(split[::2], execution)
+            with open_executor(execution) as executor:
+                examples += make_repairs(split[::2], SEED, executor)
         steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
         model, loss = pretrain(examples, tokenizer, nanolab, steps, role, model)
         if role not in roles:
@@ -178,15 +179,3 @@ def _corpus(problems: Sequence[Problem]) -> list[str]:
     # A refinement prompt without any code would be worded as a draft prompt: "#" replaces the code.
     refinement = prompt_text(refine_prompt("", "#", "")).replace("#", "")
     return texts + [refinement] * 50
-
-
-def _refinements(
-    problems: Sequence[Problem],
-    execution: ExecutionParams,
-) -> list[Example]:
-    examples = []
-    with open_executor(execution) as executor:
-        for repair in make_repairs(problems, SEED, executor):
-            prompt = refine_prompt(repair.problem.prompt, repair.broken, repair.feedback)
-            examples.append(Example(prompt, repair.problem.reference or ""))
-    return examples

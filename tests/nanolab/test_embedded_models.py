@@ -1,6 +1,7 @@
 """The stage trains the embedded models, from tokenizer to repairs, or takes models named by the user."""
 
 import os
+import re
 from functools import cache
 
 import pytest
@@ -138,8 +139,9 @@ def test_repairs_are_programs_that_fail_with_the_feedback_they_cause():
     assert repairs == again
     assert len(repairs) > 2
     for repair in repairs:
-        assert repair.broken != repair.problem.reference
-        assert repair.feedback
+        _, broken, feedback = re.split(r"```(?:python)?\n", repair.prompt)
+        assert broken != repair.completion
+        assert feedback.removesuffix("Write the corrected program.").strip()
 
 
 def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_nothing():

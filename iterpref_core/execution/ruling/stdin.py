@@ -70,7 +70,7 @@ def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -
     if failure is not None:
         return failure
     printed = answer.output.decode("utf-8", "backslashreplace")
-    verdict, fault = _judged(test, printed, lambda helper: call(replace(helper, cpu_s=program.cpu_s)))
+    verdict, fault = _judged(program, test, printed, call)
     if verdict == "wrong_answer":
         text = feedback.wrong_output(step.source, answer.paths.hide(printed), test.output)
         fault = f"{text}: {fault}" if fault else text
@@ -96,7 +96,7 @@ def _without_output(trial: Trial) -> Outcome | None:
     return trial.fail(0, "exited_early", f"the program ended with exit status {answer.exit}{trial.where(0)}")
 
 
-def _judged(test: StdinTest, printed: str, call: Call) -> tuple[Verdict, str]:
+def _judged(program: Program, test: StdinTest, printed: str, call: Call) -> tuple[Verdict, str]:
     """Return the verdict on an output by its tokens, or by the test's checker, and its fault, if it is not plain."""
     if test.checker is None:
         difference = first_difference(printed, test.output, tolerance=test.tolerance, ignore_case=test.ignore_case)
@@ -104,7 +104,7 @@ def _judged(test: StdinTest, printed: str, call: Call) -> tuple[Verdict, str]:
     # Two tests: a checker that cannot be loaded fails the first one, and decides nothing about the program.
     is_there = ValueTest("(lambda: callable(check))", ())
     decides = ValueTest("check", (test.input, test.output, printed), "bool")
-    values, outcome = call(Program(test.checker, (is_there, decides)))
+    values, outcome = call(Program(test.checker, (is_there, decides), cpu_s=program.cpu_s))
     if values[:1] != [True]:
         return "infra_error", f"the checker of a test cannot be used: {outcome.feedback}"
     if values[1:] == [True]:
