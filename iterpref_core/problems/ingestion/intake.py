@@ -111,16 +111,14 @@ class Intake:
             executor: reads several rows at once, where programs run.
         """
 
-        def read_one(item: Item) -> T | Dropped:
-            return read_row(item, self.columns, read)
+        def read_one(item: Item) -> tuple[Item, T] | Dropped:
+            return read_row(item, self.columns, lambda row: (item, read(row)))
 
         # Without an engine no row waits, so rows are read in this thread.
-        one_by_one = ((item, read_one(item)) for item in self.rows)
-        for item, taken in one_by_one if executor is None else executor.each(self.rows, read_one):
-            if isinstance(taken, Dropped):
-                self.left_out.add(taken)
-            else:
-                yield item, taken
+        one_by_one = map(read_one, self.rows)
+        return self.left_out.keep(
+            one_by_one if executor is None else (taken for _, taken in executor.each(self.rows, read_one))
+        )
 
     def screen(self, *records: Record | None) -> Counter[str]:
         """Look for keys and e-mail addresses in the records of a row; return `kept/<reason>` if there is one.
