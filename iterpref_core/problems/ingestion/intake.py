@@ -34,6 +34,7 @@ from iterpref_core.storage.shards import ENDINGS, fetch, find_origin, find_shard
 
 from .columns import Columns, LeftOutError, parse_columns
 from .presets import Preset
+from .row_function import RowFunction, make_rows
 
 T = TypeVar("T")
 
@@ -55,6 +56,7 @@ class Wanted:
         limit: rows to read, the first ones; None for all.
         license: SPDX of rows that do not state any; it replaces the license on their card.
         keep: also take rows that hold keys or e-mail addresses.
+        function: makes rows of format `problems` of each row; None: rows are read as they are.
     """
 
     paths: Sequence[Path]
@@ -63,6 +65,7 @@ class Wanted:
     limit: int | None = None
     license: str | None = None
     keep: bool = False
+    function: RowFunction | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,9 @@ def open_intake(wanted: Wanted, preset: Preset, columns: str | None, dropped: Pa
     with ExitStack() as stack:
         # The record of left-out rows is whole before it is known if any row was taken.
         with open_left_out(dropped) as left_out:
-            rows = islice(_each_row(shards.files, wanted.paths, stack), wanted.limit)
+            rows: Iterator[Item] = islice(_each_row(shards.files, wanted.paths, stack), wanted.limit)
+            if wanted.function is not None:
+                rows = left_out.keep(make_rows(rows, wanted.function))
             intake = Intake(wanted, named, license, rows, left_out, stack)
             yield intake
         if not intake.counts[f"{preset.product}s"]:
