@@ -92,8 +92,7 @@ def test_own_pairs_join_those_of_codeflow_after_the_same_filters_and_counts_name
     assert [item.task_id for item in pairs] == ["t8", "t8#2", "pair-2", "pair-4", "pair-1"]
     assert pairs[1].rejected_spans == ((0, 9),)
     assert metrics.own == {"a": {"pairs": 2, "cosmetic": 1, "replay": 1}, "b": {"pairs": 1}}
-    assert (metrics.replay, metrics.own_rows("replay")) == (1, 1)
-    assert (metrics.pairs, metrics.own_rows("pairs"), metrics.dropped["cosmetic"]) == (4, 3, 0)
+    assert (metrics.pairs, metrics.made, metrics.replay, metrics.dropped["cosmetic"]) == (4, 1, 1, 0)
     assert type(metrics).of_metrics(metrics.metrics()) == metrics
     (row,) = read_left_out(tmp_path / "dropped.jsonl")
     assert (row.where, row.reason) == (f"{own}/a.jsonl:3", "cosmetic")
