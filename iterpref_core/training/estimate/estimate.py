@@ -1,38 +1,32 @@
-"""Estimate peak memory and hours of a training, counted on the model itself without its memory.
+"""Estimate peak memory and hours of a training by plain formulas, of the model's weights and the pairs' tokens.
 
-A model is made with PyTorch's fake tensors, which have shapes and no numbers, and a micro-batch of the longest pairs
-is computed with it as training does, forward and backward. The bytes of its tensors at one time are counted, and so
-are the FLOPs. The reference is scored by the same weights, without gradients, and therefore takes less.
+A token costs 2 FLOPs a weight forward and 4 backward, and 2 more where the pass is computed again (arXiv 2001.08361,
+section 2.1; attention, a few percent, is left out). Below adapters the weights have no gradient, which spares 2. The
+reference is scored by the same weights, without gradients, and therefore takes less memory.
+
+A training holds weights, gradients, two numbers of AdamW a weight (arXiv 1910.02054, section 3.1), and what a pass
+keeps for its backward (arXiv 2205.05198): `_KEPT_WIDTHS`.
 
 On a CPU the libraries come on top, and freed memory that is kept for the next micro-batch (`freed_memory`).
 """
 
-import gc
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest
-from random import Random
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES
 from iterpref_core.models.pretrained.weights import empty_model
 from iterpref_core.records import Layout, Objective, TrainingParams
 
-from ..data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator, row_multiple
+from ..data.batches import PAD_TO_MULTIPLE_OF, Collator
 from ..data.steps import accumulation_steps, training_steps
 from ..data.tokenized_pair import TokenizedPair
-from ..model.label_head import add_label_head, batch_logps
-from ..model.policy import checkpointing_options, freeze_other_parts, lora_config
-from ..model.reference import TIMES_IN_REFERENCE
+from ..model.policy import freeze_other_parts, lora_config
 from ..model.unseen import against_fork
 
 MARGIN = 0.1
@@ -41,10 +35,19 @@ MFU = 0.4
 """Share of a card's peak that training reaches (PaLM, arXiv 2204.02311, appendix B): a guess until it is measured."""
 BYTES_PER_WEIGHT = {"8bit": 1.0, "4bit": 0.5 + 1 / 64 + 4 / (64 * 256)}
 """Four bits: 8 bits for each 64 weights, and 32 bits for each 256 of these constants (arXiv 2305.14314)."""
+_MOMENTS_8BIT = 2 * (1 + 4 / 256)
+"""Bytes of an 8-bit optimizer for a weight: two numbers of 8 bits, and 32 bits for each 256 (arXiv 2110.02861)."""
+_KEPT_WIDTHS = 10
+"""A layer keeps so many numbers a position and hidden unit, beside 4/3 of its weights by its hidden size.
+
+Of a Llama with the hidden size h and the intermediate size i these are 4 i + 15 h, which fits the tensors of steps of
+Qwen2.5 from 0.5B to 7B. Selective checkpointing keeps half of them, full checkpointing the layer's input alone. For a
+layer's backward come its gradients, twice as much, and where it is checkpointed the layer itself.
+"""
 _LIBRARIES_BYTES = 565 * 2**20
 """Memory of a process before it loads a model, measured on Linux (docs/training-settings.md)."""
 _SAMPLE = 512
-"""The positions of all pairs are estimated by the layout of this many."""
+"""The tokens of all pairs are estimated by this many of them."""
 
 
 @dataclass(frozen=True)
@@ -125,62 +128,56 @@ def estimate_training(
     """
     accumulation_steps(params, gpus)
     rows = [row for row in rows if row.is_pair or objective.replays]
-    pairs = len(rows)
-    size = params.micro_batch_size
     # The micro-batch of the longest pairs decides the peak.
-    longest = nlargest(size, rows, key=lambda row: row.length)
+    longest = nlargest(params.micro_batch_size, rows, key=lambda row: row.length)
     layout: Layout = "padded" if against_fork(config, longest[0].length) else params.layout
-    # The hours are of cards, whose attention skips what is hidden; the peak is also a CPU's.
-    collate = Collator(objective, layout, 0, row_multiple(on_card=True), hidden_is_free=True, unscored=True)
-    batch = replace(collate, pad_to_multiple_of=PAD_TO_MULTIPLE_OF)(longest)
+    collate = Collator(objective, layout, 0, PAD_TO_MULTIPLE_OF, unscored=True)
+    batch = collate(longest)
+    positions = batch["input_ids"].numel()
     plain = empty_model(config, _held_dtype(config, params))
+    freeze_other_parts(plain)
     parameters = plain.num_parameters()
+    active = _active_weights(plain)
+    batch_bytes = _batch_bytes(plain, params, positions, active)
     saved_bytes, matrix_bytes = _quantization(plain, params.load)
-    gathered_bytes = _largest_gathered_bytes(plain)
-    with torch.device("meta"):
-        model = _prepare(plain, params, adapters)
-    weights = list(model.parameters())
-    trained = [weight for weight in weights if weight.requires_grad]
+    parts = (*_layers(plain), plain.get_output_embeddings())
+    largest_bytes = max(sum(weight.nbytes for weight in part.parameters()) for part in parts)
+    # The head computes the positions alone that have a label.
+    active += plain.get_output_embeddings().weight.numel() * len(batch["labels"]) // positions
+    model: Any = plain
+    if params.lora is not None:
+        with torch.device("meta"):
+            model = get_peft_model(plain, adapters or lora_config(params))
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
     # Weights, gradients, and the optimizer's two numbers of each trained weight.
-    state_bytes = sum(weight.nbytes for weight in weights) + 3 * sum(weight.nbytes for weight in trained)
-    # `_count_step` gives the weights a place, so they are counted before.
-    trained_count = sum(weight.numel() for weight in trained)
-    batch_bytes, flops = _count_step(model, plain, batch, params)
+    state_bytes = sum(weight.nbytes for weight in (*model.parameters(), *trained))
+    if "8bit" in str(params.arguments.get("optim")):
+        state_bytes += sum(round(weight.numel() * _MOMENTS_8BIT) for weight in trained)
+    else:
+        state_bytes += sum(2 * weight.nbytes for weight in trained)
 
-    # The same sample for every call, so that an estimate repeats.
-    sample = Random(0).sample(rows, min(_SAMPLE, len(rows)))
-    positions_of_pair = _mean_positions(sample, collate, size)
-    reference = 0.0
-    scored = [row for row in sample if row.is_pair]
-    if objective.preference and scored:
-        # A forward pass is a third of forward and backward. Programs alone have no reference.
-        positions_of_scored = _mean_positions(scored, collate.of_every_token(), TIMES_IN_REFERENCE * size)
-        reference = positions_of_scored * len(scored) / len(sample) / 3
-    steps = training_steps(params, pairs)
-    epochs: float = params.epochs
-    if "max_steps" in params.arguments:
-        epochs = min(epochs, steps * params.batch_size / pairs)
-    flops_of_position = flops / batch["input_ids"].numel()
+    steps = training_steps(params, len(rows))
+    limited = params.arguments.get("max_steps", -1) > 0
+    epochs = steps * params.batch_size / len(rows) if limited else params.epochs
+    passes = (3 if params.lora is None else 2) + (params.gradient_checkpointing is True)
+    sample = rows[:: len(rows) // _SAMPLE + 1]
+    alone = replace(collate, pad_to_multiple_of=1)
+    computed = sum(passes * epochs * alone([row])["input_ids"].numel() for row in sample)
+    if objective.preference:  # the reference reads the pairs once
+        score = alone.of_every_token()
+        computed += sum(score([row])["input_ids"].numel() for row in sample if row.is_pair)
     return Estimate(
         layout=layout,
         bf16=params.bf16 is not False,
         parameters=parameters,
-        trained=trained_count,
+        trained=sum(weight.numel() for weight in trained),
         gpus=gpus,
         steps=steps,
         state_bytes=(state_bytes - saved_bytes) // gpus,
         batch_bytes=batch_bytes + matrix_bytes,
-        gathered_bytes=3 * gathered_bytes if gpus > 1 else 0,
-        flops=flops_of_position * pairs * (positions_of_pair * epochs + reference),
+        gathered_bytes=3 * largest_bytes if gpus > 1 else 0,
+        flops=2.0 * active * computed * len(rows) / len(sample),
     )
-
-
-def _mean_positions(sample: Sequence[TokenizedPair], collate: Collator, size: int) -> float:
-    """Return the mean positions of a pair in micro-batches of `size` pairs, padding included."""
-    positions = 0
-    for start in range(0, len(sample), size):
-        positions += collate(sample[start : start + size])["input_ids"].numel()
-    return positions / len(sample)
 
 
 def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:
@@ -195,62 +192,38 @@ def _quantization(plain: PreTrainedModel, load: str) -> tuple[int, int]:
     return sum(sizes) - loaded, max(sizes)
 
 
-def _largest_gathered_bytes(plain: PreTrainedModel) -> int:
-    """Return the bytes of the largest part that sharding gathers at once: a layer, or the head."""
-    lists = [module for module in plain.modules() if isinstance(module, torch.nn.ModuleList)]
-    layers = max(lists, key=len, default=torch.nn.ModuleList())
-    largest = 0
-    for part in (*layers, plain.get_output_embeddings()):
-        size = sum(weight.nbytes for weight in part.parameters())
-        largest = max(largest, size)
-    return largest
+def _layers(plain: Any) -> torch.nn.ModuleList:
+    lists = [module for module in plain.get_decoder().modules() if isinstance(module, torch.nn.ModuleList)]
+    return max(lists, key=lambda part: sum(weight.numel() for weight in part.parameters()))
 
 
-def _prepare(plain: PreTrainedModel, params: TrainingParams, adapters: LoraConfig | None) -> Any:
-    """Give a model the label head, the checkpointing and the adapters that it is trained with."""
-    add_label_head(plain)
-    freeze_other_parts(plain)
-    if params.gradient_checkpointing:
-        options = checkpointing_options(params.gradient_checkpointing)
-        plain.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
+def _active_weights(plain: Any) -> int:
+    """Return the weights of the layers that compute a token, without the experts that it is not given to."""
+    chosen: int | None = getattr(plain.config.get_text_config(), "num_experts_per_tok", None)
+    active = 0
+    for name, weight in _layers(plain).named_parameters():
+        # The experts of a layer are one tensor, (experts, …, …).
+        in_experts = chosen is not None and "experts" in name and weight.ndim == 3
+        active += weight[:chosen].numel() if in_experts else weight.numel()
+    return active
+
+
+def _batch_bytes(plain: Any, params: TrainingParams, positions: int, active: int) -> int:
+    """Return the bytes of a micro-batch's tensors, and of what is made of the weights for it."""
+    head: torch.Tensor = plain.get_output_embeddings().weight
+    hidden = head.shape[1]
+    layers = len(_layers(plain))
+    computed = 4 if params.bf16 is False else 2
+    layer = positions * computed * (4 / 3 * active / layers / hidden + _KEPT_WIDTHS * hidden)
+    again = params.gradient_checkpointing is True
+    kept = positions * head.itemsize * hidden if again else layer / (1 + bool(params.gradient_checkpointing))
+    # The peak is in the backward of a layer, or of the head, whose gradient is added up in float32.
+    highest = layer * (2 + again)
     if params.lora is None:
-        return plain
-    model = get_peft_model(plain, adapters or lora_config(params))
-    model.enable_input_require_grads()
-    return model
-
-
-def _count_step(model: Any, plain: PreTrainedModel, batch: Batch, params: TrainingParams) -> tuple[int, int]:
-    """Count forward and backward of a micro-batch on a model without numbers.
-
-    Args:
-        model: with or without adapters.
-        plain: the model below adapters.
-        batch: the micro-batch.
-        params: settings.
-
-    Returns:
-        The peak bytes of all tensors but the weights, their gradients and the optimizer's state; and the FLOPs.
-    """
-    with (
-        FakeTensorMode(allow_non_fake_inputs=True),
-        torch.autocast("cpu", torch.bfloat16, params.bf16 is not False),
-    ):
-        # Under the fake mode this makes tensors with a shape and no memory.
-        model.to_empty(device="cpu")
-        plain.tie_weights()
-        inputs = {name: torch.empty(values.shape, dtype=values.dtype) for name, values in batch.items()}
-        model.train()
-        for weight in model.parameters():
-            if weight.requires_grad:  # gradients are counted as state; here each is a tensor for a moment
-                weight.register_post_accumulate_grad_hook(_forget_gradient)
-        caller_froze = gc.get_freeze_count() > 0
-        gc.freeze()  # the collector looks only at objects that are made from here on
-        with FlopCounterMode(display=False) as flops, _Live(model) as live:
-            batch_logps(model, inputs, plain.config).sum().backward()
-        if not caller_froze:
-            gc.unfreeze()
-    return live.peak, flops.get_total_flops()
+        highest = max(highest, head.numel() * (4 + head.itemsize))
+        if computed < head.itemsize:  # weights in float32 have a rounded copy while they compute
+            highest += computed * plain.num_parameters()
+    return int(layers * kept + highest)
 
 
 def _held_dtype(config: PreTrainedConfig, params: TrainingParams) -> torch.dtype:
@@ -261,42 +234,3 @@ def _held_dtype(config: PreTrainedConfig, params: TrainingParams) -> torch.dtype
         return torch.float32 if params.bf16 is False else torch.bfloat16
     saved = config.dtype if isinstance(config.dtype, torch.dtype) else torch.float32
     return torch.float32 if params.lora is None else saved
-
-
-def _forget_gradient(weight: torch.Tensor) -> None:
-    weight.grad = None
-
-
-class _Live(TorchDispatchMode):
-    """Counts the bytes of all tensors that operations make and that live at one time, without the weights."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        super().__init__()
-        self.peak = 0
-        self._bytes = 0
-        self._known = {weight.untyped_storage()._cdata for weight in model.parameters()}  # noqa: SLF001 - a storage's only identity
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        # Two calls of three ask for the device; each would go through two more modes.
-        if func is torch.ops.prim.device.default:
-            return args[0].fake_device
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if not isinstance(leaf, torch.Tensor):
-                continue
-            storage = leaf.untyped_storage()
-            key = storage._cdata  # noqa: SLF001
-            size = storage.nbytes()
-            # A view shares its storage, which is counted once.
-            if key not in self._known:
-                self._known.add(key)
-                self._bytes += size
-                weakref.finalize(storage, self._forget, key, size)
-        if self._bytes > self.peak:
-            gc.collect()  # fake tensors hold each other in cycles, as real ones do not
-        self.peak = max(self.peak, self._bytes)
-        return result
-
-    def _forget(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self._bytes -= size

@@ -23,7 +23,6 @@ from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
 from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
-from iterpref_core.training.estimate import estimate
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_rows
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
@@ -45,12 +44,6 @@ def read_and_compiled_once():
         patch.setattr("iterpref_core.models.pretrained.lineage.version", cache(version))
         patch.setattr(jinja2.Environment, "compile", cache(jinja2.Environment.compile))
         yield
-
-
-@pytest.fixture
-def uncounted_step(monkeypatch):
-    """Spare an estimate the step that it counts, in seconds, where other numbers of it are looked at."""
-    monkeypatch.setattr(estimate, "_count_step", lambda *_: (0, 1))
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def test_weights_that_another_library_has_quantized_are_refused(method, tmp_path
         train("run", "target-rpo", (inputs[0], model), lora=LORA)
 
 
-def test_the_estimate_counts_the_bits_of_the_matrices(model_folder, rows, params, uncounted_step):
+def test_the_estimate_counts_the_bits_of_the_matrices(model_folder, rows, params):
     saved, eight, four = (
         estimate_training(
             read_config(model_folder), rows, OBJECTIVES["target-rpo"], changed(params, load=load, lora=LORA, bf16=True)

@@ -127,7 +127,7 @@ def test_localization_passes_them_through(replayed, pairs_file, tmp_path):
     assert (without.replay, without.focal_line_share) == (None, found.focal_line_share)
 
 
-def test_checks_and_estimates_pass_over_what_they_do_not_have(rows, params, precise, uncounted_step):
+def test_checks_and_estimates_pass_over_what_they_do_not_have(rows, params, precise):
     alone = replace(rows[0], rejected_ids=[], focal=[])
     checks, without = checks_of([*rows, alone]), checks_of(rows)
     assert checks.counts()["focal_empty"] == 0

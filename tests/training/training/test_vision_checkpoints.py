@@ -64,7 +64,7 @@ def checkpoint(request, tokenizer, tmp_path):
     indirect=["checkpoint"],
 )
 def test_the_language_part_is_trained_and_answers_and_all_weights_are_saved_and_counted(
-    lora, checkpoint, inputs, train, rows, params, uncounted_step, tmp_path
+    lora, checkpoint, inputs, train, rows, params, tmp_path
 ):
     before = load_file(checkpoint / "model.safetensors")
     train("run", "target-rpo", (inputs[0], checkpoint), epochs=1, lora=lora)
