@@ -27,7 +27,7 @@ def test_summary_has_the_fields_of_the_contract(experiment):
     errors = {"wrong_answer": 20, "exception": 20}
     assert heldout == {"pass_at_1": 0.8, "ci95": [0.74, 0.8600000000000001], "n": 200, "samples": 200, "errors": errors}
     provenance = summary["provenance"]
-    assert provenance["params"]["training"]["beta"] == experiment.params.training.beta
+    assert provenance["params"]["training"]["objectives"]["target-dpo"] == {"learning_rate": 5e-6, "beta": 0.1}
     assert provenance["inputs"] == {"data/pairs.jsonl": "0123abc"}
     assert provenance["data"].keys() == {"heldout", "humaneval", "humanevalplus"}
     assert provenance["isolation"] == "bubblewrap+landlock+seccomp"
