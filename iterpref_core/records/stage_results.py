@@ -114,7 +114,7 @@ class CodeflowResult(StageResult):
         cost_usd: the price of the answers; 0 for a model that runs on this machine.
         mixed: with sampling, problems with both a passing and a failing sample.
         inside: problems that take part with tests that run in the program's own process, if there are any.
-        left_out: the reason, `inside`, → problems that take no part, if there are any.
+        refused: the reason, `inside`, → problems that take no part, if there are any.
         bf16: 1 if the student computed in bfloat16; None if that is not known.
     """
 
@@ -132,7 +132,7 @@ class CodeflowResult(StageResult):
     cost_usd: float = 0.0
     mixed: int | None = None
     inside: int | None = None
-    left_out: dict[str, int] | None = None
+    refused: dict[str, int] | None = None
     bf16: float | None = None
 
     @property

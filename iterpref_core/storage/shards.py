@@ -52,12 +52,12 @@ class Shards(NamedTuple):
 
     Attributes:
         files: the files to read, in order: paths, and addresses on the hub (`hf://`).
-        left_out: split → number of its files, which are not read.
+        dropped: split → number of its files, which are not read.
         license: SPDX on the card of the sources, if they have one and the same.
     """
 
     files: list[str]
-    left_out: dict[str, int]
+    dropped: dict[str, int]
     license: str | None = None
 
 
@@ -74,7 +74,7 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
     """
     wanted = None if split is None else _known(split) or split
     files: list[str] = []
-    left_out: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
     licenses: set[str | None] = set()
     for source in sources:
         if not _has_splits(source):
@@ -91,9 +91,9 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
         read = dict.fromkeys(file for name in chosen for file in found[name])
         _check_whole(read)
         files += read
-        left_out.update({name: len(each) for name, each in found.items() if name not in chosen})
-        left_out[_OTHER] += _count_others(source, [file for each in found.values() for file in each])
-    return Shards(files, dict(+left_out), licenses.pop() if len(licenses) == 1 else None)
+        dropped.update({name: len(each) for name, each in found.items() if name not in chosen})
+        dropped[_OTHER] += _count_others(source, [file for each in found.values() for file in each])
+    return Shards(files, dict(+dropped), licenses.pop() if len(licenses) == 1 else None)
 
 
 def fetch(file: str) -> Path:

@@ -14,8 +14,8 @@ from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination, Overlap
 from iterpref_core.problems.screening.private_records import PrivateDataCount
 from iterpref_core.records import ModelError, Params, PreferencePair
+from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.storage.left_out import Dropped, open_left_out
 
 from .data.checks import Finding
 from .data.pairs import PairReader
@@ -33,10 +33,10 @@ def mark_pairs(pairs: Path, params: Params, folder: Path) -> tuple[Path, str]:
     """
     marked = folder / "pairs.jsonl"
     found = localize_pairs(pairs, params.localization, marked)
-    left_out = "".join(f", {count} left out ({reason})" for reason, count in found.dropped.items() if count)
-    text = f"{found.given} from the file, {found.pairs - found.given} marked{left_out}"
+    drops = "".join(f", {count} left out ({reason})" for reason, count in found.dropped.items() if count)
+    text = f"{found.given} from the file, {found.pairs - found.given} marked{drops}"
     # The record of a training names the file that the user knows.
-    return (pairs if found.given == found.pairs and not left_out else marked), text
+    return (pairs if found.given == found.pairs and not drops else marked), text
 
 
 @contextmanager
@@ -82,8 +82,8 @@ def check_pair_file(
     benchmarks = Decontamination(against, problems)
     counts: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
-    with open_left_out(dropped) as left_out:
-        clean = left_out.keep(_clean_pairs(pairs, benchmarks, counts, private))
+    with open_dropped(dropped) as drops:
+        clean = drops.keep(_clean_pairs(pairs, benchmarks, counts, private))
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = list(_overlap_findings(benchmarks.overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]

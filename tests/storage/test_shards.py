@@ -64,7 +64,7 @@ configs:
 
 @pytest.mark.parametrize("line", FOLDERS.strip().split("\n"))
 def test_one_split_of_one_configuration_of_a_folder_is_read_and_the_others_are_counted(tmp_path, line):
-    names, words, read, left_out = (part.strip() for part in f"{line} ".split("|"))
+    names, words, read, dropped = (part.strip() for part in f"{line} ".split("|"))
     options = dict(zip(words.split()[::2], words.split()[1::2], strict=True))
     folder, config = write_files(tmp_path, dict.fromkeys(names.split(), "")), options.get("--config")
     if "clean/" in names:
@@ -76,7 +76,7 @@ def test_one_split_of_one_configuration_of_a_folder_is_read_and_the_others_are_c
         return
     found = find_shards([folder], options.get("--split"), config)
     assert [Path(path).relative_to(tmp_path).as_posix() for path in found.files] == read.split()
-    assert sorted(f"{split}={count}" for split, count in found.left_out.items()) == sorted(left_out.split())
+    assert sorted(f"{split}={count}" for split, count in found.dropped.items()) == sorted(dropped.split())
     assert found.license == ("MIT" if config else None)
 
 
@@ -139,7 +139,7 @@ def test_a_set_of_the_hub_is_fetched_file_by_file(monkeypatch, tmp_path, script)
         ),
     )
     found = find_shards([Path("a/b")])
-    assert (found.files, found.left_out) == (["hf://datasets/a/b@0a1b/train.jsonl"], {"test": 1})
+    assert (found.files, found.dropped) == (["hf://datasets/a/b@0a1b/train.jsonl"], {"test": 1})
     assert fetch(found.files[0]).name == "train.jsonl"
     assert asked == [
         ("a/b", "README.md", "dataset", None),

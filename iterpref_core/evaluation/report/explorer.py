@@ -25,8 +25,8 @@ from iterpref_core.records import (
     Span,
     Trajectory,
 )
+from iterpref_core.storage.dropped import read_dropped
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
-from iterpref_core.storage.left_out import read_left_out
 
 from ..evaluation.results_file import judged_samples, load_model_results
 from .display_names import benchmark_name, in_words, model_name
@@ -125,8 +125,7 @@ def cut(text: str, longest: int) -> str:
     """
     if len(text) <= longest:
         return text
-    left_out = len(text) - longest
-    return f"{text[:longest]}\n… {left_out:,} characters more"
+    return f"{text[:longest]}\n… {len(text) - longest:,} characters more"
 
 
 def changed_lines(
@@ -162,7 +161,7 @@ def choose_trajectories(files: ReportFiles) -> tuple[Counter[str], list[tuple[st
         The number of all trajectories by outcome; and the chosen ones, each after its outcome: `pair`, `replayed`, or
         the reason of stage pairs for a missing pair.
     """
-    known = {row.task_id: row.reason for row in read_left_out(files.dropped)}
+    known = {row.task_id: row.reason for row in read_dropped(files.dropped)}
     for pair in read_jsonl(files.pairs, PreferencePair):
         known[pair.task_id] = "replayed" if pair.rejected is None else "pair"
     totals: Counter[str] = Counter()

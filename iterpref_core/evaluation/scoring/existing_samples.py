@@ -115,9 +115,9 @@ def find_programs(
         sampled = {sample.task_id for sample in samples}
         benchmark.tasks = {name: task for name, task in benchmark.tasks.items() if name in sampled}
     _check_complete(benchmark, samples, f"{path}: no sample", "add them, or score the others alone with --partial")
-    left_out = total - len(benchmark.tasks)
-    if left_out:
-        logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, total - left_out, total)
+    dropped = total - len(benchmark.tasks)
+    if dropped:
+        logger.warning("%s: the score is of %s tasks of %s (--partial)", benchmark.name, total - dropped, total)
     texts = []
     for sample in samples:
         task = benchmark.tasks[sample.task_id]
@@ -137,7 +137,7 @@ def find_programs(
         texts=[sample.solution or sample.completion or "" for sample in samples],
         programs=programs,
         counts=counts,
-        about={"extracted": extract or None, "partial": {"tasks": total} if left_out else None},
+        about={"extracted": extract or None, "partial": {"tasks": total} if dropped else None},
     )
 
 

@@ -103,7 +103,7 @@ class OutcomeCounts:
             verdicts_by_iteration={n: dict(sorted(counts.items())) for n, counts in sorted(self._verdicts.items())},
             cost_usd=round(self._cost_usd, 6),
             inside=(len(admission.inside) - refused) or None,
-            left_out={"inside": refused} if refused else None,
+            refused={"inside": refused} if refused else None,
         )
 
     def _totals(self) -> Counter[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iterpref_core.execution import check_tests
-from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
+from iterpref_core.problems.ingestion.columns import Columns, DroppedError
 from iterpref_core.problems.ingestion.intake import Ingested, Taken, Wanted, open_intake, write_records
 from iterpref_core.problems.ingestion.outcome_store import open_trials
 from iterpref_core.problems.ingestion.presets import PRESETS
@@ -72,7 +72,7 @@ def ingest_pairs(
 
     Returns:
         `pairs`; `regions` that the file has; with judging `tested` and `untested` pairs;
-        `tests_left_out/<reason>`, and `dropped/<reason>`.
+        `tests_dropped/<reason>`, and `dropped/<reason>`.
 
     Raises:
         ConfigError: `columns` cannot be understood.
@@ -115,7 +115,7 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         repair: True for a buggy and a fixed program, whose prompt may be the buggy one.
 
     Raises:
-        LeftOutError: the row has none.
+        DroppedError: the row has none.
         ValueError: a column is missing, or holds something else.
     """
     columns.check_wanted(row)
@@ -126,9 +126,9 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     *before, chosen = answer_turns(row, columns, better)
     *before_rejected, rejected = answer_turns(row, columns, worse)
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
-        raise LeftOutError("several_turns", "an earlier answer of the conversation precedes the last one")
+        raise DroppedError("several_turns", "an earlier answer of the conversation precedes the last one")
     if before and before_rejected and before != before_rejected:
-        raise LeftOutError("different_turns")
+        raise DroppedError("different_turns")
     right, wrong = find_programs(chosen.content, rejected.content)
     tested = columns.one(row, "tested")
     # With tests, the program runs as Python.
@@ -161,38 +161,38 @@ def judge(
     """Run a row's tests on its pair. Return the pair, marked as tested or not, and the unused tests by reason.
 
     Raises:
-        LeftOutError: a filter drops the pair, or both programs pass or fail the tests.
+        DroppedError: a filter drops the pair, or both programs pass or fail the tests.
         ValueError: a column holds something else.
     """
     # A buggy program may have a syntax error, but not the syntax of another language.
     buggy = pair.rejected or ""
     if is_python_2(buggy):
-        raise LeftOutError("not_python")
+        raise DroppedError("not_python")
     entry_point = columns.name(row, "entry_point")
     # The pairs' length in tokens depends on the model, which is not known here; training measures it.
     drop = drop_reason(pair, params, lambda _: 0, entry_point)
     if drop and drop != "cosmetic":
-        raise LeftOutError(drop)
+        raise DroppedError(drop)
     untested = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
     # A right program decides between readings: the fixed one is not known to be right yet, but must pass.
     hints = ReadingHints(programs=(pair.chosen,), modules=columns.modules(row))
-    readings, left_out = read_tests(untested, columns.values(row, "tests"), (), hints)
+    readings, dropped = read_tests(untested, columns.values(row, "tests"), (), hints)
     plainest = next(readings, None)
     if plainest is not None:
         check_tests(plainest, untested.task_id, visible=True)
         try:
             problem = find_reference(PublishedProblem(plainest, readings, (pair.chosen,)), run)
-        except LeftOutError as error:
-            raise LeftOutError(drop or "fixed_fails", str(error)) from None
+        except DroppedError as error:
+            raise DroppedError(drop or "fixed_fails", str(error)) from None
         failed = find_failures(problem, (buggy,), run, pairs=1)
         if failed is None:
-            raise LeftOutError(drop or "buggy_passes")
+            raise DroppedError(drop or "buggy_passes")
         # The tests know better than a comparison of the two texts.
         if failed.attempts[0].verdict == "exception":
             drop = None
     if drop:
-        raise LeftOutError(drop)
-    return pair.model_copy(update={"tested": plainest is not None}), left_out
+        raise DroppedError(drop)
+    return pair.model_copy(update={"tested": plainest is not None}), dropped
 
 
 def answer_turns(row: Row, columns: Columns, part: str) -> list[Message]:
@@ -214,7 +214,7 @@ def _region(value: Any, answer: str, program: str) -> tuple[Span, ...] | None:
     ((3, 4),)
 
     Raises:
-        LeftOutError: the program was changed when it was taken out of the answer.
+        DroppedError: the program was changed when it was taken out of the answer.
         ValueError: the spans are not [start, end) pairs, or lie outside of the answer.
     """
     value = read_text_value(value)
@@ -222,7 +222,7 @@ def _region(value: Any, answer: str, program: str) -> tuple[Span, ...] | None:
         return None
     begin = answer.find(program)
     if begin < 0:
-        raise LeftOutError("moved_region", "the program is not in the answer letter by letter, as its spans need")
+        raise DroppedError("moved_region", "the program is not in the answer letter by letter, as its spans need")
     spans = []
     for start, end in value:
         if not 0 <= start <= end <= len(answer):
@@ -241,7 +241,7 @@ def _prompt(row: Row, columns: Columns, before: list[Message], otherwise: str) -
     A column `system` becomes the first message.
 
     Raises:
-        LeftOutError: the prompt is blank.
+        DroppedError: the prompt is blank.
         ValueError: the row has no prompt.
     """
     turns = before

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iterpref_core.problems.ingestion.columns import Columns, LeftOutError
+from iterpref_core.problems.ingestion.columns import Columns, DroppedError
 from iterpref_core.problems.ingestion.intake import Ingested, Wanted, open_intake
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.programs import is_no_program, is_program, is_python_2, program_in
@@ -117,19 +117,19 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem
     the other's.
 
     Raises:
-        LeftOutError: the row has no Python program.
+        DroppedError: the row has no Python program.
         ValueError: a column is missing, or holds something else.
     """
     columns.check_wanted(row)
     code = program_in(answer_turns(row, columns, "program")[-1].content)
     verdict = _verdict(columns.one(row, "passed"))
     if not code.strip():
-        raise LeftOutError("empty")
+        raise DroppedError("empty")
     # A program that fails may have a syntax error, but not the syntax of another language.
     if is_python_2(code) or (verdict == "passed" and not is_program(code)):
-        raise LeftOutError("not_python")
+        raise DroppedError("not_python")
     if is_no_program(code):
-        raise LeftOutError("no_code")
+        raise DroppedError("no_code")
     prompt = read_statement(row, columns)
     of_statement = statement_name(prompt)
     name = columns.name(row, "task_id")

@@ -11,7 +11,7 @@ import math
 import re
 from typing import Any
 
-from iterpref_core.problems.ingestion.columns import MARGINS, Columns, LeftOutError
+from iterpref_core.problems.ingestion.columns import MARGINS, Columns, DroppedError
 from iterpref_core.problems.ingestion.values import Row, read_text_value
 
 _LIKELY = re.compile("winner|prefer|better|rank", re.IGNORECASE)
@@ -21,7 +21,7 @@ def first_is_better(row: Row, columns: Columns) -> bool:
     """Return True if the answer of `chosen` is better or no column decides; False if the answer of `rejected` is.
 
     Raises:
-        LeftOutError: neither is better, or an unread column seems to decide.
+        DroppedError: neither is better, or an unread column seems to decide.
         ValueError: the row lacks the column, or its value is no number where one is expected.
     """
     values = columns.values(row, "winner")
@@ -29,7 +29,7 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         is_open = columns.stated & {"chosen", "rejected"} and "winner" not in columns.stated
         likely = [name for name in columns.unread(row) if _LIKELY.search(name)] if is_open else []
         if likely:
-            raise LeftOutError(
+            raise DroppedError(
                 "unknown_columns",
                 f"{likely[0]} may name the better answer; state what it means, as in --columns "
                 f"winner=a/b:{likely[0]} or winner=first-second:{likely[0]}, or winner= if nothing",
@@ -37,18 +37,18 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         return True
     names = columns.names["winner"]
     if len(values) < len(names):
-        raise LeftOutError("no_preference")
+        raise DroppedError("no_preference")
     value = values if len(names) > 1 else read_text_value(values[0])
     if columns.winner in MARGINS:
         lead = _difference(value)
         if math.isnan(lead) or lead == 0:
-            raise LeftOutError("no_preference")
+            raise DroppedError("no_preference")
         return (lead > 0) == (columns.winner == MARGINS[0])
     first, second = columns.winner.lower().split("/")
     # In a column with nulls, pandas has 1.0 for 1.
     word = f"{value:g}" if isinstance(value, float) else str(value).strip().lower()
     if word not in (first, second):
-        raise LeftOutError("no_preference", f"winner: {value!r} is neither {first!r} nor {second!r}")
+        raise DroppedError("no_preference", f"winner: {value!r} is neither {first!r} nor {second!r}")
     return word == first
 
 

@@ -30,8 +30,8 @@ from iterpref_core.records import (
     Span,
     unknown_name,
 )
+from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.storage.left_out import Dropped, open_left_out
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -100,7 +100,7 @@ def localize_pairs(
         pairs: pairs of any origin; only prompt, chosen and rejected are needed.
         params: the method and the policy.
         out: JSONL of pairs to write, whole or not at all.
-        dropped: JSONL to write the pairs that are left out to (`storage.left_out`); not written by default.
+        dropped: JSONL to write the pairs that are left out to (`storage.dropped`); not written by default.
 
     Raises:
         RecordError: a line is broken.
@@ -108,7 +108,7 @@ def localize_pairs(
     counts: Counter[str] = Counter()
     # With `drop` every empty region is dropped, with `anchor` those without a line to mark.
     reason = "empty" if params.empty == "drop" else "no_anchor"
-    with open_left_out(dropped) as left_out:
+    with open_dropped(dropped) as drops:
 
         def located() -> Iterator[PreferencePair | Dropped]:
             for number, pair in enumerate(read_pairs(pairs), start=1):
@@ -125,14 +125,14 @@ def localize_pairs(
                 counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))
                 yield marked
 
-        written = write_jsonl(out, left_out.keep(located()))
+        written = write_jsonl(out, drops.keep(located()))
     return LocalizationResult(
         pairs=written - counts["replay"],
         replay=counts["replay"] or None,
         given=counts["given"],
         empty=counts["empty"],
         anchored=counts["anchored"],
-        dropped={reason: left_out.counts[f"dropped/{reason}"] for reason in DROPPED},
+        dropped={reason: drops.counts[f"dropped/{reason}"] for reason in DROPPED},
         focal_line_share=counts["focal_lines"] / max(counts["lines"], 1),
     )
 

@@ -24,8 +24,8 @@ from iterpref_core.records import (
     derive_seed,
     take_name,
 )
+from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from iterpref_core.storage.left_out import Dropped, open_left_out
 
 from .filters import FILTERS, drop_reason
 
@@ -132,7 +132,7 @@ def select_pairs(
         out: where the PreferencePair records go; written whole or not at all.
         report: JSON to write the benchmarks to, with the overlaps of pairs with each; not written by default.
         dropped: JSONL to write every trajectory without a pair, and every own pair that is left out, to
-            (`storage.left_out`); not written by default.
+            (`storage.dropped`); not written by default.
         own: folder with files of pairs, `*.jsonl`.
 
     Returns:
@@ -143,10 +143,10 @@ def select_pairs(
             be read, or every pair is dropped; the message has the reasons.
     """
     # The file of dropped trajectories is written even if every pair is dropped.
-    with open_left_out(dropped) as left_out:
+    with open_dropped(dropped) as drops:
         selection = _Selection(problems, tokenizer, params)
         files = sorted(own.glob("*.jsonl")) if own else []
-        pairs = left_out.keep(chain(selection.pairs(trajectories), selection.own_pairs(files)))
+        pairs = drops.keep(chain(selection.pairs(trajectories), selection.own_pairs(files)))
         first = next(pairs, None)
         written = 0 if first is None else write_jsonl(out, chain([first], pairs))
     counts = selection.counts

@@ -56,7 +56,7 @@ _EMPTY: tuple[Any, ...] = (*NULL_WORDS, "", "[]", "{}", [], {})
 """Empty values: `tests=a|b` reads `b` if `a` is empty."""
 
 
-class LeftOutError(Exception):
+class DroppedError(Exception):
     """A row that is left out.
 
     Args:
@@ -152,18 +152,18 @@ class Columns:
         """Check that a row is of the split that is read, and in Python.
 
         Raises:
-            LeftOutError: it is not.
+            DroppedError: it is not.
             ValueError: the row lacks a column that the user names, or the language is not a text.
         """
         stated = self.one(row, "split")
         if other_split(stated, self.split):
-            raise LeftOutError(
+            raise DroppedError(
                 "other_split",
                 f"its split is {stated!r}; --split {str(stated).strip()} reads it, and --columns split= every row",
             )
         for language in self.languages(row):
             if not is_python_3(language):
-                raise LeftOutError("not_python", f"its language is {language!r}; if it is not, add --columns language=")
+                raise DroppedError("not_python", f"its language is {language!r}; if it is not, add --columns language=")
 
     def modules(self, row: Row) -> list[str]:
         """Return the modules that tests may import the program from: the column's value and the user's word.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from iterpref_core.execution import IDLE_WALL_S, UNFIT, do_nothing
 from iterpref_core.records import IoTest, StdinTest, Test
 
-from .columns import LeftOutError
+from .columns import DroppedError
 from .problem_rows import PublishedProblem
 from .trials import Run
 
@@ -26,7 +26,7 @@ def demanding_places(row: PublishedProblem, run: Run) -> list[int]:
         run: runs programs.
 
     Raises:
-        LeftOutError: there are none; or the tests cannot run, and a right program that shows otherwise is missing.
+        DroppedError: there are none; or the tests cannot run, and a right program that shows otherwise is missing.
         ExecutionError: the engine failed.
     """
     tests = row.problem.tests + row.problem.hidden_tests
@@ -45,7 +45,7 @@ def demanding_places(row: PublishedProblem, run: Run) -> list[int]:
 
     places = [place for place, test in enumerate(tests) if demands(test)]
     if not places:
-        raise LeftOutError(
+        raise DroppedError(
             DEMANDS_NOTHING, "an empty program passes its tests; a test needs an output, or `assert` with a result"
         )
     return places
@@ -68,7 +68,7 @@ def _idle_runner(row: PublishedProblem, run: Run) -> Callable[[Test], bool]:
             return True
         unfit = outcome.verdict == "infra_error" or outcome.exception in {"SyntaxError", "ModuleNotFoundError"}
         if unfit and not row.right:
-            raise LeftOutError("tests_not_run", outcome.feedback)
+            raise DroppedError("tests_not_run", outcome.feedback)
         return outcome.verdict == "passed"
 
     return passes

@@ -44,8 +44,8 @@ def ingest(
     Returns:
         `problems` written, of these `heldout`, and `inside`, whose tests all run inside; `trajectories`;
         `tests/<kind>` of these problems, `references/passed`, and `references/none` of those without a right program;
-        `programs_left_out/<language>` and `tests_left_out/<reason>`; `dropped/<reason>` of rows that are left out;
-        `files_left_out/<split>`: files of other splits and layouts.
+        `programs_dropped/<language>` and `tests_dropped/<reason>`; `dropped/<reason>` of rows that are left out;
+        `files_dropped/<split>`: files of other splits and layouts.
 
     Raises:
         InputError: a file is absent or not whole, or no problem can be taken: the message has the reasons.
@@ -72,8 +72,8 @@ def ingest(
             trajectory = None
             if trajectories and problem.reference is not None:
                 trajectory = find_failures(problem, read.wrong, run, pairs_per_problem)
-            counts = read.left_out + intake.screen(problem, trajectory)
-            counts[f"tests_left_out/{DEMANDS_NOTHING}"] = len(every) - len(places)
+            counts = read.dropped + intake.screen(problem, trajectory)
+            counts[f"tests_dropped/{DEMANDS_NOTHING}"] = len(every) - len(places)
             counts["problems"] += 1
             counts["inside"] += problem.inside is True
             counts.update(f"tests/{test.kind}" for test in problem.tests + problem.hidden_tests)

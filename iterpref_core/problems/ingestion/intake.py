@@ -26,13 +26,13 @@ from iterpref_core.records import (
     parse_json_at,
     take_name,
 )
+from iterpref_core.storage.dropped import BAD_RECORD, Dropped, DroppedRows, open_dropped
 from iterpref_core.storage.items import Item, read_items
 from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
-from iterpref_core.storage.left_out import BAD_RECORD, Dropped, LeftOut, open_left_out
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.storage.shards import ENDINGS, fetch, find_origin, find_shards, layout_of
 
-from .columns import Columns, LeftOutError, parse_columns
+from .columns import Columns, DroppedError, parse_columns
 from .presets import Preset
 from .row_function import RowFunction, make_rows
 
@@ -73,7 +73,7 @@ class Ingested:
     """The outcome of an ingestion.
 
     Attributes:
-        counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of
+        counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_dropped/<reason>` of
             parts of rows, and of files.
         dropped: the first rows of each reason.
     """
@@ -91,7 +91,7 @@ class Intake:
         columns: the columns of each part.
         license: SPDX of rows that state none.
         rows: the rows of all files.
-        left_out: the rows that are left out.
+        drops: the rows that are left out.
         stack: closes files when the ingestion ends.
         counts: numbers of the records that are taken.
         result: the outcome, once all has been read.
@@ -101,7 +101,7 @@ class Intake:
     columns: Columns
     license: str | None
     rows: Iterator[Item]
-    left_out: LeftOut
+    drops: DroppedRows
     stack: ExitStack
     counts: Counter[str] = field(default_factory=Counter)
     result: Ingested = field(init=False)
@@ -119,7 +119,7 @@ class Intake:
 
         # Without an engine no row waits, so rows are read in this thread.
         one_by_one = map(read_one, self.rows)
-        return self.left_out.keep(
+        return self.drops.keep(
             one_by_one if executor is None else (taken for _, taken in executor.each(self.rows, read_one))
         )
 
@@ -127,13 +127,13 @@ class Intake:
         """Look for keys and e-mail addresses in the records of a row; return `kept/<reason>` if there is one.
 
         Raises:
-            LeftOutError: a record holds one, and the user does not keep these rows.
+            DroppedError: a record holds one, and the user does not keep these rows.
         """
         found = find_private_in(*records)
         if found is None:
             return Counter()
         if not self.wanted.keep:
-            raise LeftOutError(found.reason, f"it seems to hold {found}; --keep takes such rows")
+            raise DroppedError(found.reason, f"it seems to hold {found}; --keep takes such rows")
         return Counter({f"kept/{found.reason}": 1})
 
     def rows_of(self, item: Item, license: str | None) -> tuple[SourceRow, ...] | None:
@@ -175,18 +175,18 @@ def open_intake(wanted: Wanted, preset: Preset, columns: str | None, dropped: Pa
     license = wanted.license or shards.license or preset.license or None
     with ExitStack() as stack:
         # The record of left-out rows is whole before it is known if any row was taken.
-        with open_left_out(dropped) as left_out:
+        with open_dropped(dropped) as drops:
             rows: Iterator[Item] = islice(_each_row(shards.files, wanted.paths, stack), wanted.limit)
             if wanted.function is not None:
-                rows = left_out.keep(make_rows(rows, wanted.function))
-            intake = Intake(wanted, named, license, rows, left_out, stack)
+                rows = drops.keep(make_rows(rows, wanted.function))
+            intake = Intake(wanted, named, license, rows, drops, stack)
             yield intake
         if not intake.counts[f"{preset.product}s"]:
-            raise left_out.nothing_taken(preset.product, wanted.paths)
-        files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
-        every = {**intake.counts, **left_out.counts, **files_left_out}
+            raise drops.nothing_taken(preset.product, wanted.paths)
+        files_dropped = {f"files_dropped/{split}": count for split, count in shards.dropped.items()}
+        every = {**intake.counts, **drops.counts, **files_dropped}
         counts = {name: count for name, count in every.items() if count}
-        intake.result = Ingested(counts, left_out.first())
+        intake.result = Ingested(counts, drops.first())
 
 
 def write_records(
@@ -262,7 +262,7 @@ def read_row(item: Item, columns: Columns, read: Callable[[dict[str, Any]], T]) 
         raise
     except ConfigError as error:
         raise ConfigError(f"{item.where}: {error}") from None
-    except LeftOutError as error:
+    except DroppedError as error:
         reason, fault = error.reason, str(error)
     except ValidationError as error:
         fault = describe_validation_error(error)

@@ -1,6 +1,6 @@
 """Prepare the rows of single sets, so that each part of a problem has a column.
 
-A preparation adds columns to a row, or raises `LeftOutError`.
+A preparation adds columns to a row, or raises `DroppedError`.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from iterpref_core.records import ASKED_DECLARATIONS, ASKED_TESTS
 from iterpref_core.storage.packed_text import unpack_text
 
-from .columns import LeftOutError
+from .columns import DroppedError
 from .prompts import says_something
 from .values import Row, as_rows, as_text, read_list
 
@@ -58,7 +58,7 @@ def prepare_acecode(row: Row) -> Row:
 def prepare_code_contests(row: Row) -> Row:
     """Name the language of each program."""
     if row.get("input_file") or row.get("output_file"):
-        raise LeftOutError("not_stdin", "its programs read or write a file")
+        raise DroppedError("not_stdin", "its programs read or write a file")
     prepared = dict(row)
     for column in ("solutions", "incorrect_solutions", "correct_submissions", "incorrect_submissions"):
         if column in row:
@@ -75,7 +75,7 @@ def prepare_code_contests(row: Row) -> Row:
 def prepare_codeforces(row: Row) -> Row:
     """Put a statement together from its sections, and make a function of the set's checker."""
     if row.get("interaction_format") or row.get("input_mode") not in {None, "stdio"}:
-        raise LeftOutError("not_stdin", "it is interactive, or reads a file")
+        raise DroppedError("not_stdin", "it is interactive, or reads a file")
     _check_statement(row.get("description"))
     examples = as_rows(row.get("examples"), "input", "output")
     official = as_rows(row.get("official_tests"), "input", "output")
@@ -109,7 +109,7 @@ def prepare_humaneval(row: Row) -> Row:
     language = str(row.get("task_id")).partition("/")[0]
     # `CPP/0` is a task in C++, `HumanEval/0` in Python.
     if language in _OTHER_LANGUAGES:
-        raise LeftOutError("not_python", f"its language is {language}")
+        raise DroppedError("not_python", f"its language is {language}")
     prepared = dict(row)
     for column in ("canonical_solution", "buggy_solution"):
         program = as_text(row.get(column))
@@ -138,10 +138,10 @@ def _check_statement(statement: Any) -> None:
     """Check that a statement has words, before others are added.
 
     Raises:
-        LeftOutError: it has none.
+        DroppedError: it has none.
     """
     if not says_something(as_text(statement)):
-        raise LeftOutError("no_prompt", f"its statement is {statement!r}")
+        raise DroppedError("no_prompt", f"its statement is {statement!r}")
 
 
 def prepare_livecodebench(row: Row) -> Row:
@@ -169,7 +169,7 @@ def prepare_mbpp(row: Row) -> Row:
     # 11 is "11" in CSV, 11.0 in a column with nulls, and "Mbpp/11" for EvalPlus.
     number = re.search(r"(\d+)(?:\.0)?\s*$", as_text(row.get("task_id")))
     if number and int(number[1]) in mbpp_plus_ids():
-        raise LeftOutError("in_mbpp_plus")
+        raise DroppedError("in_mbpp_plus")
     question = row.get("text") or row.get("prompt")
     _check_statement(question)
     lines = [as_text(line) for line in read_list(row.get("test_imports"))]

@@ -17,7 +17,7 @@ from iterpref_core.records import ASKED_BEGINNING, ASKED_DEFINITION, ASKED_SCRIP
 from ..composition.problem_splits import hold_out, own_split
 from .call_tests import CONTEST_SETUP
 from .code_tests import required_names
-from .columns import Columns, LeftOutError, listed
+from .columns import Columns, DroppedError, listed
 from .presets import Preset
 from .programs import is_checker, is_program, program_in
 from .prompts import read_statement
@@ -53,14 +53,14 @@ class PublishedProblem:
             program passes is taken.
         right: programs that the set calls right, best first. Empty if the set has none.
         wrong: programs that the set does not call right; the tests decide.
-        left_out: number of `programs_left_out/<language>` and of `tests_left_out/<reason>`.
+        dropped: number of `programs_dropped/<language>` and of `tests_dropped/<reason>`.
     """
 
     problem: Problem
     others: Iterable[Problem] = ()
     right: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
-    left_out: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Selection:
         """Return the problem with its split, and with the tests that are chosen from those at some places.
 
         Raises:
-            LeftOutError: the problem is too large.
+            DroppedError: the problem is too large.
         """
         if self.max_tests is not None and len(places) > self.max_tests:
             # The first test is a visible one. The others are drawn, since contests begin with small tests.
@@ -93,7 +93,7 @@ class Selection:
         chosen = problem.model_copy(update={"tests": tests[:visible], "hidden_tests": tests[visible:]})
         size = len(chosen.to_json().encode())
         if size > MAX_PROBLEM_BYTES:
-            raise LeftOutError(
+            raise DroppedError(
                 "too_large", f"it has {size >> 20} MiB with these tests; {MAX_PROBLEM_BYTES >> 20} are allowed"
             )
         return hold_out(chosen, self.heldout)
@@ -109,7 +109,7 @@ def read_problem(row: Row, preset: Preset, columns: Columns, *, wrong: bool = Fa
         wrong: also read wrong programs, there may be hundreds.
 
     Raises:
-        LeftOutError: the row has none.
+        DroppedError: the row has none.
         ValueError: the row does not fit the format.
     """
     if preset.columns is None and not columns.stated and _is_own(row):
@@ -142,19 +142,19 @@ def _check_names(problem: Problem, right: Sequence[str]) -> None:
     """Check that the entry point and the checkers are there.
 
     Raises:
-        LeftOutError: a checker is not a Python function `check`, or the entry point is neither called nor defined.
+        DroppedError: a checker is not a Python function `check`, or the entry point is neither called nor defined.
     """
     tests = problem.tests + problem.hidden_tests
     for checker in {test.checker for test in tests if isinstance(test, StdinTest)} - {None}:
         if not is_checker(checker or ""):
-            raise LeftOutError("unknown_checker", "a checker is Python with a function check(input, expected, printed)")
+            raise DroppedError("unknown_checker", "a checker is Python with a function check(input, expected, printed)")
     # A script has no entry point.
     name = "" if isinstance(tests[0], StdinTest) else entry_name(problem.entry_point)
     # In JSON, a line begins after `\n`.
     in_tests = (test.to_json().replace(r"\n", " ") for test in tests)
     texts = chain([*right[:1], problem.setup or ""], in_tests)
     if name and not any(re.search(rf"\b{name}\b", text) for text in texts):
-        raise LeftOutError(
+        raise DroppedError(
             "unknown_entry_point", f"no test calls {name!r}, and no right program defines it; correct entry_point="
         )
 
@@ -164,10 +164,10 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     columns.check_wanted(row)
     task = columns.one(row, "task")
     if isinstance(task, str) and not _CODE.search(task):
-        raise LeftOutError("not_code", f"its task is {task}; if that is another column, add --columns task=")
+        raise DroppedError("not_code", f"its task is {task}; if that is another column, add --columns task=")
     # From here on, the columns are the preset's.
     row = preset.prepare_row(row)
-    left_out: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
     # Columns that the user names must be there, even if they are not read.
     for part in ("reference", "wrong"):
         columns.values(row, part)
@@ -184,7 +184,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
     )
     visible = columns.values(row, "tests")
     hidden = columns.values(row, "hidden_tests")
-    right = _right(row, columns, left_out) if visible or hidden else ()
+    right = _right(row, columns, dropped) if visible or hidden else ()
     checker = as_text(columns.one(row, "checker"))
     hints = ReadingHints(
         programs=right,
@@ -193,7 +193,7 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
         checker=checker if checker.strip() else None,
         modules=columns.modules(row),
     )
-    readings, tests_left_out = read_tests(untested, visible, hidden, hints)
+    readings, tests_dropped = read_tests(untested, visible, hidden, hints)
     # Only the plainest reading is made now; `trials` asks for others if no right program passes it.
     plainest = next(readings, None)
     if plainest is None:
@@ -205,9 +205,9 @@ def _published(row: Row, preset: Preset, columns: Columns, *, wrong: bool) -> Pu
         return _with_prompt(reading, preset, hints).model_copy(update={"task_id": task_id})
 
     # Wrong programs are needed for trajectories alone.
-    failing = tuple(_programs(row, columns, "wrong", left_out)) if wrong else ()
-    counts = Counter({f"programs_left_out/{language}": count for language, count in left_out.items()})
-    return PublishedProblem(finish(plainest), map(finish, readings), right, failing, counts + tests_left_out)
+    failing = tuple(_programs(row, columns, "wrong", dropped)) if wrong else ()
+    counts = Counter({f"programs_dropped/{language}": count for language, count in dropped.items()})
+    return PublishedProblem(finish(plainest), map(finish, readings), right, failing, counts + tests_dropped)
 
 
 def _with_prompt(problem: Problem, preset: Preset, hints: ReadingHints) -> Problem:
@@ -250,29 +250,29 @@ def ask_for_program(question: str, names: Sequence[str], starter_code: str = "")
     return prompt
 
 
-def _right(row: Row, columns: Columns, left_out: Counter[str]) -> tuple[str, ...]:
+def _right(row: Row, columns: Columns, dropped: Counter[str]) -> tuple[str, ...]:
     """Return the right programs; none if the set has no column for them.
 
     Raises:
-        LeftOutError: the set has right programs, but none in Python for this row.
+        DroppedError: the set has right programs, but none in Python for this row.
     """
     if not columns.has(row, "reference"):
         if columns.names.get("reference") and _likely("reference", row, columns):
             raise _not_there("reference", row, columns)
         return ()
-    programs = tuple(islice(_programs(row, columns, "reference", left_out), _MOST_RIGHT))
+    programs = tuple(islice(_programs(row, columns, "reference", dropped), _MOST_RIGHT))
     # Programs in other languages are counted by their language.
-    languages = sorted(set(left_out) - {"no_text"})
+    languages = sorted(set(dropped) - {"no_text"})
     if languages and not programs:
-        raise LeftOutError("not_python", f"the languages of its programs: {', '.join(languages)}")
+        raise DroppedError("not_python", f"the languages of its programs: {', '.join(languages)}")
     if not programs:
-        raise LeftOutError(
+        raise DroppedError(
             "no_reference", "its column of right programs holds none; --columns reference= takes rows without one"
         )
     return programs
 
 
-def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> Iterator[str]:
+def _programs(row: Row, columns: Columns, part: str, dropped: Counter[str]) -> Iterator[str]:
     """Yield the distinct Python programs of a part, and count the other programs on the way."""
     read = read_text_value(columns.one(row, part))
     known = set()
@@ -280,27 +280,27 @@ def _programs(row: Row, columns: Columns, part: str, left_out: Counter[str]) -> 
         # Contests have programs of many languages, each with its own.
         language, text = (item.get("language"), item.get("code")) if isinstance(item, Mapping) else ("python", item)
         if not isinstance(text, str) or not isinstance(language, str):
-            left_out["no_text"] += 1
+            dropped["no_text"] += 1
         elif not is_python_3(language):
-            left_out[language.lower()] += 1
+            dropped[language.lower()] += 1
         elif text.strip():
             code = program_in(text).replace("\r\n", "\n")
             if not is_program(code):
-                left_out["other"] += 1
+                dropped["other"] += 1
             elif code not in known:
                 known.add(code)
                 yield code
 
 
-def _not_there(part: str, row: Row, columns: Columns) -> LeftOutError:
+def _not_there(part: str, row: Row, columns: Columns) -> DroppedError:
     """Return the error for a row without tests or right programs, with the unread columns that may hold them."""
     likely = _likely(part, row, columns)
     # An empty list states that the row has no tests; null and an empty text do not.
     is_empty = any(value != "" for value in columns.values(row, part))
     if is_empty or (columns.has(row, part) and not likely):
-        return LeftOutError("no_tests")
+        return DroppedError("no_tests")
     found = f"{', '.join(likely)}; to read it" if likely else f"there are {listed(row)}; to read a column"
-    return LeftOutError("unknown_columns", f"{found}, add --columns {part}={likely[0] if likely else ''}")
+    return DroppedError("unknown_columns", f"{found}, add --columns {part}={likely[0] if likely else ''}")
 
 
 def _likely(part: str, row: Row, columns: Columns) -> list[str]:

@@ -13,7 +13,7 @@ from iterpref_core.programs.source_code.lines import cut_lines, lines_in_strings
 from iterpref_core.programs.source_code.names import undefined_names
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
-from .columns import LeftOutError
+from .columns import DroppedError
 
 _FENCE = re.compile(r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)", re.MULTILINE)
 _TAG = re.compile(r"\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>", re.IGNORECASE)
@@ -52,10 +52,10 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     ('x = 1\n', 'x = 2\n')
 
     Raises:
-        LeftOutError: a program is missing, or both are the same.
+        DroppedError: a program is missing, or both are the same.
     """
     if not chosen.strip() or not rejected.strip():
-        raise LeftOutError("empty")
+        raise DroppedError("empty")
     right = program_in(chosen)
     wrong = program_in(rejected)
     # If the chosen program defines `add`, the rejected answer means the program that defines `add`.
@@ -63,12 +63,12 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
         wrong = program_in(rejected, next(iter(defined_names(right)), None))
         right = program_in(chosen, next(iter(defined_names(wrong)), None))
     if is_no_program(right) or is_no_program(wrong):
-        raise LeftOutError("no_code")
+        raise DroppedError("no_code")
     if not is_program(right):
-        raise LeftOutError("not_python")
+        raise DroppedError("not_python")
     # A difference in line ends, or at the end of the program, is not one to learn from.
     if right.replace("\r\n", "\n").rstrip() == wrong.replace("\r\n", "\n").rstrip():
-        raise LeftOutError("same_program")
+        raise DroppedError("same_program")
     return right, wrong
 
 
@@ -99,11 +99,11 @@ def check_names(code: str) -> None:
     """Check that a program of unknown language defines the names that it reads, as Python needs.
 
     Raises:
-        LeftOutError: it does not.
+        DroppedError: it does not.
     """
     names = undefined_names(code)
     if names:
-        raise LeftOutError(
+        raise DroppedError(
             "undefined_name",
             f"nothing in the program defines {names[0]!r}, and nothing says that it is Python; if it is, say so in a "
             "column `language`",

@@ -9,7 +9,7 @@ from typing import Any
 
 from iterpref_core.records import Message, Prompt, Role, read_message, read_prompt
 
-from .columns import Columns, LeftOutError
+from .columns import Columns, DroppedError
 from .values import Row, read_text_value
 
 _MESSAGES = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content|from|value)["']""")
@@ -36,7 +36,7 @@ def read_statement(row: Row, columns: Columns) -> Prompt:
     """Return the prompt in a row's columns.
 
     Raises:
-        LeftOutError: the prompt has no words.
+        DroppedError: the prompt has no words.
         ValueError: a column is missing, or holds something else.
     """
     return as_prompt(column_turns(row, columns, "prompt", "user"))
@@ -65,12 +65,12 @@ def as_prompt(messages: Sequence[Message]) -> Prompt:
     """Return the text of a single question, else messages.
 
     Raises:
-        LeftOutError: a question is missing.
+        DroppedError: a question is missing.
         ValueError: the last message is not a question.
     """
     turns = [turn for turn in messages if turn.content.strip()]
     if not any(says_something(turn.content) for turn in turns if turn.role != "system"):
-        raise LeftOutError("no_prompt", "its statement says nothing")
+        raise DroppedError("no_prompt", "its statement says nothing")
     # A single question is a text, also if its set has it as a message.
     return turns[0].content if [turn.role for turn in turns] == ["user"] else read_prompt(turns)
 

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from iterpref_core.records import InputError, Problem, parse_json_at
+from iterpref_core.storage.dropped import BAD_RECORD, Dropped
 from iterpref_core.storage.items import Item
-from iterpref_core.storage.left_out import BAD_RECORD, Dropped
 
 RowFunction = Callable[[Any], Any]
 """Takes a row; returns a problem, several, or None to leave the row out."""

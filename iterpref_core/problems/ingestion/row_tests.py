@@ -27,7 +27,7 @@ from iterpref_core.records import IoTest, Problem, StdinTest, Test, is_null
 
 from .call_tests import CONTEST_SETUP, as_source, call_readings, is_ambiguous, read_arguments
 from .code_tests import read_code
-from .columns import NULL_WORDS, LeftOutError
+from .columns import NULL_WORDS, DroppedError
 from .values import as_rows, as_text, read_text_value
 
 TOLERANCE = 1e-5
@@ -91,15 +91,15 @@ def read_tests(
         hints: what decides how they are read.
 
     Returns:
-        The readings, none if the row has no tests; and `tests_left_out/<reason>`: numbers of tests that are not used.
+        The readings, none if the row has no tests; and `tests_dropped/<reason>`: numbers of tests that are not used.
 
     Raises:
-        LeftOutError: no test can be used.
+        DroppedError: no test can be used.
         ValueError: the tests have another shape, or are broken.
     """
     if not hints.programs and _are_numbers_in_texts(visible):
         # The texts `[3, 1]` and `[1, 3]` may be two inputs and two outputs, or a line for a script and its output.
-        raise LeftOutError("reading_unknown", "its lists may be one test or several; a column reference= shows it")
+        raise DroppedError("reading_unknown", "its lists may be one test or several; a column reference= shows it")
     shown = _find(visible)
     every = [*shown, *_find(hidden)]
     examples = [test for test in every if isinstance(test, _Example)]
@@ -138,11 +138,11 @@ def _read_examples(
         raise ValueError("field 'tests': they call a function whose name is missing; add --columns entry_point=")
     if function and not all(map(is_name, function.split("()."))):
         raise ValueError(f"entry_point: {function!r} is not the name of a function, such as `add` or `Solution().add`")
-    places, left_out = _usable(examples, hints, script=not function)
+    places, dropped = _usable(examples, hints, script=not function)
     if not places:
-        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
-        raise LeftOutError("no_tests", f"no test can be used ({listed})")
-    counts = Counter({f"tests_left_out/{reason}": count for reason, count in left_out.items()})
+        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+        raise DroppedError("no_tests", f"no test can be used ({listed})")
+    counts = Counter({f"tests_dropped/{reason}": count for reason, count in dropped.items()})
     used = [examples[place] for place in places]
     number = sum(place < shown for place in places)
     if not function:
@@ -158,7 +158,7 @@ def _read_examples(
     in_texts = all(isinstance(example.input, str) for example in used)
     named = any(isinstance(example.input, Mapping) for example in used)
     if not hints.programs and (named or (not in_texts and is_ambiguous(calls))):
-        raise LeftOutError(
+        raise DroppedError(
             "reading_unknown",
             'a result `[1]` may mean 1, a key "1" the number, and an object the names of arguments; a column with '
             "right programs, reference=, decides",
@@ -302,20 +302,20 @@ def _usable(examples: Sequence[_Example], hints: ReadingHints, *, script: bool) 
     as_one = as_text if script else as_source
     # A right program decides if the result `[null]` means `[None]`.
     keeps_null = bool(hints.programs) and not script
-    left_out: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
     inputs: dict[int, str] = {}
     outputs: defaultdict[str, set[str]] = defaultdict(set)
     for place, (entered, expected, *_) in enumerate(examples):
         results = expected if isinstance(expected, list) and expected else [expected]
         # An input in lines has an output in lines; a list next to a text holds several right texts.
         if script and isinstance(entered, str) and len(results) > 1:
-            left_out["several_outputs"] += 1
+            dropped["several_outputs"] += 1
         elif entered is None or expected is None or not (keeps_null or any(result is not None for result in results)):
-            left_out["null"] += 1
+            dropped["null"] += 1
         else:
             inputs[place] = as_one(entered).rstrip()
             printed = " ".join(as_one(expected).split())
             outputs[inputs[place]].add(printed.lower() if hints.ignore_case else printed)
     clear = [place for place, text in inputs.items() if hints.checker or len(outputs[text]) == 1]
-    left_out["contradictory"] += len(inputs) - len(clear)
-    return clear, +left_out
+    dropped["contradictory"] += len(inputs) - len(clear)
+    return clear, +dropped

@@ -16,7 +16,7 @@ from iterpref_core.execution import REFERENCE_FACTOR, Outcome, tests_inside, tim
 from iterpref_core.programs.source_code.line_diff import diff_lines
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
 
-from .columns import LeftOutError
+from .columns import DroppedError
 from .problem_rows import PublishedProblem
 
 MOST_TRIED = 3
@@ -38,7 +38,7 @@ def find_reference(row: PublishedProblem, run: Run) -> Problem:
         run: runs programs.
 
     Raises:
-        LeftOutError: no right program passes, or several answers are right.
+        DroppedError: no right program passes, or several answers are right.
         ExecutionError: the engine failed.
     """
     if not row.right:
@@ -50,13 +50,13 @@ def find_reference(row: PublishedProblem, run: Run) -> Problem:
     if not passing:
         # After an infra_error the program is known neither to pass nor to fail.
         reason = "reference_not_run" if first.verdict == "infra_error" else "reference_fails"
-        raise LeftOutError(reason, f"{first.verdict}: {first.feedback}")
+        raise DroppedError(reason, f"{first.verdict}: {first.feedback}")
     tests = reading.tests + reading.hidden_tests
     has_checker = any(isinstance(test, StdinTest) and test.checker for test in tests)
     # Only a wrong answer counts: a right program may also fail because it is too slow here, or lacks a package.
     for outcome in outcomes:
         if outcome.verdict == "wrong_answer" and not has_checker:
-            raise LeftOutError("several_answers", outcome.feedback)
+            raise DroppedError("several_answers", outcome.feedback)
     limit_s = reading.time_limit_s
     if limit_s is not None:
         # Right programs may need more on this machine.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.programs.source_code.lines import cut_lines, lines_in_strings
-from iterpref_core.storage.left_out import Dropped
+from iterpref_core.storage.dropped import Dropped
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 

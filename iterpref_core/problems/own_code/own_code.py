@@ -22,8 +22,8 @@ from iterpref_core.records import (
     SourceRow,
 )
 from iterpref_core.storage.digests import file_digest
+from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.left_out import Dropped, open_left_out
 from iterpref_core.storage.progress import show_progress
 
 from ..composition.problem_splits import hold_out_nearest
@@ -79,22 +79,22 @@ def ingest_own_code(
     known = execution.environments | {project.name: environment}
     counts = Counter({"functions": 0, "tests": 0})
     with (
-        open_left_out(dropped) as left_out,
+        open_dropped(dropped) as drops,
         open_executor(execution.model_copy(update={"environments": known})) as executor,
     ):
         # Three steps: find functions, run the project's tests, and run each reference as a candidate would.
-        wanted = list(left_out.keep(_functions_to_write(project.root, counts)))
-        surveyed = survey(project, wanted, execution, counts, left_out)
-        drafted = list(left_out.keep(_drafted(project, wanted, surveyed, stated, params, keep=keep)))
-        kept = hold_out_nearest(list(left_out.keep(_sound(drafted, executor))), heldout)
+        wanted = list(drops.keep(_functions_to_write(project.root, counts)))
+        surveyed = survey(project, wanted, execution, counts, drops)
+        drafted = list(drops.keep(_drafted(project, wanted, surveyed, stated, params, keep=keep)))
+        kept = hold_out_nearest(list(drops.keep(_sound(drafted, executor))), heldout)
     # Counts come before the error, whose message lists them.
     counts["problems"] = len(kept)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
-    result: dict[str, int | str] = {**counts, **dict(sorted(left_out.counts.items()))}
+    result: dict[str, int | str] = {**counts, **dict(sorted(drops.counts.items()))}
     if not kept:
         listed = ", ".join(f"{name} {count}" for name, count in result.items())
-        row = left_out.commonest()
+        row = drops.commonest()
         cause = f"{row.task_id}: {row.reason}: {row.first_line}; " if row and row.explanation else ""
         raise InputError(f"{folder}: no problem to ingest ({listed}); {cause}docs/own-code.md has the reasons")
     write_jsonl(out, kept)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from iterpref_core.execution import Engine, Executor, Limits, Outcome, Program, ValueTest
 from iterpref_core.execution.isolation.interpreters import Environment, runtime_of
 from iterpref_core.records import ExecutionParams, InputError
-from iterpref_core.storage.left_out import Dropped, LeftOut
+from iterpref_core.storage.dropped import Dropped, DroppedRows
 from iterpref_core.storage.progress import show_progress
 
 from .functions import Function
@@ -111,7 +111,7 @@ def survey(
     functions: Sequence[Function],
     execution: ExecutionParams,
     counts: Counter[str],
-    left_out: LeftOut,
+    drops: DroppedRows,
 ) -> Survey:
     """Run all tests and find the tests of each function.
 
@@ -120,7 +120,7 @@ def survey(
         functions: the functions that need tests.
         execution: the number of workers, the permission for weak isolation, and the time of a program.
         counts: grows by `tests`.
-        left_out: takes the tests that do not count (`test_<reason>`), files that cannot be collected (`not_collected`),
+        drops: takes the tests that do not count (`test_<reason>`), files that cannot be collected (`not_collected`),
             and plugins that cannot be loaded (`plugin`).
     """
     # Calls are recorded in the top-level packages of these functions.
@@ -133,14 +133,14 @@ def survey(
         allow_unsafe=execution.allow_unsafe,
         environments={_NAME: project.environment},
     ) as executor:
-        files, without = _collect(executor, project, left_out)
+        files, without = _collect(executor, project, drops)
         for test, run in _run_all(executor, project, files, tops, without):
             counts["tests"] += 1
             reason, explanation = _reason_against(run, execution.cpu_s)
             if not reason:
                 called[test] = run.called
                 continue
-            left_out.add(Dropped(reason, test.partition("::")[0], test, explanation))
+            drops.add(Dropped(reason, test.partition("::")[0], test, explanation))
             for function_called in run.called:
                 failing[function_called].append(f"{test} ({reason})")
     tests_of: dict[str, tuple[str, ...]] = {}
@@ -152,8 +152,8 @@ def survey(
     return Survey(tests_of, failing, without)
 
 
-def _collect(executor: Engine, project: Project, left_out: LeftOut) -> tuple[list[list[str]], list[str]]:
-    """Collect the project's tests; `left_out` takes the files and plugins with errors.
+def _collect(executor: Engine, project: Project, drops: DroppedRows) -> tuple[list[list[str]], list[str]]:
+    """Collect the project's tests; `drops` takes the files and plugins with errors.
 
     Returns:
         The ids of the tests, a list for each file; and the plugins that are not loaded, since pytest cannot run with
@@ -177,7 +177,7 @@ def _collect(executor: Engine, project: Project, left_out: LeftOut) -> tuple[lis
     dropped = [Dropped("plugin", python, name, line) for name, line in found["plugins"].items()]
     dropped += [Dropped("not_collected", file, file, error) for file, error in found["not_collected"].items()]
     for row in dropped:
-        left_out.add(row)
+        drops.add(row)
         logger.warning("%s: %s: %s", row.task_id, row.reason, row.first_line)
     tests_of_file: defaultdict[str, list[str]] = defaultdict(list)
     for node in found["tests"]:

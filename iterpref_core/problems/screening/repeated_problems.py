@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iterpref_core.records import InputError, Problem, exact_form, take_name
+from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
-from iterpref_core.storage.left_out import Dropped, open_left_out
 
 from .benchmark_tasks import HELDOUT
 from .contamination import CONTAMINATED, Decontamination
@@ -42,7 +42,7 @@ def check_problems(
         files: JSONL of problems.
         against: names of benchmarks, or paths of their files.
         out: JSONL for the problems that repeat no earlier one and overlap with no benchmark; not written by default.
-        dropped: JSONL for the others, each with its reason and partner (`storage.left_out`); not written by default.
+        dropped: JSONL for the others, each with its reason and partner (`storage.dropped`); not written by default.
 
     Raises:
         InputError: a file is absent, a line is broken, or a benchmark is not available.
@@ -78,14 +78,14 @@ def check_problems(
         counts["renamed"] += name != problem.task_id
         return problem.model_copy(update={"task_id": name})
 
-    with open_left_out(dropped) as left_out:
-        kept = left_out.keep(compared())
+    with open_dropped(dropped) as drops:
+        kept = drops.keep(compared())
         if out is not None:
             write_jsonl(out, map(renamed, kept))
         else:
             deque(kept, maxlen=0)
     findings = []
-    repeated = [f"{row.task_id} ({row.where}) = {row.partner}" for row in left_out.first() if row.reason == _REPEATED]
+    repeated = [f"{row.task_id} ({row.where}) = {row.partner}" for row in drops.first() if row.reason == _REPEATED]
     if repeated:
         findings.append(f"{counts[_REPEATED]} problems repeat the statement of another, such as {', '.join(repeated)}")
     for name, overlap in benchmarks.overlaps.items():

@@ -14,11 +14,11 @@ from iterpref_core.models.prompts.structured_answers import ask_parsed, read_obj
 from iterpref_core.models.prompts.templates import fill
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import InputError, Problem, ScriptTest, SynthesisParams, statement_digest
+from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.left_out import Dropped, open_left_out
 from iterpref_core.storage.progress import show_progress
 
-from ..ingestion.columns import LeftOutError
+from ..ingestion.columns import DroppedError
 from ..ingestion.demands import demanding_places
 from ..ingestion.problem_rows import PublishedProblem
 from .answer_forms import MAX_DEPTH, MODULE, TEST_FILE, Draft, Features
@@ -171,7 +171,7 @@ def write_problems(
     calls = Counter[str]()
     offered: list[tuple[FeaturePath, ...]] = []
 
-    with show_progress("problems", count) as advance, open_left_out(dropped) as left_out:
+    with show_progress("problems", count) as advance, open_dropped(dropped) as drops:
         requests = _problem_requests(tree, count, offered)
         drafts = ask_parsed(backend, requests, _sampling(params), partial(read_object, form=Draft), calls)
         name = out.name.partition(".")[0]
@@ -181,12 +181,12 @@ def write_problems(
                 advance()
                 yield _read_draft(draft, offered[number], f"{name}/{number}", counts)
 
-        judged = (problem for _, problem in executor.each(left_out.keep(drafted()), partial(_judge, executor)))
+        judged = (problem for _, problem in executor.each(drops.keep(drafted()), partial(_judge, executor)))
         first: dict[str, str] = {}
-        new = (_without_twin(problem, first) for problem in left_out.keep(judged))
-        counts["problems/kept"] = write_jsonl(out, left_out.keep(new))
+        new = (_without_twin(problem, first) for problem in drops.keep(judged))
+        counts["problems/kept"] = write_jsonl(out, drops.keep(new))
     counts["asked_again"] = calls["asked_again"]
-    return {"problems/asked": count, **counts, **{f"problems/{name}": each for name, each in left_out.counts.items()}}
+    return {"problems/asked": count, **counts, **{f"problems/{name}": each for name, each in drops.counts.items()}}
 
 
 def _judge(executor: Engine, problem: Problem) -> Problem | Dropped:
@@ -201,7 +201,7 @@ def _judge(executor: Engine, problem: Problem) -> Problem | Dropped:
                 PublishedProblem(judged, right=(reference,)),
                 lambda each, wall_s=None: lambda code: executor.run_one(program_of(each, code, wall_s)),
             )
-        except LeftOutError as error:
+        except DroppedError as error:
             reason, explanation = error.reason, str(error)
         else:
             if outcome.verdict == "passed":

@@ -136,7 +136,7 @@ def test_a_refused_problem_holds_up_no_trajectory_behind_it(tmp_path):
     execution = changed(EXECUTION, inside="refuse")
     metrics = debug(tmp_path, Patient(), execution=execution)
     written = [trajectory.task_id for trajectory in read_jsonl(tmp_path / "out.jsonl", Trajectory)]
-    assert (written, metrics.left_out["inside"]) == (["t0", "t2", "t3"], 1)
+    assert (written, metrics.refused["inside"]) == (["t0", "t2", "t3"], 1)
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -18,8 +18,8 @@ from iterpref_core.records import (
     RecordError,
     Trajectory,
 )
+from iterpref_core.storage.dropped import read_dropped
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from iterpref_core.storage.left_out import read_left_out
 from tests.settings import changed, section
 from tests.texts import read_table, written
 
@@ -107,7 +107,7 @@ def select(tmp_path_factory, word_model):
         except Exception:
             assert not out.exists()
             raise
-        return found, list(read_jsonl(out, PreferencePair)), list(read_left_out(dropped))
+        return found, list(read_jsonl(out, PreferencePair)), list(read_dropped(dropped))
 
     return select
 
@@ -120,11 +120,11 @@ def world(select):
     def selected(setting):
         rows = {f"t{i}": row for i, row in enumerate(ROWS) if row[1] == setting}
         many = [trajectory(name, versions.split()) for name, (versions, _, _) in rows.items()]
-        found, pairs, left_out = select(many, **SETTINGS.get(setting, {"rejected": setting}))
+        found, pairs, dropped = select(many, **SETTINGS.get(setting, {"rejected": setting}))
         reasons = Counter(expected for _, _, expected in rows.values() if expected in DROPPED)
         assert {reason: count for reason, count in found.dropped.items() if count} == reasons
-        assert (found.pairs + (found.replay or 0), len(left_out)) == (len(pairs), reasons.total())
-        return pairs, left_out
+        assert (found.pairs + (found.replay or 0), len(dropped)) == (len(pairs), reasons.total())
+        return pairs, dropped
 
     return selected
 
@@ -132,11 +132,11 @@ def world(select):
 @pytest.mark.parametrize(("number", "row"), [*enumerate(ROWS)], ids=[" ".join(row) for row in ROWS])
 def test_what_becomes_of_a_trajectory(world, number, row):
     _, setting, expected = row
-    pairs, left_out = world(setting)
+    pairs, dropped = world(setting)
     name = f"t{number}"
     of_row = [pair for pair in pairs if pair.problem_id == name]
     if expected in DROPPED:
-        (one,) = [each for each in left_out if each.task_id == name]
+        (one,) = [each for each in dropped if each.task_id == name]
         assert (one.reason, one.explanation, of_row) == (expected, DROPPED[expected], [])
         return
     assert [pair.task_id for pair in of_row] == [name, f"{name}#2", f"{name}#3"][: len(of_row)]
@@ -177,11 +177,11 @@ def test_solved_drafts_are_replayed_by_number_or_share_and_screened_as_pairs_are
     bench = written(tmp_path / "b.jsonl", {"task_id": "MBPP/1", "prompt": "Task 5", "code": "x = 5", "test_list": []})
     settings = {"replay": replay, "benchmarks": (str(bench),)}
     solved = [trajectory(f"t{i}", ["passes"]) for i in range(6)]
-    found, pairs, left_out = select([*solved[:1], trajectory("t7", ["wrong", "passes"]), *solved[1:]], **settings)
+    found, pairs, dropped = select([*solved[:1], trajectory("t7", ["wrong", "passes"]), *solved[1:]], **settings)
     alone = {pair.task_id for pair in pairs if pair.rejected is None}
     assert (found.pairs, found.replay, len(alone)) == (1, rows, rows)
-    assert Counter(row.reason for row in left_out) == +Counter(contaminated=1, solved_by_draft=5 - rows)
-    assert +Counter(found.dropped) == Counter(row.reason for row in left_out)
+    assert Counter(row.reason for row in dropped) == +Counter(contaminated=1, solved_by_draft=5 - rows)
+    assert +Counter(found.dropped) == Counter(row.reason for row in dropped)
     if rows < 5:
         more = select(solved, **settings | {"replay": rows + 1})[1]
         assert alone < {pair.task_id for pair in more}, "each problem has its own lot"
@@ -203,13 +203,13 @@ def test_files_of_several_runs_are_joined_and_pairs_name_the_models_that_wrote_t
         return [changed(made, attempts=tuple(changed(each, model=model) for each, model in signed))]
 
     runs = by("wrong", "weak", "good"), by("wrong", "weak", "good"), by("slow", "weak", "weak")
-    found, pairs, left_out = select(*runs, problems=[PROBLEM, changed(PROBLEM, task_id="t#2", prompt="Two")])
+    found, pairs, dropped = select(*runs, problems=[PROBLEM, changed(PROBLEM, task_id="t#2", prompt="Two")])
     assert [(pair.task_id, pair.rejected, pair.chosen_by, pair.rejected_by) for pair in pairs] == [
         ("t", "x = 0", "good", "weak"),
         ("t#3", "x = 2", "weak", "weak"),
     ]
     assert (found.pairs, found.further_pairs, found.dropped["repeated"]) == (2, 1, 1)
-    assert [(row.reason, row.where[-9:]) for row in left_out] == [("repeated", "1.jsonl:1")]
+    assert [(row.reason, row.where[-9:]) for row in dropped] == [("repeated", "1.jsonl:1")]
 
 
 def test_a_pair_that_overlaps_with_a_benchmark_names_the_task(select):

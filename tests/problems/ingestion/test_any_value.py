@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.storage.left_out import Dropped
+from iterpref_core.storage.dropped import Dropped
 from tests.problems.ingestion.published_rows import ROWS
 from tests.problems.ingestion.readers import read_rows
 

@@ -44,7 +44,7 @@ def test_a_row_goes_in_and_its_tests_tell_right_from_wrong(tmp_path, name):
     sides = [[each.verdict == "passed" for each in one.attempts] for one in read_jsonl(trajectories, Trajectory)]
     assert sides == ([[False, True]] if name in WITH_WRONG_PROGRAMS else [])
     if name == "code_contests":
-        assert (found.counts["programs_left_out/c++"], found.counts["programs_left_out/python2"]) == (2, 1)
+        assert (found.counts["programs_dropped/c++"], found.counts["programs_dropped/python2"]) == (2, 1)
 
 
 def test_every_format_is_tried():

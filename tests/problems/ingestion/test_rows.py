@@ -42,8 +42,8 @@ def read(source, case):
         judging = Judging(PARAMS.pairs, EXECUTION, store) if PRESETS[form].parts == "programs" else None
         found = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
     assert not store.exists()
-    records, left_out = ([json.loads(item.text) for item in read_items(path, nulls=True)] for path in (out, dropped))
-    return found, records, left_out
+    records, drops = ([json.loads(item.text) for item in read_items(path, nulls=True)] for path in (out, dropped))
+    return found, records, drops
 
 
 def differences(found, expected):
@@ -64,8 +64,8 @@ def differences(found, expected):
 def test_rows_are_taken_or_left_out(tmp_path, name, layout):
     case = CASES[name]
     rows = [row if isinstance(row, str) else case.get("base", {}) | row for row, _ in case["rows"]]
-    found, records, left_out = read(write(tmp_path, layout, rows), case)
-    taken, dropped = iter(records), iter(left_out)
+    found, records, drops = read(write(tmp_path, layout, rows), case)
+    taken, dropped = iter(records), iter(drops)
     wrong = []
     for number, (row, expected) in enumerate(case["rows"], 1):
         if isinstance(expected, dict):

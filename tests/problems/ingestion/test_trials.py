@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from iterpref_core.execution import Executor, Outcome
-from iterpref_core.problems.ingestion.columns import LeftOutError
+from iterpref_core.problems.ingestion.columns import DroppedError
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
@@ -53,9 +53,9 @@ def tried(judge, *, problem=PROBLEM, wrong=(), right):
 
 def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_decides():
     judge = Judge({OTHER_RIGHT: ("wrong_answer", 1)})
-    with pytest.raises(LeftOutError, match="it fails") as left_out:
+    with pytest.raises(DroppedError, match="it fails") as dropped:
         tried(judge, right=(RIGHT, OTHER_RIGHT))
-    assert left_out.value.reason == "several_answers"
+    assert dropped.value.reason == "several_answers"
     checked = PROBLEM.model_copy(
         update={
             "tests": (StdinTest(input="", output="", checker="def check(*_): return True"),),
@@ -78,7 +78,7 @@ def test_where_no_reading_fits_all_right_programs_run_in_the_closest_one_alone()
         return fail
 
     right = tuple(f"{RIGHT}# {number}\n" for number in range(20))
-    with pytest.raises(LeftOutError):
+    with pytest.raises(DroppedError):
         find_reference(PublishedProblem(readings[0], iter(readings[1:]), right), judge)
     assert run == {f"f{number}": 20 if number == 5 else 3 for number in range(8)}
 

@@ -10,8 +10,8 @@ import pytest
 from iterpref_core.execution import Program, open_executor
 from iterpref_core.problems.own_code.own_code import ingest_own_code
 from iterpref_core.records import EnvironmentParams, InputError, OwnCodeParams, Problem
+from iterpref_core.storage.dropped import read_dropped
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.storage.left_out import read_left_out
 from tests.problems.own_code.test_own_code import EXECUTION
 from tests.settings import section
 from tests.texts import write_files
@@ -79,7 +79,7 @@ def ingested(folder, python):
     out, dropped = folder.parent / "problems.jsonl", folder.parent / "dropped.jsonl"
     ingest_own_code(folder, out, PARAMS, EXECUTION, python=python, dropped=dropped)
     reasons = defaultdict(dict)
-    for row in read_left_out(dropped):
+    for row in read_dropped(dropped):
         reasons[row.reason][row.task_id] = row.first_line
     return {problem.entry_point: problem for problem in read_jsonl(out, Problem)}, reasons
 

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
 from iterpref_core.records import Problem
+from iterpref_core.storage.dropped import read_dropped
 from iterpref_core.storage.jsonl import read_jsonl
-from iterpref_core.storage.left_out import read_left_out
 from tests.command_line import hide_benchmarks
 from tests.texts import read_table, written
 
@@ -68,14 +68,14 @@ def test_what_is_left_out_is_written_with_its_partner(tmp_path):
     second = written(tmp_path / "b.jsonl", problem("c", "Sum."), problem("d", "print  n."))
     dropped = tmp_path / "dropped.jsonl"
     checked("--problems", first, second, "--against", bench, "--dropped", dropped)
-    rows = [(row.reason, row.where, row.task_id, row.partner) for row in read_left_out(dropped)]
+    rows = [(row.reason, row.where, row.task_id, row.partner) for row in read_dropped(dropped)]
     assert rows == [
         ("contaminated", f"{first}:2", "b", f"{bench} B/1"),
         ("repeated", f"{second}:2", "d", f"a ({first}:1)"),
     ]
     pairs = written(tmp_path / "pairs.jsonl", PAIR, PAIR | {"task_id": "two", "prompt": WORDS})
     checked("--pairs", pairs, "--against", bench, "--dropped", dropped, "--out", tmp_path / "out.jsonl")
-    (row,) = read_left_out(dropped)
+    (row,) = read_dropped(dropped)
     assert (row.where, row.task_id, row.partner) == (f"{pairs}:2", "two", f"{bench} B/1")
 
 
@@ -84,7 +84,7 @@ def test_a_pair_without_an_error_region_is_written_with_its_reason(tmp_path):
     pairs = written(tmp_path / "pairs.jsonl", PAIR, added)
     words = ["localize", "--pairs", pairs, "--out", tmp_path / "focal.jsonl", "--set", "localization.empty=drop"]
     CliRunner().invoke(app, [*map(str, words), "--dropped", str(tmp_path / "dropped.jsonl")], catch_exceptions=False)
-    (row,) = read_left_out(tmp_path / "dropped.jsonl")
+    (row,) = read_dropped(tmp_path / "dropped.jsonl")
     assert (row.reason, row.where, row.task_id) == ("empty", f"{pairs}:2", "two")
 
 

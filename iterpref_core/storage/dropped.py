@@ -47,7 +47,7 @@ class Dropped:
         return self.explanation.partition("\n")[0]
 
 
-class LeftOut:
+class DroppedRows:
     """The rows that are left out: all are counted and written, the first of each reason are kept.
 
     Args:
@@ -109,8 +109,8 @@ class LeftOut:
         return InputError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
 
 
-def read_left_out(path: Path) -> Iterator[Dropped]:
-    """Stream the rows of a file that `open_left_out` wrote.
+def read_dropped(path: Path) -> Iterator[Dropped]:
+    """Stream the rows of a file that `open_dropped` wrote.
 
     Raises:
         RecordError: a line is broken.
@@ -124,10 +124,10 @@ def read_left_out(path: Path) -> Iterator[Dropped]:
 
 
 @contextmanager
-def open_left_out(path: Path | None) -> Iterator[LeftOut]:
+def open_dropped(path: Path | None) -> Iterator[DroppedRows]:
     """Open the record of left-out rows. The file appears whole when the block ends without an error."""
     if path is None:
-        yield LeftOut(None)
+        yield DroppedRows(None)
         return
     with atomic_writer(path) as file:
-        yield LeftOut(file)
+        yield DroppedRows(file)
