@@ -50,16 +50,15 @@ def make_program(problem: Problem, code: str, tests: tuple[Test, ...], wall_s: f
         tests: some of its tests.
         wall_s: see `Program`.
     """
-    limit_of_all = limit = problem.time_limit_s
-    # Each stdin test has a process of its own. All other tests share one, which may take the time of all of them.
-    if limit is not None and not any(isinstance(test, StdinTest) for test in tests):
-        # Ten tests of two seconds each: twenty seconds.
-        limit_of_all = limit * len(tests)
+    limit = problem.time_limit_s
+    # Each stdin test has a process of its own. All other tests share one, which may take the time of all of them:
+    # ten tests of two seconds each, twenty seconds.
+    share = 1 if any(isinstance(test, StdinTest) for test in tests) else len(tests)
     return Program(
         code,
         tests,
         problem.setup or "",
-        cpu_s=limit_of_all,
+        cpu_s=limit and limit * share,
         wall_s=wall_s,
         test_cpu_s=limit,
         inside=bool(problem.inside),

@@ -3,7 +3,9 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from random import Random
+from typing import Any
 
 from iterpref_core.execution import Engine, make_program
 from iterpref_core.models.prompts.codeflow_prompts import refine_prompt
@@ -12,41 +14,36 @@ from iterpref_core.records import Problem
 
 from .pretrain import Example
 
+_SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.GtE,
+    ast.Gt: ast.LtE,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
 
-class _ChangeConstants(ast.NodeTransformer):
-    """A visitor that shifts one integer constant or swaps one comparison, as in people's off-by-one errors."""
 
-    def __init__(self, random: Random, target: int) -> None:
-        self._random = random
-        self._target = target
-        self._seen = 0
+def _places(node: ast.AST) -> Iterator[Any]:
+    """Yield the integers and comparisons of a program that may be changed, an outer one after its parts."""
+    for child in ast.iter_child_nodes(node):
+        yield from _places(child)
+    match node:
+        case ast.Constant(int(value)) if type(value) is int:
+            yield node
+        case ast.Compare(ops=[operator, *_]) if type(operator) in _SWAPS:
+            yield node
 
-    def _is_target(self) -> bool:
-        """Count a place that may be changed, and return True if it is the one to change."""
-        number = self._seen
-        self._seen += 1
-        return number == self._target
 
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        if type(node.value) is int and self._is_target():
-            return ast.Constant(node.value + self._random.choice((-1, 1, 2)))
-        return node
-
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        self.generic_visit(node)
-        swaps: dict[type[ast.cmpop], type[ast.cmpop]] = {
-            ast.Lt: ast.GtE,
-            ast.Gt: ast.LtE,
-            ast.Eq: ast.NotEq,
-            ast.NotEq: ast.Eq,
-            ast.In: ast.NotIn,
-            ast.NotIn: ast.In,
-        }
-        operator = type(node.ops[0])
-        if operator in swaps and self._is_target():
-            swapped = swaps[operator]()
-            return ast.Compare(node.left, [swapped], node.comparators)
-        return node
+def _change_place(reference: str, random: Random) -> str:
+    """Return a program with an integer shifted or a comparison swapped, as in people's off-by-one errors."""
+    tree = ast.parse(reference)
+    for node in islice(_places(tree), place := random.randrange(3), place + 1):
+        if hasattr(node, "value"):
+            node.value += random.choice((-1, 1, 2))
+        else:
+            node.ops = [_SWAPS[type(node.ops[0])]()]
+    return ast.unparse(tree) + "\n"
 
 
 def break_reference(reference: str, donors: Sequence[str], random: Random) -> str:
@@ -65,9 +62,7 @@ def break_reference(reference: str, donors: Sequence[str], random: Random) -> st
         lines = 1 if random.random() < 0.6 else 2
         broken = _transplant(reference, donors, random, lines)
     elif way < 0.8:
-        change = _ChangeConstants(random, target=random.randrange(3))
-        changed = change.visit(ast.parse(reference))
-        broken = ast.unparse(changed) + "\n"
+        broken = _change_place(reference, random)
     elif way < 0.9:
         broken = _lose_line(reference, random)
     else:

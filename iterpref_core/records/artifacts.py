@@ -171,6 +171,11 @@ class ScriptTest(Record, extra="forbid"):
     packages: tuple[str, ...] = ()
     environment: str | None = None
 
+    @property
+    def code(self) -> str:
+        """Return the source of the script."""
+        return self.files[self.run]
+
     @model_validator(mode="after")
     def _has_its_script(self) -> Self:
         if self.run not in self.files:

@@ -37,26 +37,21 @@ def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call
         observe: runs the program with the input of a test.
         call: runs another program, which helps to decide.
     """
-    outcomes: list[Outcome] = []
-    for test in program.tests:
-        outcomes.append(_run_alone(replace(program, tests=(test,)), limits, observe, call))
-        if outcomes[-1].verdict != "passed":
+    used_s = slowest_s = 0.0
+    for index, test in enumerate(program.tests):
+        assert isinstance(test, StdinTest)
+        outcome = _run_alone(program, index, test, limits, observe, call)
+        used_s += outcome.cpu_s
+        slowest_s = max(slowest_s, outcome.cpu_s)
+        if outcome.verdict != "passed":
             break
-    return replace(
-        outcomes[-1],
-        tests_passed=sum(outcome.tests_passed for outcome in outcomes),
-        tests_total=len(program.tests),
-        cpu_s=sum(outcome.cpu_s for outcome in outcomes),
-        slowest_s=max(outcome.slowest_s for outcome in outcomes),
-    )
+    return replace(outcome, cpu_s=used_s, slowest_s=slowest_s)
 
 
-def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -> Outcome:
-    """Return the outcome of a program whose one test has a process to itself."""
-    (test,) = program.tests
-    assert isinstance(test, StdinTest)
+def _run_alone(program: Program, index: int, test: StdinTest, limits: Limits, observe: Observe, call: Call) -> Outcome:
+    """Return the outcome of a program after one of its tests, which has a process to itself."""
     shown = shown_input(test.input)
-    step = Step(SandboxStep("call", 0, ""), shown, is_call=True, place=shown.removesuffix(","))
+    step = Step(SandboxStep("call", index, ""), shown, is_call=True, place=shown.removesuffix(","))
     # A right output is about as long as the expected one: numbers may have more digits.
     most = limits.output_kb * 1024 + OUTPUT_FACTOR * len(test.output.encode())
     stdin = test.input.encode("utf-8", "replace")
@@ -74,7 +69,7 @@ def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -
     if verdict == "wrong_answer":
         text = feedback.wrong_output(step.source, answer.paths.hide(printed), test.output)
         fault = f"{text}: {fault}" if fault else text
-    return trial.outcome(verdict, fault, int(verdict == "passed"))
+    return trial.outcome(verdict, fault, index + (verdict == "passed"))
 
 
 def _without_output(trial: Trial) -> Outcome | None:
@@ -85,12 +80,9 @@ def _without_output(trial: Trial) -> Outcome | None:
     if answer.exit == 0:
         return None
     try:
-        reports = list(parse_channel(answer.channel, trial.key))
-        if reports:
-            _, kind, _, payload = reports[-1]
+        for _, kind, _, payload in parse_channel(answer.channel, trial.key):
             if kind == "error":
-                facts = answer.paths.hide(json.loads(payload))
-                return trial.error(0, facts)
+                return trial.error(0, answer.paths.hide(json.loads(payload)))
     except MALFORMED:
         pass  # a program that writes its own reports can only claim a failure, which its exit status shows as well
     return trial.fail(0, "exited_early", f"the program ended with exit status {answer.exit}{trial.where(0)}")

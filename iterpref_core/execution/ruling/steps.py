@@ -99,7 +99,7 @@ def _needs(test: Any, program: Program) -> tuple[list[str], str]:
     # A test's own `helper.py` is not a package to install.
     own = {name.partition("/")[0].removesuffix(".py") for name in test.files} if is_script else set()
     try:
-        tree = parse_source(test.files[test.run] if is_script else test.code)
+        tree = parse_source(test.code)
     except SyntaxError as error:
         # Another Python may compile the script.
         return stated, "" if program.environment is not None else _compile_problem(error)
@@ -134,16 +134,15 @@ def _value(index: int, test: ValueTest, program: Program) -> Step:
 
 def _run(index: int, test: Any) -> Step:
     if isinstance(test, ScriptTest):
-        source = test.files[test.run]
         sent = SandboxStep(
             "script",
             index,
-            with_kept_operands(source),
+            with_kept_operands(test.code),
             files=tuple(test.files.items()),
             path=test.run,
             module=test.module,
         )
-        return Step(sent, source, place=test.run)
+        return Step(sent, test.code, place=test.run)
     place = "" if test.kind == "assert" else "the unit tests"
     # `unittest.main()` ends the process, so the runner of such classes takes its place.
     runner: Runner = "unittest" if "unittest.main" in test.code and test.kind == "assert" else test.kind

@@ -20,7 +20,6 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable
 
 from ..isolation import devices, landlock, limits, seccomp
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
@@ -216,7 +215,7 @@ class Zygote:
                 poll.register(descriptor, select.POLLIN)
         started = looked = time.monotonic()
         left_s = limits_s
-        time_left: Callable[[float], dict[str, float]] | None = None
+        time_left = deadlines(limits_s, pid, channel, started)
         try:
             while True:
                 # No limit can be reached earlier, even if the program uses all CPUs.
@@ -229,8 +228,6 @@ class Zygote:
                 if 0 in events:
                     program.end()
                     raise EOFError
-                # Most programs have ended by now: this is not made for them.
-                time_left = time_left or deadlines(limits_s, pid, channel, started)
                 used, crowded = program.look()
                 if crowded or (program.listener in events and not program.admit()):
                     return "processes"

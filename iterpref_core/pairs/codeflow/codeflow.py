@@ -8,9 +8,8 @@ import hashlib
 import json
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.models.inference.backend import Completion
@@ -124,13 +123,17 @@ def run_codeflow(
         atomic_writer(out) as file,
         show_progress("codeflow", len(names), unit="problems") as advance,
     ):
-        written = _InOrder(names, file)
+        left = deque(names)
+        early: dict[str, Trajectory] = {}
 
         # Called with each finished trajectory, in any order.
         def keep(trajectory: Trajectory) -> None:
             tally.add(trajectory)
             advance(note=f"{tally.solved} solved")
-            written.add(trajectory)
+            # If c ends before a and b, it waits; a lets a and then b, c follow as soon as they are there.
+            early[trajectory.task_id] = trajectory
+            while left and left[0] in early:
+                file.write(early.pop(left.popleft()).to_json() + "\n")
 
         # Called with each answer, so that progress shows before the first trajectory ends.
         def count(_place: int, _answer: Completion) -> None:
@@ -161,27 +164,6 @@ def show_prompts(problems: Path, task_id: str, wording: Wording) -> Iterator[str
             yield labeled_text(refine_prompt(problem.prompt, "THE PROGRAM", "THE FEEDBACK", wording))
             return
     raise InputError(f"{problems}: {unknown_name('problem', task_id, names[:50])}")
-
-
-class _InOrder:
-    """A file of trajectories in the order of their problems, which end in any order: an early one waits for its turn.
-
-    Args:
-        problems: the task_ids in order.
-        file: where the trajectories go.
-    """
-
-    def __init__(self, problems: Sequence[str], file: IO[str]) -> None:
-        self._left = deque(problems)
-        self._file = file
-        self._early: dict[str, Trajectory] = {}
-
-    def add(self, trajectory: Trajectory) -> None:
-        """Write the trajectories whose turn has come with this one."""
-        # If c ends before a and b, it waits in `_early`; a lets a and then b, c follow as soon as they are there.
-        self._early[trajectory.task_id] = trajectory
-        while self._left and self._left[0] in self._early:
-            self._file.write(self._early.pop(self._left.popleft()).to_json() + "\n")
 
 
 def _survey(path: Path, admission: Admission) -> tuple[list[str], str]:

@@ -54,8 +54,8 @@ def choose_models(
     params: CodeflowParams,
     inference: InferenceParams,
     budget: BudgetParams,
-    prompt: PromptFormat | None = None,
-    debugger_prompt: PromptFormat | None = None,
+    prompt: PromptFormat,
+    debugger_prompt: PromptFormat,
     *,
     student_served: bool = False,
 ) -> Models:
@@ -76,8 +76,6 @@ def choose_models(
     Raises:
         InputError: a model or a parameter of `inference` cannot be used.
     """
-    prompt = prompt or PromptFormat()
-    debugger_prompt = debugger_prompt or PromptFormat()
     # One model in both roles, read in one form, is loaded or served once.
     same_weights = BACKENDS[inference.backend].local and student == debugger and prompt == debugger_prompt
     debugger_drafts = params.draft_model == "debugger" or same_weights

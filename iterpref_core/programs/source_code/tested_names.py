@@ -20,14 +20,9 @@ def tested_names(tests: Iterable[Test]) -> list[str]:
 def _names(test: Test) -> list[str]:
     if isinstance(test, StdinTest):
         return []
-    if isinstance(test, IoTest):
-        code, module = test.call, "solution"
-    elif isinstance(test, ScriptTest):
-        code, module = test.files[test.run], test.module
-    else:
-        code, module = test.code, "solution"
     try:
-        tree = parse_source(code)
+        tree = parse_source(test.call if isinstance(test, IoTest) else test.code)
     except SyntaxError:
         return []
+    module = test.module if isinstance(test, ScriptTest) else "solution"
     return names_of_module(tree, module) + unbound_names(tree)

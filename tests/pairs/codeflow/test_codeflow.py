@@ -199,7 +199,9 @@ def test_a_model_is_opened_once_for_each_prompt_style_that_it_is_read_in(
 
     monkeypatch.setattr("iterpref_core.pairs.codeflow.roles.open_model", open_model)
     params, inference = changed(PARAMS, draft_model=draft_model), changed(INFERENCE, backend=backend)
-    models = choose_models(word_model, word_model, params, inference, NO_CAPS, PromptFormat(template=style))
+    models = choose_models(
+        word_model, word_model, params, inference, NO_CAPS, PromptFormat(template=style), PromptFormat()
+    )
     with models.open(tmp_path / "answers.sqlite", "run") as (drafter, refiner):
         assert found == opened
         assert (drafter is refiner) == (len(opened) == 1)
@@ -218,4 +220,4 @@ def test_a_model_is_opened_once_for_each_prompt_style_that_it_is_read_in(
 def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model, draft_model, source, prices):
     inference = changed(INFERENCE, price_prompt=2.0, price_completion=10.0, backend="openai")
     params = changed(PARAMS, draft_model=draft_model, source=source)
-    assert choose_models(word_model, "gpt", params, inference, NO_CAPS).prices == prices
+    assert choose_models(word_model, "gpt", params, inference, NO_CAPS, PromptFormat(), PromptFormat()).prices == prices
