@@ -18,7 +18,6 @@ from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
 
 from .data.checks import Finding
-from .data.pairs import PairReader
 from .data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from .model.model_limits import limit_findings
 
@@ -48,7 +47,7 @@ def tokenized_pairs(pairs: Path, template: ChatTemplate, params: Params) -> Iter
     """
     with TemporaryDirectory() as folder:
         marked, text = mark_pairs(pairs, params, Path(folder))
-        yield open_tokenized_dataset(PairReader(marked), template, "", params.training, Path(folder)), text
+        yield open_tokenized_dataset(marked, template, "", params.training, Path(folder)), text
 
 
 def check_pair_file(

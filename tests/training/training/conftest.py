@@ -21,7 +21,6 @@ from iterpref_core.records import OBJECTIVES, ObjectiveParams, PreferencePair, T
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
-from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_rows
@@ -216,5 +215,5 @@ def assert_equal_weights(folder, other):
 
 
 @pytest.fixture
-def rows(pairs_file, tokenizer, params):
-    return list(tokenize_pairs(PairReader(pairs_file), ChatTemplate(tokenizer), params))
+def rows(pair_records, tokenizer, params):
+    return list(tokenize_pairs(pair_records, ChatTemplate(tokenizer), params))
