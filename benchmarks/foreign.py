@@ -207,12 +207,13 @@ class Start:
         model = self.folder / "models" / name
         measured = (self.folder / "results" / name / "results.json").exists()
         if not measured:
-            update = {"seed": seed, "epochs": setting.epochs, "nll_learning_rate": setting.rate, "objectives": {}}
+            update = {"seed": seed, "epochs": setting.epochs, "learning_rate": setting.rate}
+            changed = with_values(self._params, {f"training.{name}": value for name, value in update.items()})
             train_objective(
                 self.pairs(setting.replay),
                 self.model,
                 setting.method,
-                self._params.training.model_copy(update=update),
+                changed.training,
                 model,
                 self.folder / "models" / f"{name}.csv",
                 self.folder / "scratch",

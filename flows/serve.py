@@ -16,7 +16,7 @@ from tasks.paths import CHECKOUT, home
 from tasks.prefect.server import PASSWORD, announced, named_prefect, prefect_server, running_prefect
 
 END_OF_RUNS_S = 15.0
-"""Seconds in which a run must end its stages after Ctrl-C; a stage has four of them (`tasks.child.GRACE_S`)."""
+"""Seconds in which a run must end its stages after Ctrl-C; a stage has four of them (`tasks.subprocesses.GRACE_S`)."""
 
 
 def serve_pages(port: int | None = None) -> None:
@@ -108,8 +108,7 @@ async def _serve() -> None:
 
 
 def _deployments() -> list[Any]:
-    from flows.experiment import experiment
-    from flows.sweep import sweep
+    from flows.prefect_flows import experiment, sweep
 
     return [deployment_of(flow) for flow in (experiment, sweep)]
 

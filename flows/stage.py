@@ -18,13 +18,13 @@ from iterpref_core.cli.libraries import PrintableFormatter, set_up_libraries
 from iterpref_core.records import InputError, unknown_name
 from iterpref_core.storage.progress import is_main_process
 from iterpref_core.training.launch import is_launched, start_processes
-from tasks.cards import own_cards
-from tasks.child import die_with
 from tasks.dvc.observation import observe_stage
+from tasks.gpus import reserved_gpus
 from tasks.lock import only_one
 from tasks.paths import PARAMS, STATE
 from tasks.stages import STAGES
 from tasks.stages.stage import StageRecord, write_metrics
+from tasks.subprocesses import die_with
 
 
 def main(name: str, *arguments: str) -> int:
@@ -68,13 +68,13 @@ def _run(name: str, *arguments: str) -> None:
     with (
         # A killed run may have left a process, whose output is still valid.
         only_one(STATE / "locks" / f"{full}.lock", f"is still running {full}", partial(print, flush=True)),
-        own_cards(every=configuration is not None) if stage.card else nullcontext(),
+        reserved_gpus(every=configuration is not None) if stage.card else nullcontext(),
     ):
         # The bytes before and after the reading are equal, so DVC observed these parameters.
         text = PARAMS.read_bytes()
         begun = observe_stage(full)
         from iterpref_core.records import load_params
-        from tasks.mlflow.logged import run_logged
+        from tasks.mlflow.run_stage import run_logged
 
         params = load_params()
         if PARAMS.read_bytes() != text:

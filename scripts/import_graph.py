@@ -14,7 +14,7 @@ from typing import Any
 from dvc.utils.serialize import dumps_yaml
 
 from iterpref_core.records import HOME, read_yaml
-from tasks.outside import OUTSIDE
+from tasks.external_inputs import EXTERNAL
 from tasks.stages import STAGES
 from tasks.stages.stage import ITEM, KEY, Stage
 
@@ -122,7 +122,7 @@ def named_in_strings(tree: ast.Module) -> set[str]:
             case ast.Constant(value=str() as text) if node not in docstrings:
                 found.update(re.findall(r"-m (\w+(?:\.\w+)*)", text))
                 if "." in text:
-                    found.add(text)
+                    found.add(text.partition(":")[0])
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 found.update(behind_minus_m(items))
             case ast.Call(func=called, args=arguments):
@@ -150,7 +150,7 @@ def texts_of(nodes: list[ast.expr]) -> list[str]:
 @cache
 def dependencies_of(stage: str) -> frozenset[Path]:
     """Return the files and folders of code that a stage executes: a folder where it executes all that is in there."""
-    executed = {MODULES[name] for name in executed_by(STAGES[stage].room)}
+    executed = {MODULES[name] for name in executed_by(STAGES[stage].work.partition(":")[0])}
     executed = {path for path in executed if not is_docstring(path)}
     found: set[Path] = set()
     for path in executed:
@@ -208,7 +208,7 @@ HEADER = """\
 # parameters that it reads, on what earlier stages wrote (each output by its own name, because `dvc repro --pull`
 # fetches no folder that several stages write into), and on what it reads from outside of the checkout: versions of
 # libraries and Python, files of models that params.yaml names, copies of benchmarks that the environment names
-# (.iterpref/outside.yaml, which config/dvc.yaml writes each time). `iterpref_core/records/config.py`, `records.py`,
+# (.iterpref/external.yaml, which config/dvc.yaml writes each time). `iterpref_core/records/config.py`, `records.py`,
 # `results.py`, `errors.py`, `progress.py`, and `storage/` are no dependencies: a knob's value is a parameter, a field
 # whose meaning changes gets another name, and the rest is messages and files (docs/decisions.md). `dvc repro` runs
 # it; `iterpref run` runs the same stages as tasks of a Prefect flow, independent ones at the same time. `metrics` are
@@ -225,7 +225,7 @@ OF_NO_RESULT = (
     "inference.requests_per_minute",
     "inference.timeout_s",
 )
-"""Parameters that say where and how fast a stage works. No result depends on them, and so no stage."""
+"""Parameters of where and how fast a stage works. No result depends on them, and so no stage."""
 
 
 def graph_text() -> str:
@@ -271,8 +271,8 @@ def params_of(stage: Stage) -> list[Any]:
             found += [] if name.startswith("-") else [name]
         else:
             found += [key for key in keys if key not in without]
-    outside = [f"outside.{name}" for name in stage.outside]
-    return [*sorted(found), *([{str(OUTSIDE): outside}] if outside else [])]
+    external = [f"external.{name}" for name in stage.external]
+    return [*sorted(found), *([{str(EXTERNAL): external}] if external else [])]
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

@@ -26,12 +26,12 @@ from .dvc import CHOSEN_SITE_CACHE, PRIVATE_SITE_CACHE
 from .dvc.graph import check_root, load_graph, name_of, opened_repo
 from .dvc.storage import check_storage
 from .early_checks import refusals
+from .external_inputs import installed_version
 from .git.command import git
 from .git.files import check_hidden
 from .local_server import answers
 from .mlflow.entry import entries_folder, is_running, kept_entries
 from .mlflow.server import check_server
-from .outside import installed_version
 from .paths import CHECKOUT, GRAPH, INGESTED
 from .prefect.server import running_prefect
 

@@ -8,13 +8,22 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iterpref_core.problems.composition.problem_splits import read_ingested
-from iterpref_core.records import BenchmarkName, ConfigError, InputError, Params, read_yaml, unknown_name, with_values
+from iterpref_core.records import (
+    BenchmarkName,
+    ConfigError,
+    InputError,
+    Params,
+    read_yaml,
+    unknown_name,
+    with_lines,
+    with_values,
+)
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.storage.own_pairs import has_pairs
-from iterpref_core.training.objectives.objective_settings import check_given, settings_of
+from iterpref_core.training.objectives.objective_settings import settings_of
 from tasks.stages import trained_objectives, training
 
-from .dotted_keys import describe_values
+from .changed_values import describe_values
 from .paths import INGESTED, OWN_PAIRS
 
 PRESETS = Path("config/ablations.yaml")
@@ -93,19 +102,19 @@ def plan_rows(
     if empty := [key for key, listed in values.items() if not listed]:
         raise ConfigError(f"{', '.join(empty)}: has no values; a sweep needs at least one")
     combined = []
+    objectives = [row.objective for row in rows]
     # Two objectives at two betas and three rates are twelve points.
     for choice in product(*values.values()):
         point = dict(zip(values, choice, strict=True))
         for row in rows:
             label = f"{row.label} {describe_values(point)}".strip()
-            combined.append(row._replace(label=label, values=row.values | point))
+            combined.append(row._replace(label=label, values=with_lines(row.values | point, objectives)))
     for row in combined:
         # Check all points before the first one trains.
         if "evaluation.benchmarks" in row.values:
             raise ConfigError("evaluation.benchmarks: a sweep scores every point on one benchmark; use --benchmark")
         changed = with_values(params, row.values)
         if row.objective != BASE:
-            check_given(row.objective, changed.training, row.values)
             training.check(changed, row.objective)
     return combined
 

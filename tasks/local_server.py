@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from iterpref_core.records import IterPrefError
-from tasks import child
+from tasks import subprocesses
 
 from .addresses import without_passwords
 from .lock import locks_of_user
@@ -115,8 +115,8 @@ def served(
             address = f"http://{LOOPBACK}:{found}"
             with log.open("wb") as output:
                 arguments = [sys.executable, "-m", *command, "--host", LOOPBACK, "--port", found]
-                server = child.start(arguments, {**os.environ, **settings}, output)
-            stack.callback(child.end, server)
+                server = subprocesses.start(arguments, {**os.environ, **settings}, output)
+            stack.callback(subprocesses.end, server)
             deadline = time.monotonic() + START_TIMEOUT_S
             # The server is ready when its health page answers; another program may have taken the port meanwhile.
             while not (belongs_to_user(address) and answers(address + health)):

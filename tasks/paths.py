@@ -13,13 +13,13 @@ LOCK = Path("dvc.lock")
 
 INGESTED = Path("problems")
 OWN_PAIRS = Path("pairs")
-PROBLEMS = Path("data/problems.jsonl")
+PROBLEMS = state_folder.PROBLEMS
 VALIDITY = Path("data/validity.jsonl")
 TRAJECTORIES = Path("data/trajectories.jsonl")
-PAIRS = Path("data/pairs.jsonl")
+PAIRS = state_folder.PAIRS
 CONTAMINATION = Path("data/contamination.json")
 DROPPED = Path("data/dropped.jsonl")
-FOCAL = Path("data/focal.jsonl")
+FOCAL = state_folder.FOCAL
 MODELS = Path("models")
 STUDENT = MODELS / "student"
 DEBUGGER = MODELS / "debugger"

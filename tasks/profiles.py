@@ -10,7 +10,16 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from iterpref_core.problems.composition.problem_splits import SPLITS, read_ingested
-from iterpref_core.records import ConfigError, Params, flatten, load_params, profile_values, read_yaml, with_values
+from iterpref_core.records import (
+    ConfigError,
+    Params,
+    flatten,
+    load_params,
+    profile_values,
+    read_yaml,
+    with_lines,
+    with_values,
+)
 from iterpref_core.storage.jsonl import atomic_writer, read_pairs, write_jsonl
 
 from .paths import INGESTED, OWN_PAIRS, PARAMS
@@ -87,13 +96,14 @@ def write_params(name: str, values: Mapping[str, Any]) -> tuple[list[str], list[
     """
     set_here = _values_set_here()
     wanted = {key: value for key, value in profile_values(name, PROFILES).items() if key not in set_here}
-    changes = write_values(wanted | dict(values) | {"profile": name})
+    values = with_lines(values)
+    changes = write_values(wanted | values | {"profile": name})
     kept = [f"{key}: {value} stays, as it was set here" for key, value in set_here.items() if key not in values]
     return changes, kept
 
 
 def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
-    """Write values, by dotted key such as `training.beta`, into a parameters file; comments and all else stay.
+    """Write values, by dotted key such as `training.seed`, into a parameters file; comments and all else stay.
 
     Returns:
         The changes, one line a value.
@@ -102,6 +112,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
         ConfigError: a parameter is unknown, or a value is out of range. The file is unchanged then.
     """
     # Check all values before anything is written.
+    values = with_lines(values)
     with_values(load_params(params), values)
     # Read the file again in round-trip mode, which keeps comments and the order of keys.
     yaml = YAML()
@@ -115,7 +126,7 @@ def write_values(values: Mapping[str, Any], params: Path = PARAMS) -> list[str]:
         *sections, last = key.split(".")
         section = content
         for part in sections:
-            if section.get(part) is None:  # absent or null, such as an objective of one's own, or training.lora
+            if section.get(part) is None:  # null, such as training.lora
                 section[part] = {}
             section = section[part]
         written = _in_one_line(value) if isinstance(value, list | tuple) else value

@@ -15,11 +15,12 @@ from iterpref_core.records import (
     parse_yaml,
     profile_values,
     read_yaml,
+    with_lines,
     with_values,
 )
 from iterpref_core.storage.jsonl import atomic_writer
 
-from .dotted_keys import changed_values
+from .changed_values import changed_values
 from .git.command import GitError, git
 from .paths import CHECKOUT, PARAMS
 from .profiles import PROFILES, write_values
@@ -64,9 +65,8 @@ def carry_over() -> list[str]:
         for path in git("ls-tree", "--name-only", "ORIG_HEAD", f"{PROFILES}/").decode().split():
             Path(folder, Path(path).name).write_bytes(git("show", f"ORIG_HEAD:./{path}"))
         name = str(present.get("profile"))
-        old = profile_values(name, Path(folder))
         profile = profile_values(name, PROFILES)
-        before |= old
+        before |= profile_values(name, Path(folder))
     return list(_carry(changed_values(present, before), profile))
 
 
@@ -77,12 +77,14 @@ def _carry(values: dict[str, Any], profile: dict[str, Any]) -> Iterator[str]:
     removed = read_yaml(CHECKOUT / "config/removed.yaml")
     for key, value in values.items():
         try:
+            if key in removed:
+                raise ConfigError(key)
             with_values(params, {key: value})
         except ConfigError as error:
             instead = next((advice for name, advice in removed.items() if key.startswith(name)), "")
             yield f"{key}: {value} is left out: " + (f"use {instead}" if instead else str(error))
         else:
-            taken[key] = value
+            taken |= with_lines({key: value})
             yield f"{key}: {value} is carried over"
     write_values(taken)
 

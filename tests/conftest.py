@@ -163,11 +163,26 @@ def browser(chromium):
         yield page
 
 
+def pytest_addoption(parser):
+    """Add an option that shows which tests rest on how one training went."""
+    parser.addoption("--training-seed", type=int, default=0, metavar="N", help="add N to each seed of what is trained")
+
+
+def _move_seeds(number):
+    """Add a number to each seed of weights and of what trainings draw. Orders of rows have the seeds of parameters."""
+    import torch
+
+    seed = torch.manual_seed
+    torch.manual_seed = lambda usual: seed(usual + number)
+
+
 def pytest_configure(config):
     """Keep the settings of the user's Prefect out; it makes its folder when imported, and a home may be read-only."""
     import os
     import tempfile
 
+    if config.option.training_seed:
+        _move_seeds(config.option.training_seed)
     for name in [name for name in os.environ if name.startswith("PREFECT")]:
         del os.environ[name]
     folder = tempfile.TemporaryDirectory(prefix="iterpref-tests-")

@@ -5,16 +5,19 @@ import sys
 import tomllib
 from contextlib import nullcontext
 from importlib import import_module
+from inspect import signature
 from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
+from iterpref_core.execution.protocol.programs import Limits
+from iterpref_core.execution.running.engine_factory import limits_of
 from iterpref_core.models.inference.backend import Completion, Model
 from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
+from iterpref_core.pairs.localization.localization import localize, mark_errors
 from iterpref_core.pairs.selection.pair_selection import screened_params
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import (
@@ -135,8 +138,8 @@ def test_a_row_and_a_file_alone_make_an_engine_for_a_model_of_another_format(ech
     write_jsonl(tmp_path / "problems.jsonl", [problem])
     evaluation = changed(PARAMS.evaluation, backend="echo", benchmarks=("heldout",))
     params = changed(PARAMS, evaluation=evaluation)
-    setting = EvaluationSetting(params, tmp_path / "problems.jsonl", tmp_path / "cache")
-    results = evaluate_model("coder", str(model), setting, tmp_path / "out", tmp_path / "answers.sqlite")
+    files = {name: tmp_path / name for name in ("cache", "out", "answers", "problems.jsonl")}
+    results = evaluate_model(params, "coder", model=str(model), problems=files.pop("problems.jsonl"), **files)
     assert results.measured["heldout"].pass_at_1 == 1.0
     assert results.weights == model_fingerprint(model)
 
@@ -166,6 +169,14 @@ def test_an_unknown_objective_is_refused_where_parameters_are_read(key, message)
     with pytest.raises(ConfigError) as refused:
         config.with_values(PARAMS, {f"training.objectives.{key}": 0.3})
     assert str(refused.value).startswith(message)
+
+
+def test_defaults_of_the_library_are_the_values_of_params_yaml():
+    """A script that wrote `Executor(Limits())` judged otherwise than `iterpref execute`."""
+    assert Limits() == limits_of(PARAMS.execution)
+    assert PromptFormat() == PARAMS.model.student_format
+    for function in (localize, mark_errors):
+        assert signature(function).parameters["method"].default == PARAMS.localization.method
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():

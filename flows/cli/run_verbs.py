@@ -1,5 +1,6 @@
 """`iterpref run`, `sweep` and `ui`: run the experiment and grids, and print their results."""
 
+import json
 import os
 import resource
 import signal
@@ -20,7 +21,7 @@ from tasks.paths import SUMMARY
 from tasks.stages import report
 
 if TYPE_CHECKING:
-    from flows.points import SweepResult
+    from flows.sweep import SweepResult
 
 
 def run(
@@ -48,12 +49,12 @@ def run(
             pull_outputs(list(load_graph(targets=targets)))
     with _shown_in_prefect() as shown:
         if shown:
-            from flows.experiment import experiment
+            from flows.prefect_flows import experiment
 
             folder = Path(str(experiment(targets, values, jobs)))
         else:
             from flows.display import Terminal
-            from flows.reproduction import bring_up_to_date
+            from flows.run_stages import bring_up_to_date
 
             folder = bring_up_to_date(targets, values, jobs, Terminal())
     # Other targets leave the report stale, so its numbers would not be those of this run.
@@ -114,12 +115,12 @@ def sweep(
     values = {key: [value] for key, value in fixed.items()} | _parse_grid(set_)
     check_root()
     tell_settings(with_values(load_params(), fixed), params_file)
-    from flows.points import FailedPointsError, run_sweep
+    from flows.sweep import FailedPointsError, run_sweep
 
     try:
         with _shown_in_prefect() as shown:
             if shown:
-                from flows.sweep import sweep as sweep_flow
+                from flows.prefect_flows import sweep as sweep_flow
 
                 result = sweep_flow(preset, objectives, values, benchmark, seeds, jobs)
             else:
@@ -164,40 +165,21 @@ def _parse_grid(assignments: Sequence[str] | None) -> dict[str, list[Any]]:
 
 def _print_results(folder: Path) -> None:
     from iterpref_core.evaluation.report.standings import summary_standings
+    from iterpref_core.evaluation.report.summary import figures
     from iterpref_core.evaluation.report.summary_record import read_summary
     from tasks.paths import REPORTS
 
     summary = read_summary(folder / SUMMARY)
     summary_standings(summary).print(table_console())
-    tokens, dollars = summary.cost
-    typer.echo(f"answers        {tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else ""))
-    flow = summary.codeflow
-    if flow.problems:
-        typer.echo(f"pairs          {flow.problems_with_pair} of {flow.problems} problems")
-    if flow.replay:
-        typer.echo(f"replay         {flow.replay} of {flow.problems} problems")
-    for name, counts in (flow.own_pairs or {}).items():
-        taken = counts["pairs"] + counts.get("replay", 0)
-        typer.echo(f"own pairs      {taken} of {sum(counts.values())} in {name}")
+    for name, text in figures(summary):
+        typer.echo(f"{name:<15}{text}")
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 
 
 def _print_sweep(result: "SweepResult", as_json: bool) -> None:
+    standings, experiments = result
     if as_json:
-        typer.echo(result.model_dump_json(indent=2))
-    if as_json or not result.rows:
-        return
-    from rich.table import Table
-
-    from iterpref_core.evaluation.report.number_formats import interval, p_equation, points
-
-    title = f"{result.benchmark}, compared to the first row"
-    table = Table("", "pass@1", "seeds", "std", "points, 95% interval, p", title=title, title_justify="left")
-    for row in result.rows:
-        spread = "" if row.spread is None else f"{100 * row.spread:.1f}"
-        compared = ""
-        if row.difference is not None and row.ci95 is not None and row.p_value is not None:
-            compared = f"{points(row.difference)} {interval(row.ci95)}, {p_equation(row.p_value)}"
-        table.add_row(row.label, f"{row.pass_at_1:.1%}", f"{len(row.scores)}", spread, compared)
-    table_console().print(table)
-    typer.echo("experiments  `dvc exp show --only-changed --drop outside`; `dvc exp apply NAME` brings one here")
+        typer.echo(json.dumps({**standings.to_json(), "experiments": experiments}, indent=2))
+    elif experiments:
+        standings.print(table_console())
+        typer.echo("experiments  `dvc exp show --only-changed --drop external`; `dvc exp apply NAME` brings one here")

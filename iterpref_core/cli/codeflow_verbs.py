@@ -59,8 +59,7 @@ def debug(
     The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
     """
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.codeflow import stage
-    from iterpref_core.pairs.codeflow.codeflow import show_prompts
+    from iterpref_core.pairs.codeflow.codeflow import debug_problems, show_prompts
 
     given = read_values(set_, params_file)
     drafter = given.get("codeflow.draft_model", "debugger")
@@ -85,7 +84,7 @@ def debug(
     named = settings.model.debugger
     refiner = debugger or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
     warn_of_demo_values(settings, refiner, "codeflow.wording", "codeflow.max_new_tokens")
-    result = stage.run(
+    result = debug_problems(
         settings,
         problems=problems,
         student=draft_model or refiner,

@@ -90,20 +90,19 @@ def evaluate(
 ) -> None:
     """Score a model on benchmarks: sample programs, run them, compute pass@k."""
     from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
-    from iterpref_core.evaluation.evaluation import stage
+    from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
     from iterpref_core.evaluation.evaluation.results_file import warn_of_absent_benchmarks
     from iterpref_core.evaluation.scoring.existing_samples import score_samples
     from iterpref_core.models.inference.backend_factory import model_at
-    from iterpref_core.storage.state_folder import ANSWERS, WORK
+    from iterpref_core.storage.state_folder import ANSWERS, PROBLEMS, WORK
 
     values = {"evaluation.benchmarks": tuple(benchmark), **endpoint_values(backend, base_url)}
     if backend is not None and BACKENDS[backend].local:
         # The debugger's backend is another parameter than the backend of a model on this machine.
         values["evaluation.backend"] = backend
     settings = read_params(set_, params_file, values, environment)
-    file = problems or Path("data/problems.jsonl")
     where: dict[str, Any] = {
-        "problems": file,
+        "problems": problems or PROBLEMS,
         "cache": WORK / "evaluation",
         "limit": limit,
         "own_set": problems is not None,
@@ -123,7 +122,7 @@ def evaluate(
                 f"--base-url {base_url}: inference.backend {backend_name} asks no server; add --backend openai"
             )
         warn_of_demo_values(settings, model, "evaluation.max_new_tokens")
-        results = stage.run(
+        results = evaluate_model(
             settings,
             Path(model).name,
             model=model_at(model, served=served and bool(backend or base_url)),

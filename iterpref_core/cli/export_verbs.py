@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from iterpref_core.storage.state_folder import PROBLEMS
+
 from .options import JsonOption, input_folder, output_folder
 from .printing import show_result
 
-PROBLEMS = Path("data/problems.jsonl")
 SUMMARY = Path("reports/summary.json")
 
 
@@ -50,7 +51,7 @@ def export(
     # Count the problems' sources only if the summary is about this file.
     sources = {}
     if summary is not None and PROBLEMS.is_file():
-        if summary.provenance.inputs.get("data/problems.jsonl") == file_digest(PROBLEMS, "md5"):
+        if summary.provenance.inputs.get(str(PROBLEMS)) == file_digest(PROBLEMS, "md5"):
             sources = count_sources(PROBLEMS)
     scores = scores_of_results(results, weights) if results else None
     card = model_card(summary, out.name, lineage, weights, license=license, sources=sources, scores=scores)

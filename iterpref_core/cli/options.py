@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -111,8 +110,8 @@ def warn_of_demo_values(params: Params, model: str, *keys: str) -> None:
     """
     from iterpref_core.models.pretrained.lineage import is_embedded
 
-    demo = profile_values("nano")
-    same = [key for key in keys if params.profile == "nano" and attrgetter(key)(params) == demo[key]]
+    demo, present = profile_values("nano"), dict(flatten(params.model_dump()))
+    same = [key for key in keys if params.profile == "nano" and present[key] == demo[key]]
     if same and not is_embedded(model):
         print_text(
             f"{', '.join(same)}: these values (profile nano) are for the embedded models, not for {model}; "
@@ -129,7 +128,9 @@ def read_values(assignments: Sequence[str] | None, file: Path | None) -> dict[st
         ConfigError: a text is not KEY=VALUE.
     """
     stated = flatten(read_yaml(file, "give the parameters that differ")) if file else ()
-    return dict(stated) | parse_assignments(assignments)
+    given = parse_assignments(assignments)
+    # After the file's, of two values for one line of an objective (`with_lines`).
+    return {key: value for key, value in stated if key not in given} | given
 
 
 def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:

@@ -8,6 +8,7 @@ import typer
 
 from iterpref_core.records import InputError, LocalizationMethod
 from iterpref_core.storage.jsonl import read_pairs
+from iterpref_core.storage.state_folder import FOCAL, PAIRS, PROBLEMS
 
 from .options import (
     DroppedOption,
@@ -22,9 +23,6 @@ from .options import (
     read_params,
 )
 from .printing import print_text, show_result
-
-_FINISHED = Path("data/focal.jsonl"), Path("data/pairs.jsonl")
-"""The pairs of a finished experiment, in its checkout; with regions, or before they are marked."""
 
 
 def pair(
@@ -44,7 +42,7 @@ def pair(
 ) -> None:
     """Choose preference pairs from trajectories, and filter them."""
     from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
-    from iterpref_core.pairs.selection import stage
+    from iterpref_core.pairs.selection.pair_selection import screen_pairs
 
     settings = read_params(set_, params_file)
     student = model
@@ -53,7 +51,7 @@ def pair(
         if student == EMBEDDED or is_gguf(student):
             # Stage `nanolab` makes a folder of this model.
             student = "models/student"
-    result = stage.run(
+    result = screen_pairs(
         settings, trajectories=trajectories, problems=problems, tokenizer=student, out=out, dropped=dropped
     )
     show_result(result.metrics(), json_)
@@ -71,10 +69,10 @@ def localize(
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair that has none yet."""
-    from iterpref_core.pairs.localization import stage
+    from iterpref_core.pairs.localization.localization import mark_pairs
 
     settings = read_params(set_, params_file, {"localization.method": method})
-    result = stage.run(settings, pairs=pairs, out=out, dropped=dropped)
+    result = mark_pairs(settings, pairs=pairs, out=out, dropped=dropped)
     show_result(result.metrics(), json_)
 
 
@@ -87,7 +85,7 @@ def show(
     ] = None,
     problems: Annotated[
         Path, typer.Option(help="With --results: JSONL of problems, for the prompts of your own.")
-    ] = Path("data/problems.jsonl"),
+    ] = PROBLEMS,
     verdict: Annotated[str | None, typer.Option(help="With --results: answers of this verdict alone.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="With --results: answers to print, at most.")] = 5,
     task_id: Annotated[str | None, typer.Option(help="The pair to show; default: the first one.")] = None,
@@ -102,9 +100,9 @@ def show(
     from iterpref_core.evaluation.report.pair_view import render_terminal, write_html
 
     # In a checkout with a finished experiment, no option is needed.
-    pairs = pairs or next((path for path in _FINISHED if path.is_file()), None)
+    pairs = pairs or next((path for path in (FOCAL, PAIRS) if path.is_file()), None)
     if pairs is None:
-        raise InputError(f"{_FINISHED[0]} is not here: run the experiment (iterpref run), or name pairs with --pairs")
+        raise InputError(f"{FOCAL} is not here: run the experiment (iterpref run), or name pairs with --pairs")
     # The terminal shows one pair, a page ten; the file may be large.
     wanted = (pair for pair in read_pairs(pairs) if task_id in (None, pair.task_id))
     shown = list(islice(wanted, 1 if html is None else 10))

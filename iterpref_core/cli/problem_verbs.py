@@ -60,7 +60,13 @@ def ingest(
         list[Path],
         typer.Argument(help="Files (JSONL, JSON, Parquet, CSV, Arrow), folders, ids of the hub's sets, or a project."),
     ],
-    form: Annotated[str, typer.Option("--format", help="Format of the sources; --formats lists them.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="Format of the sources; --formats lists them. FILE.py:function makes problems of any other row.",
+        ),
+    ],
     out: Annotated[Path, output_file(help="JSONL of problems (in problems/ they join the experiment), or of pairs.")],
     max_tests: Annotated[
         int | None, typer.Option(min=1, help="Tests of a problem to keep, drawn in the same way in every run.")
@@ -111,6 +117,11 @@ def ingest(
 
     After a kill, the same command continues.
     """
+    function = None
+    if ".py:" in form:
+        from iterpref_core.problems.ingestion.row_function import load_function
+
+        function, form = load_function(form), "problems"
     if form not in FORMATS:
         near = get_close_matches(form, FORMATS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
@@ -141,7 +152,7 @@ def ingest(
         return
     from iterpref_core.problems.ingestion.intake import Wanted
 
-    rows = Wanted(source, split, config, limit, license, keep)
+    rows = Wanted(source, split, config, limit, license, keep, function)
     # This file remembers the outcomes of programs until the ingestion has ended.
     store = WORK / "ingest" / f"{sha256(str(out.resolve()).encode()).hexdigest()[:16]}.sqlite"
     if parts == "submissions":
@@ -179,22 +190,15 @@ def ingest(
 
 
 def _show_ingested(taken: "Ingested", json_: bool) -> None:
-    """Print the counts, the first rows that are left out, and columns that may name the better answer."""
+    """Print the counts, and the first rows that are left out."""
     if json_:
-        rest = {"dropped_rows": list(map(asdict, taken.dropped)), "columns_not_read": taken.unread}
-        show_result(taken.counts | rest, json_)
+        show_result(taken.counts | {"dropped_rows": list(map(asdict, taken.dropped))}, json_)
         return
     show_result(taken.counts, json_)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))
         print_text(f"dropped: {row.where}{name}: {reason}", err=True)
-    if taken.unread:
-        print_text(
-            f"not read: {', '.join(taken.unread)}; if one says which answer is better, add --columns "
-            f"winner={taken.unread[0]}",
-            err=True,
-        )
 
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params
-from iterpref_core.storage.state_folder import WORK
+from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params, with_lines
+from iterpref_core.storage.state_folder import PROBLEMS, WORK
 
 from .options import (
     DroppedOption,
@@ -72,7 +72,7 @@ def check(
     if further:
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     # With --pairs, problems are only needed to compare with the split heldout.
-    heldout = problems or Path("data/problems.jsonl")
+    heldout = problems or PROBLEMS
     from iterpref_core.training.pair_file import check_pair_file
 
     settings = read_params(set_, params_file)
@@ -137,12 +137,9 @@ def train(
 
     Objectives that need error regions mark the pairs that have none, as localization says.
     """
-    from iterpref_core.training.objectives.objective_settings import check_given
-
     name = objective.value
-    given = read_values(set_, params_file)
+    given = with_lines(read_values(set_, params_file), [name])
     params = params_with(given, params_file, {"training.seed": seed})
-    check_given(name, params.training, given)
     if params.training.start is not None:
         raise InputError("training.start is read by the stage alone; --model names the model: set training.start=null")
     if estimate:
@@ -161,15 +158,16 @@ def train(
         raise InputError(f"--out {out}: the folder of the trained model needs a name of its own, such as models/mine")
     curve = curve or out.with_name(f"{out.name}.curve.csv")
     from iterpref_core.training.pair_file import mark_pairs
-    from iterpref_core.training.trainer import stage
+    from iterpref_core.training.trainer.train_objective import train_student
 
-    warn_of_demo_values(params, model, "training.alpha", "training.nll_learning_rate", "training.answer")
+    line = (f"training.objectives.{name}.{value}" for value in OBJECTIVES[name].reads if value != "beta")
+    warn_of_demo_values(params, model, *line, "training.answer")
     with TemporaryDirectory() as folder:
         if OBJECTIVES[name].regional:
             pairs, regions = mark_pairs(pairs, params, Path(folder))
             if is_main_process():
                 print_text(f"regions: {regions}", err=True)
-        result = stage.run(params, name, model=model, pairs=pairs, out=out, curve=curve, scratch=scratch)
+        result = train_student(params, name, model=model, pairs=pairs, out=out, curve=curve, scratch=scratch)
     # Of several processes one prints the result.
     if is_main_process():
         show_result(result.metrics(), json_)
@@ -190,12 +188,11 @@ def _show_estimate(
     from iterpref_core.training.data.checks import report_findings
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
-    from iterpref_core.training.objectives.objective_settings import settings_of
     from iterpref_core.training.pair_file import tokenized_pairs
 
     settings = params.training
     template = load_chat_template(model, params.model.student_format)
-    row = settings_of(objective, settings).row
+    row = OBJECTIVES[objective]
     adapters = adapter_options(model, settings)
     with tokenized_pairs(pairs, template, params) as (rows, regions):
         print_text(f"regions: {regions}", err=True)

@@ -11,5 +11,4 @@ __all__ = [
     "report",
     "scoring",
     "sharing",
-    "statistics",
 ]

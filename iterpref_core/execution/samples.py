@@ -103,9 +103,7 @@ class SampleCounts:
         return self.verdicts.keys() == {"infra_error"}
 
 
-def execute_samples(
-    problems: Path, samples: Path, out: Path, executor: Engine, inside: Inside = "mark"
-) -> SampleCounts:
+def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine, inside: Inside) -> SampleCounts:
     """Run samples against their problems' tests, and write results in the order of the samples.
 
     The results hold no times, so that the same input gives the same bytes. The file appears whole or not at all.
@@ -132,15 +130,15 @@ def execute_samples(
     pairs = list(_read_samples(samples, known))
     sampled = {problem.task_id: problem for problem, _ in pairs}
     admission = Admission(inside)
-    admitted = {problem.task_id for problem in admission.admit(sampled.values())}
+    admitted = list(admission.admit(sampled.values()))
     admission.tell(problems)
-    pairs = [(problem, sample) for problem, sample in pairs if problem.task_id in admitted]
-    _tell_of_references(problems, [sampled[task] for task in sampled if task in admitted], executor)
+    pairs = [pair for pair in pairs if pair[0].task_id not in admission.refused]
+    _tell_of_references(problems, admitted, executor)
     # The first sample of a task is 0.
     number: Counter[str] = Counter()
     counts = SampleCounts()
     with atomic_writer(out) as file:
-        for (problem, _), outcome in executor.run_each(pairs, lambda pair: _sampled_program(*pair)):
+        for (problem, _), outcome in executor.run_each(pairs, _sampled_program):
             task = problem.task_id
             # An outcome has facts that a result leaves out, such as times.
             facts = {name: fact for name, fact in vars(outcome).items() if name in Result.model_fields}
@@ -164,5 +162,6 @@ def _tell_of_references(path: Path, problems: Sequence[Problem], executor: Engin
         )
 
 
-def _sampled_program(problem: Problem, sample: Sample) -> Program:
+def _sampled_program(pair: tuple[Problem, Sample]) -> Program:
+    problem, sample = pair
     return program_of(problem, whole_program(question(problem.prompt), sample))

@@ -16,14 +16,13 @@ from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
 from iterpref_core.records import (
     BACKENDS,
-    BackendName,
     EmbeddedTraining,
     ExecutionParams,
     InputError,
     ModelLineage,
-    ModelParams,
     NanolabParams,
     NanolabResult,
+    Params,
     Problem,
     prompt_text,
 )
@@ -82,14 +81,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
 _VOCAB_SIZE = 1024
 
 
-def build_models(
-    problems: Path,
-    model: ModelParams,
-    nanolab: NanolabParams,
-    execution: ExecutionParams,
-    folders: Mapping[str, Path],
-    backend: BackendName = "transformers",
-) -> NanolabResult:
+def build_models(params: Params, *, problems: Path, student: Path, debugger: Path) -> NanolabResult:
     """Write the folders of student and debugger.
 
     - A model named `nanolab` is trained here and saved as an ordinary Hugging Face checkpoint.
@@ -98,17 +90,17 @@ def build_models(
     - A debugger at an endpoint is recorded by its name alone; no hub is asked about the name.
 
     Args:
-        problems: the problems; the splits `student` and `debugger` are trained on.
-        model: names of the models, and their forms of prompts.
-        nanolab: shape and training of the embedded ones.
-        execution: limits for running broken references, whose feedback the debugger learns from.
-        folders: the folder of each, by its role.
-        backend: backend of the debugger.
+        params: all parameters; the backend is the debugger's.
+        problems: JSONL of `Problem`; the splits `student` and `debugger` are trained on.
+        student: the student's folder.
+        debugger: the debugger's folder.
 
     Raises:
         ModelError: a named model cannot be had.
         InputError: the problems are missing that training needs.
     """
+    model, backend = params.model, params.inference.backend
+    folders = {"student": student, "debugger": debugger}
     embedded = []
     # What fills the folders of the models that are not trained here.
     writers: dict[str, Callable[[Path], object]] = {}
@@ -135,7 +127,7 @@ def build_models(
     # Named models are recorded above, and need no problems.
     if not embedded:
         return NanolabResult()
-    return _train_embedded(sorted(embedded, reverse=True), problems, nanolab, execution, folders)
+    return _train_embedded(sorted(embedded, reverse=True), problems, params.nanolab, params.execution, folders)
 
 
 def _train_embedded(
@@ -161,7 +153,8 @@ def _train_embedded(
         # The student only drafts; the debugger also repairs. A repair has more tokens than two drafts, and drafts teach
         # most of what it needs, so every other problem has one.
         if role == "debugger":
-            examples += _refinements(split[::2], execution)
+            with open_executor(execution) as executor:
+                examples += make_repairs(split[::2], SEED, executor)
         steps = nanolab.student_steps if role == "student" else nanolab.debugger_steps
         model, loss = pretrain(examples, tokenizer, nanolab, steps, role, model)
         if role not in roles:
@@ -186,15 +179,3 @@ def _corpus(problems: Sequence[Problem]) -> list[str]:
     # A refinement prompt without any code would be worded as a draft prompt: "#" replaces the code.
     refinement = prompt_text(refine_prompt("", "#", "")).replace("#", "")
     return texts + [refinement] * 50
-
-
-def _refinements(
-    problems: Sequence[Problem],
-    execution: ExecutionParams,
-) -> list[Example]:
-    examples = []
-    with open_executor(execution) as executor:
-        for repair in make_repairs(problems, SEED, executor):
-            prompt = refine_prompt(repair.problem.prompt, repair.broken, repair.feedback)
-            examples.append(Example(prompt, repair.problem.reference or ""))
-    return examples

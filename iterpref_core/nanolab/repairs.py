@@ -1,22 +1,16 @@
 """Make repair examples for the embedded debugger: break references on purpose, and record the feedback."""
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from random import Random
 
-from iterpref_core.execution import Engine, Program
+from iterpref_core.execution import Engine, make_program
+from iterpref_core.models.prompts.codeflow_prompts import refine_prompt
 from iterpref_core.programs.source_code.lines import whole_lines
 from iterpref_core.records import Problem
 
-
-@dataclass(frozen=True)
-class Repair:
-    """A broken version of a problem's reference, with the feedback from its visible tests."""
-
-    problem: Problem
-    broken: str
-    feedback: str
+from .pretrain import Example
 
 
 class _ChangeConstants(ast.NodeTransformer):
@@ -109,30 +103,20 @@ def _spoil_character(reference: str, random: Random) -> str:
     return reference[:position] + other + reference[position + 1 :]
 
 
-def make_repairs(
-    problems: Sequence[Problem],
-    seed: int,
-    executor: Engine,
-) -> Iterator[Repair]:
-    """Break every problem's reference once, and yield the broken programs that its visible tests catch."""
+def make_repairs(problems: Sequence[Problem], seed: int, executor: Engine) -> Iterator[Example]:
+    """Break every problem's reference once, and yield how to repair those programs that its visible tests catch."""
     random = Random(seed)
-    donors: dict[str, list[str]] = {}
+    donors = defaultdict(list)
     for problem in problems:
-        donors.setdefault(_first_line(problem), []).append(problem.reference or "")
-    broken = []
-    for problem in problems:
-        code = break_reference(problem.reference or "", donors[_first_line(problem)], random)
-        broken.append((problem, code))
-
-    def to_program(broken_problem: tuple[Problem, str]) -> Program:
-        problem, code = broken_problem
-        return Program(code, problem.tests, problem.setup or "")
-
-    outcomes = executor.run_each(broken, to_program)
-    for (problem, code), outcome in outcomes:
+        donors[_first_line(problem)].append(problem.reference or "")
+    broken = [
+        (problem, break_reference(problem.reference or "", donors[_first_line(problem)], random))
+        for problem in problems
+    ]
+    for (problem, code), outcome in executor.run_each(broken, lambda pair: make_program(*pair, pair[0].tests)):
         # A broken program that still passes teaches a wrong repair.
         if outcome.verdict not in ("passed", "infra_error"):
-            yield Repair(problem, code, outcome.feedback)
+            yield Example(refine_prompt(problem.prompt, code, outcome.feedback), problem.reference or "")
 
 
 def _first_line(problem: Problem) -> str:

@@ -29,7 +29,7 @@ from .benchmark_table import BENCHMARKS
 from .errors import ConfigError, unknown_name
 from .input_files import read_yaml
 from .objective_table import OBJECTIVES
-from .profiles import profile_values
+from .profiles import OBJECTIVE_VALUES, profile_values, with_lines
 
 Text = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -334,17 +334,18 @@ class LocalizationParams(Settings):
     widen_lines: Count
 
 
+_MISSING = "missing; add it (git show HEAD:params.yaml has a complete file)"
 # The weight of an NLL.
 Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ObjectiveParams(Settings):
-    """The hyperparameters of one objective; None if not stated.
+    """The hyperparameters of one objective, in its line; None for one that it does not read (`Objective.reads`).
 
     Attributes:
-        learning_rate: its own, before `training.learning_rate` and `training.nll_learning_rate`.
-        alpha: its own, before `training.alpha`.
-        beta: its own, before `training.beta`.
+        learning_rate: the largest of the schedule.
+        alpha: the weight of the NLL.
+        beta: the strength of the implicit KL penalty.
     """
 
     learning_rate: FinitePositive | None = None
@@ -353,20 +354,16 @@ class ObjectiveParams(Settings):
 
     @model_serializer(mode="wrap")
     def _stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out values that are not stated: among recorded parameters None would look like a value."""
+        """Leave out values that it does not read: among recorded parameters None would look like a value."""
         return {name: value for name, value in write(self).items() if value is not None}
 
 
 class TrainingParams(Settings):
-    """The settings of training: shared by all objectives, but for those in `objectives`."""
+    """The settings of training: shared by all objectives, but for `objectives`, which has a line for each."""
 
     seed: Seed
     start: Text | None
     reference: Text | None
-    learning_rate: FinitePositive
-    nll_learning_rate: FinitePositive
-    alpha: Alpha
-    beta: FinitePositive
     epochs: PositiveInt
     batch_size: PositiveInt
     micro_batch_size: PositiveInt
@@ -389,6 +386,20 @@ class TrainingParams(Settings):
     accelerate: Text | None
     arguments: dict[str, Any]
     objectives: dict[ObjectiveName, ObjectiveParams]
+
+    @model_validator(mode="after")
+    def _check_lines(self) -> Self:
+        """Refuse a line that lacks a value, or has one without an effect: a mistake that would not show in the loss.
+
+        Raises:
+            ConfigError: a line is not complete, or has too much.
+        """
+        for name, row in OBJECTIVES.items():
+            stated = self.objectives.get(name, ObjectiveParams()).model_dump()
+            for key in sorted(stated.keys() ^ set(row.reads)):
+                fault = f"has no effect on {name}; remove it; there are {', '.join(row.reads)}"
+                raise ConfigError(f"training.objectives.{name}.{key}: {fault if key in stated else _MISSING}")
+        return self
 
 
 def _check_day(text: str) -> str:
@@ -493,14 +504,14 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
 
     Args:
         params: complete parameters.
-        values: dotted key, such as `training.beta`, → value.
+        values: dotted key, such as `training.seed`, → value; see `with_lines`.
 
     Raises:
         ConfigError: a key is unknown or a value out of range.
     """
-    # "training.beta" sets `beta` in the section `training`.
+    # "training.seed" sets `seed` in the section `training`.
     changed = params.model_dump()
-    for key, value in values.items():
+    for key, value in with_lines(values).items():
         *path, last = key.split(".")
         # A section as a value would drop its other parameters.
         if not path and isinstance(value, Mapping) and isinstance(getattr(params, key, None), Settings):
@@ -530,7 +541,12 @@ def _validate(values: Any) -> Params:
 
 def _explain(error: ValidationError) -> str:
     """Return the errors of a failed validation, one a line, each with its key, the value and the remedy."""
-    return "\n".join(_explain_one(dict(item)) for item in error.errors())
+    lines: dict[Any, str] = {}
+    for item in error.errors():
+        # A value that was set for all objectives is told of the first.
+        place = item["loc"][3:] if item["loc"][:2] == ("training", "objectives") else item["loc"]
+        lines.setdefault((place, item["type"], str(item["input"])), _explain_one(dict(item)))
+    return "\n".join(lines.values())
 
 
 def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
@@ -538,7 +554,7 @@ def _explain_one(item: dict) -> str:  # type: ignore[type-arg]
     location = [str(part) for part in item["loc"]]
     key = ".".join(location)
     if item["type"] == "missing":
-        return f"{key}: missing; add it (git show HEAD:params.yaml has a complete file)"
+        return f"{key}: {_MISSING}"
     if item["type"] == "extra_forbidden":
         return f"{key}: {_unknown_key(location)}"
     if location[-1:] == ["[key]"]:  # training.objectives.target_dpo.[key]
@@ -558,6 +574,8 @@ def _unknown_key(location: list[str]) -> str:
     "no parameter 'lr'; did you mean 'training.learning_rate'?"
     """
     *section, given = location
+    if section == ["training"] and given in OBJECTIVE_VALUES:
+        return "stands in each line of training.objectives; remove it here (`iterpref init --set` writes it there)"
     name = _OTHER_NAMES.get(given, given)
     known = _known_keys(section)
     near = [".".join([*section, key]) for key in get_close_matches(name, known, n=1)]
@@ -579,4 +597,5 @@ def _known_keys(location: list[str]) -> list[str]:
             section = field and field.annotation
         else:  # a mapping of sections, such as training.objectives
             section = next(reversed(get_args(section)), None)
-    return list(getattr(section, "model_fields", ()))
+    short = OBJECTIVE_VALUES if section is TrainingParams else ()
+    return [*getattr(section, "model_fields", ()), *short]

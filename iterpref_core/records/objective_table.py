@@ -61,10 +61,9 @@ class Objective:
         return self.chosen == "all" and self.rejected == "focal"
 
     @property
-    def unread(self) -> tuple[str, ...]:
-        """Return the names of the trainer's settings that do not affect the objective."""
-        of_nll = () if self.nll_of else ("alpha",)
-        return of_nll if self.preference else (*of_nll, "beta", "max_margin")
+    def reads(self) -> tuple[str, ...]:
+        """Return the names of the values that its line in `training.objectives` states."""
+        return ("learning_rate", *(["alpha"] if self.nll_of else []), *(["beta"] if self.preference else []))
 
     def is_regional_for(self, half: int) -> bool:
         """Return True if of y- the error region alone counts, in this half of all pairs: 0 or 1."""
@@ -87,7 +86,7 @@ OBJECTIVES: dict[str, Objective] = {
     "symmetric-dpo": Objective("Symmetric-DPO", "sigmoid", chosen="focal", rejected="focal"),
     "symmetric-rpo": Objective("Symmetric-RPO", "sigmoid", chosen="focal", rejected="focal", nll_of="chosen"),
 }
-"""RPO is DPO with an NLL; SFT has the NLL alone. Learning rates, alphas and other options are in params.yaml.
+"""RPO is DPO with an NLL; SFT has the NLL alone. The learning rate, alpha and beta of each are in params.yaml.
 
 The data decide the tokens of an error region: token-level and prefix-suffix diff are other localizers, and
 Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.

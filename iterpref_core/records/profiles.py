@@ -1,10 +1,10 @@
-"""Read profiles, which are named sets of values, such as `own`, and may build on each other.
+"""Read profiles, which are named sets of values, such as `own`.
 
-A profile names another as its `base`. `nano` names every value that any profile changes, and all others
-build on it, so that the values after a change of profile do not depend on the profile before.
+A profile without a `base` names every value that any profile changes, so that the values after a change of profile do
+not depend on the profile before. Others name one of these as their base, and what differs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ from .input_files import read_yaml
 PROFILES = Path(__file__).with_name("profiles")
 
 
+OBJECTIVE_VALUES = ("learning_rate", "alpha", "beta")
+"""What lines of `training.objectives` state."""
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted key and the value of every leaf; an empty mapping is a leaf.
 
-    >>> dict(flatten({"training": {"beta": 0.1, "objectives": {"sft": {"alpha": 1.0}}}, "environments": {}}))
-    {'training.beta': 0.1, 'training.objectives.sft.alpha': 1.0, 'environments': {}}
+    >>> dict(flatten({"training": {"seed": 1, "objectives": {"sft": {"alpha": 1.0}}}, "environments": {}}))
+    {'training.seed': 1, 'training.objectives.sft.alpha': 1.0, 'environments': {}}
     """
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -28,28 +32,60 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + name, value
 
 
+def with_lines(values: Mapping[str, Any], objectives: Collection[str] = ()) -> dict[str, Any]:
+    """Return values in which `training.beta` is the beta in the line of each objective that reads one.
+
+    The same for `training.learning_rate` and `training.alpha`, which are no parameters either, but short for several.
+    Of two values for one line the later counts.
+
+    Args:
+        values: dotted key → value.
+        objectives: those that are trained; none: all.
+
+    Raises:
+        ConfigError: none of the objectives reads a value.
+
+    >>> with_lines({"training.beta": 0.3, "training.objectives.dpo.beta": 0.5, "training.seed": 1}, ["dpo", "rpo"])
+    {'training.objectives.dpo.beta': 0.5, 'training.objectives.rpo.beta': 0.3, 'training.seed': 1}
+    """
+    from .objective_table import OBJECTIVES  # a stage depends on it, and is observed before
+
+    found = {}
+    for key, value in values.items():
+        name = key.removeprefix("training.")
+        if key == name or name not in OBJECTIVE_VALUES:
+            found[key] = value
+            continue
+        reading = [each for each in objectives or OBJECTIVES if each in OBJECTIVES and name in OBJECTIVES[each].reads]
+        if not reading:
+            raise ConfigError(
+                f"{key}: has no effect on {', '.join(objectives)}; leave it out, or set training.objectives.NAME.{name}"
+            )
+        found |= {f"training.objectives.{each}.{name}": value for each in reading}
+    return found
+
+
 def profile_values(name: str, folder: Path = PROFILES) -> dict[str, Any]:
-    """Return the values of a profile and of the profiles that it builds on, by dotted key.
+    """Return the values of a profile and of its base, if it names one, by dotted key.
 
     Args:
         name: of the profile.
         folder: holds a file for each profile.
 
     Raises:
-        ConfigError: the profile is unknown, or builds on itself.
+        ConfigError: the profile or its base is unknown, or its base has a base, too.
     """
+    own = _read_profile(name, folder)
+    base = _read_profile(own.pop("base"), folder) if "base" in own else {}
+    if "base" in base:
+        raise ConfigError(
+            f"{folder}: {name} has a base with a base of its own: name {base['base']}, or state the values"
+        )
+    return base | own
+
+
+def _read_profile(name: str, folder: Path) -> dict[str, Any]:
     known = sorted(path.stem for path in folder.glob("*.yaml"))
-    values: dict[str, Any] = {}
-    # `own-lora` builds on `own`, and so on: `own-lora → own → small → paper → nano`.
-    chain: list[str] = []
-    base: str | None = name
-    while base is not None:
-        if base not in known:
-            raise ConfigError(f"{' → '.join([*chain, unknown_name('profile', base, known)])}")
-        if base in chain:
-            raise ConfigError(f"{folder}: {' → '.join([*chain, base])} builds on itself; name another base")
-        chain.append(base)
-        content = dict(read_yaml(folder / f"{base}.yaml", "give a profile's values"))
-        base = content.pop("base", None)
-        values = dict(flatten(content)) | values
-    return values
+    if name not in known:
+        raise ConfigError(unknown_name("profile", name, known))
+    return with_lines(dict(flatten(read_yaml(folder / f"{name}.yaml", "give a profile's values"))))

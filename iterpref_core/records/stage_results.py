@@ -135,6 +135,16 @@ class CodeflowResult(StageResult):
     left_out: dict[str, int] | None = None
     bf16: float | None = None
 
+    @property
+    def tokens(self) -> int:
+        """The tokens that models read and wrote."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def pass_rates(self) -> list[float]:
+        """The share of problems solved up to each iteration."""
+        return [share for _, share in sorted(self.pass_rate.items())]
+
 
 class PairsResult(StageResult):
     """The pairs that were written, and the reasons why others were not.
@@ -157,8 +167,22 @@ class PairsResult(StageResult):
     contaminated: int
     own: dict[str, dict[str, int]] | None = None
 
-    def own_rows(self, kind: str) -> int:
-        """Return the number of the user's own `pairs`, or of the user's programs to `replay`."""
+    @property
+    def made(self) -> int:
+        """The pairs that are not the user's own."""
+        return self.pairs - self._own("pairs")
+
+    @property
+    def paired(self) -> int:
+        """The problems with a pair; with `rejected: all` one may have several."""
+        return self.made - (self.further_pairs or 0)
+
+    @property
+    def replayed(self) -> int:
+        """The problems whose draft is replayed."""
+        return (self.replay or 0) - self._own("replay")
+
+    def _own(self, kind: str) -> int:
         return sum(counts.get(kind, 0) for counts in (self.own or {}).values())
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -20,13 +20,15 @@ from iterpref_core.records import (
     unique_keys,
 )
 
-from .foreign_pairs import ingest_command, other_rejected
 from .items import read_items
 from .new_folder import new_path
 
 R = TypeVar("R", bound=Record)
 
 logger = logging.getLogger(__name__)
+
+_OTHER_REJECTED = {"bad", "worse", "lose", "loser", "incorrect", "wrong", "buggy", "rejected_response"}
+"""Names of other sets for the rejected program. Such a pair would count as a program alone."""
 
 
 def describe_validation_error(error: ValidationError) -> str:
@@ -137,9 +139,8 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
             except RecordError as error:
                 raise RecordError(f"{error}{_other_layout(path, item.text)}") from None
             columns = list(pair.model_extra or ())
-            # Without this, a pair would count as a program alone.
-            if pair.rejected is None and (column := other_rejected(columns)):
-                raise RecordError(f"{item.where}: no 'rejected' but {column!r}{_other_layout(path, item.text)}")
+            if pair.rejected is None and (other := _OTHER_REJECTED.intersection(columns)):
+                raise RecordError(f"{item.where}: no 'rejected' but {other.pop()!r}{_other_layout(path, item.text)}")
             further.update(columns)
             task_id = pair.task_id or f"pair-{item.number}"
             _check_unused(path, item.number, task_id, used)
@@ -149,11 +150,10 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
 
 def _other_layout(path: Path, text: str) -> str:
     """Return the end of a message about a row that is no pair: the command that may read the file."""
-    try:
-        row = json.loads(text)
-    except ValueError:
-        return ""
-    return f"; a file in another layout is read by: {ingest_command(path, row)}" if isinstance(row, dict) else ""
+    with suppress(ValueError):
+        if isinstance(json.loads(text), dict):
+            return f"; a file in another layout is read by: iterpref ingest {path} --format trl --out pairs.jsonl"
+    return ""
 
 
 def log_further(path: Path, columns: Mapping[str, int]) -> None:

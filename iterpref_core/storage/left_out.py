@@ -2,11 +2,11 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,6 +14,8 @@ from iterpref_core.records import InputError, RecordError
 
 from .items import read_items
 from .jsonl import atomic_writer, describe_validation_error
+
+T = TypeVar("T")
 
 BAD_RECORD = "bad_record"
 """The reason for rows that do not fit their format."""
@@ -59,6 +61,14 @@ class LeftOut:
         self._file = file
         self.counts: Counter[str] = Counter()
         self._first: defaultdict[str, list[Dropped]] = defaultdict(list)
+
+    def keep(self, rows: Iterable[T | Dropped]) -> Iterator[T]:
+        """Yield what a filter lets through; count and write each row that it drops instead."""
+        for row in rows:
+            if isinstance(row, Dropped):
+                self.add(row)
+            else:
+                yield row
 
     def add(self, row: Dropped) -> None:
         """Leave out a row."""

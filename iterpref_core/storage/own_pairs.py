@@ -1,4 +1,4 @@
-"""Tell whether the user has brought pairs: such an experiment may have no problems."""
+"""Find out whether the user has brought pairs. With pairs, an experiment needs no problems."""
 
 from pathlib import Path
 
@@ -13,5 +13,5 @@ def has_pairs(folder: Path) -> bool:
 
 
 def has_pairs_alone(folder: Path, problems: Path) -> bool:
-    """Return True if a folder holds files of pairs, and there is no problem to debug."""
+    """Return True if a folder holds files of pairs, and no problem is left to debug."""
     return has_pairs(folder) and next(read_jsonl(problems, Problem, split="codeflow"), None) is None

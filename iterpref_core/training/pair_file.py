@@ -15,7 +15,7 @@ from iterpref_core.problems.screening.contamination import CONTAMINATED, Deconta
 from iterpref_core.problems.screening.private_records import PrivateDataCount
 from iterpref_core.records import ModelError, Params, PreferencePair
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
-from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+from iterpref_core.storage.left_out import Dropped, open_left_out
 
 from .data.checks import Finding
 from .data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
@@ -82,7 +82,7 @@ def check_pair_file(
     counts: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
     with open_left_out(dropped) as left_out:
-        clean = _clean_pairs(pairs, benchmarks, counts, private, left_out)
+        clean = left_out.keep(_clean_pairs(pairs, benchmarks, counts, private))
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = list(_overlap_findings(benchmarks.overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]
@@ -128,9 +128,8 @@ def _clean_pairs(
     benchmarks: Decontamination,
     counts: Counter[str],
     private: PrivateDataCount,
-    left_out: LeftOut,
-) -> Iterator[PreferencePair]:
-    """Yield the pairs that overlap with no benchmark; count licenses, repetitions and keys."""
+) -> Iterator[PreferencePair | Dropped]:
+    """Yield the pairs but those that overlap with a benchmark; count licenses, repetitions and keys."""
     seen = set[int]()
     for number, pair in enumerate(read_pairs(pairs), start=1):
         counts[f"license/{pair.license or 'not stated'}"] += 1
@@ -141,10 +140,7 @@ def _clean_pairs(
         seen.add(texts)
         private.add(pair.task_id, pair)
         task = benchmarks.partner(pair)
-        if task:
-            left_out.add(Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task))
-        else:
-            yield pair
+        yield Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task) if task else pair
 
 
 def _overlap_findings(overlaps: Mapping[str, Overlap], out: Path | None) -> Iterator[Finding]:

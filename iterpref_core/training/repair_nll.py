@@ -30,7 +30,7 @@ def measure_repairs(model: Path | str, rows: TokenizedDataset) -> dict[str, Any]
         rows: tokenized pairs with their regions.
 
     Returns:
-        `nll_repair` of D+ and `nll_own_words` of D-, means over the tokens of a sample of pairs, in nats; their
+        `nll_repair` of D+ and `nll_error_region` of D-, means over the tokens of a sample of pairs, in nats; their
         `nll_ratio`; and `repairs`, a sentence on it.
 
     Raises:
@@ -58,4 +58,4 @@ def measure_repairs(model: Path | str, rows: TokenizedDataset) -> dict[str, Any]
     if ratio > _FOREIGN:
         meaning = "are foreign to the model: they cost what it can do, unless some of that is replayed (pairs.replay)"
     sentence = f"{of_repair:.2f} nats a token on D+, {of_own:.2f} on D-, a ratio of {ratio:.1f}: the repairs {meaning}"
-    return {"repairs": sentence, "nll_repair": of_repair, "nll_own_words": of_own, "nll_ratio": ratio}
+    return {"repairs": sentence, "nll_repair": of_repair, "nll_error_region": of_own, "nll_ratio": ratio}

@@ -10,8 +10,8 @@ from tasks.paths import CHECKOUT, GRAPH
 
 Graph = dict[str, tuple[str, ...]]
 """Stage of dvc.yaml → the stages whose outputs it reads; a group with `foreach` is several stages."""
-ALWAYS_CHANGED = "config/dvc.yaml:outside"
-"""The stage that DVC runs at each command (`tasks.outside`); here it is neither listed nor stale."""
+ALWAYS_CHANGED = "config/dvc.yaml:external"
+"""The stage that DVC runs at each command (`tasks.external_inputs`); here it is neither listed nor stale."""
 _ADVICE = {
     "config file": "correct .dvc/config or .dvc/config.local",
     "dvc.lock": "restore the file, or remove it: results come back from DVC's cache",
@@ -75,12 +75,12 @@ def describe_graph(repo: Any, targets: Sequence[str] = ()) -> Graph:
     }
 
 
-class Survey(NamedTuple):
+class StageStates(NamedTuple):
     """A folder's stages.
 
     Attributes:
         graph: the requested stages, in a valid order of execution.
-        stale: the names of all stages that are out of date, but `outside`, which always is. A stage after a stale one
+        stale: the names of all stages that are out of date, but `external`, which always is. A stage after a stale one
             may become stale when that runs.
     """
 
@@ -97,7 +97,7 @@ class Survey(NamedTuple):
         return found
 
 
-def survey(targets: Sequence[str] = ()) -> Survey:
+def survey(targets: Sequence[str] = ()) -> StageStates:
     """Look once at the stages of the present folder.
 
     Args:
@@ -107,7 +107,7 @@ def survey(targets: Sequence[str] = ()) -> Survey:
         InputError: the folder is not a DVC repository, its dvc.yaml is broken, or it lacks a stage of `targets`.
     """
     with opened_repo(Path()) as repo:
-        return Survey(describe_graph(repo, targets), set(repo.status()) - {ALWAYS_CHANGED})
+        return StageStates(describe_graph(repo, targets), set(repo.status()) - {ALWAYS_CHANGED})
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def read_lock(root: Path = Path()) -> dict[str, LockedStage]:
     return {name: stage for name, stage in stages.items() if stage.outs}
 
 
-class Observation(NamedTuple):
+class StageInputs(NamedTuple):
     """What a stage reads, at one moment.
 
     Attributes:
@@ -61,7 +61,7 @@ class Observation(NamedTuple):
     read: dict[str, Any]
 
 
-def observe_stage(name: str, *, outs: bool = False) -> Observation:
+def observe_stage(name: str, *, outs: bool = False) -> StageInputs:
     """Return what a stage reads at this moment. DVC remembers digests, so a file that has not changed is not read.
 
     Args:
@@ -86,10 +86,10 @@ def observe_stage(name: str, *, outs: bool = False) -> Observation:
                 read |= {"/".join((str(dep), *key)): digest.value for key, _, digest in dep.obj}
             else:
                 read[str(dep)] = dep.hash_info.value
-        return Observation(name, locked, read)
+        return StageInputs(name, locked, read)
 
 
-def check_unchanged(begun: Observation, *, outs: bool = False) -> LockedStage:
+def check_unchanged(begun: StageInputs, *, outs: bool = False) -> LockedStage:
     """Return a stage as it is at its end, if it still reads what it began with.
 
     DVC hashes inputs and parameters after the stage. If a file is edited meanwhile, dvc.lock and DVC's cache of runs

@@ -7,8 +7,8 @@ from typing import Any
 
 from iterpref_core.records import InputError
 
+from .commands import StageError
 from .graph import opened_repo
-from .reproduction import StageError
 
 
 def pull_outputs(stages: Sequence[str]) -> None:

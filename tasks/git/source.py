@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from iterpref_core.records import ConfigError, InputError, digest_of, flatten, parse_yaml, profile_values
-from tasks.dotted_keys import changed_values, describe_values
+from tasks.changed_values import changed_values, describe_values
 from tasks.paths import LOCK, PARAMS
 
 from .command import GitError, git
@@ -158,7 +158,7 @@ def _changed_params() -> dict[str, Any]:
         return {}
     before, now = map(_values_of, (committed, present))
     changes = changed_values(now, before)
-    # If `sft: {}` becomes `sft: {alpha: 5.0}`, the key `sft` was not removed.
+    # If `lora: null` becomes `lora: {r: 16}`, the key `lora` was not removed.
     sections = {key.rpartition(".")[0] for key in now}
     return changes | {key: REMOVED for key in before if key not in now and key not in sections}
 

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from iterpref_core.records import Params, digest_of, flatten
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
+from tasks.dvc.commands import Times
 from tasks.dvc.observation import LockedStage, read_lock
-from tasks.dvc.reproduction import Times
 from tasks.git.source import Source, code_tags, name_run
 from tasks.paths import STATE, home
 from tasks.stages import find_stage
@@ -79,7 +79,7 @@ def read_stage(name: str, locked: LockedStage, times: Times | None, folder: Path
     )
 
 
-class Entry(BaseModel):
+class CommandRecord(BaseModel):
     """A command that brings stages up to date, and how far it is.
 
     Attributes:
@@ -143,7 +143,7 @@ class Entry(BaseModel):
     def keep(self) -> None:
         """Write the file. Rows of an earlier state of the command that MLflow does not have yet stay."""
         if self.path.is_file():
-            before = Entry.model_validate_json(self.path.read_bytes())
+            before = CommandRecord.model_validate_json(self.path.read_bytes())
             self.stages = {**before.stages, **self.stages}
             self.started = min(before.started, self.started)
         with atomic_writer(self.path) as file:
@@ -152,7 +152,7 @@ class Entry(BaseModel):
 
 def begin_entry(
     command: str, params: Params, source: Source, name: str = "", page: str = "", process: Process | None = None
-) -> Entry:
+) -> CommandRecord:
     """Return the entry of a command, which begins.
 
     Args:
@@ -164,18 +164,10 @@ def begin_entry(
         process: runs the stages, each in a process of its own that begins this entry, as `dvc repro` does. They share
             it as long as code and parameters are equal.
     """
-    from iterpref_core.training.objectives.objective_settings import settings_of  # a stage's code: see flows.stage
-
     values = {key: str(value) for key, value in flatten(params.model_dump(mode="json"))}
-    # MLflow's page that compares runs would draw a value that is stated in one run alone at another place.
-    for objective in params.training.objectives:
-        settings = settings_of(objective, params.training)
-        values.pop(f"training.objectives.{objective}", None)
-        for key in ("learning_rate", "alpha", "beta"):
-            values[f"training.objectives.{objective}.{key}"] = str(getattr(settings, key))
     state = digest_of([source.commit, source.edits, values])
     shared = process and digest_of([platform.node(), process.pid, process.create_time(), state])
-    return Entry(
+    return CommandRecord(
         key=shared or secrets.token_hex(16),
         name=name or name_run(command, source),
         params=values,
@@ -207,7 +199,7 @@ def entries_folder() -> Path:
 
 
 def lock_of(path: Path) -> FileLock:
-    """Return the lock that a command holds while it runs, beside its entry's file; the system releases it."""
+    """Return the lock that a command holds while it runs, next to its entry's file; the system releases it."""
     return FileLock(path.with_suffix(".lock"))
 
 

@@ -21,7 +21,7 @@ def find_stage(name: str) -> tuple[Stage, str]:
     A stage that a user has added to dvc.yaml has a name alone.
     """
     group, _, item = name.partition("@")
-    return STAGES.get(group) or Stage(name=group, room=""), item
+    return STAGES.get(group) or Stage(name=group, work=""), item
 
 
 def add_objective(folder: Path, objective: str) -> None:

@@ -39,12 +39,12 @@ def check(params: "Params") -> None:
 
 STAGE = Stage(
     name="codeflow",
-    room="iterpref_core.pairs.codeflow.stage",
+    work="iterpref_core.pairs.codeflow.codeflow:debug_problems",
     params=["codeflow", "execution", "inference", "model.chat_template_kwargs", "model.prompt"],
     reads={"problems": PROBLEMS, "debugger": DEBUGGER, "student": STUDENT},
     writes={"out": TRAJECTORIES},
-    beside={"answers": ANSWERS, "own_pairs": OWN_PAIRS},
-    outside=["python", "tokenizers", "torch", "transformers"],
+    untracked={"answers": ANSWERS, "own_pairs": OWN_PAIRS},
+    external=["python", "tokenizers", "torch", "transformers"],
     card=True,
     check=check,
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from iterpref_core.records import Params
 
 MEASURED = ("base", "debugger", *TRAINED)
-"""The models of the experiment: the student before training, the debugger, and those that are trained."""
+"""The models of the experiment: the student before training, the debugger, and the trained models."""
 
 
 def check(params: "Params", _model: str) -> None:
@@ -51,11 +51,11 @@ def join(entry: dict[str, Any], objective: str) -> None:
 
 STAGE = Stage(
     name="evaluation",
-    room="iterpref_core.evaluation.evaluation.stage",
+    work="iterpref_core.evaluation.evaluation.model_evaluation:evaluate_model",
     params=[
         "evaluation",
         "execution",
-        "inference",  # of a debugger behind an endpoint
+        "inference",  # of a debugger at an endpoint
         "-inference.concurrency",
         "-inference.price_prompt",
         "-inference.price_completion",
@@ -64,8 +64,8 @@ STAGE = Stage(
     ],
     reads={"model": Path(ITEM), "problems": PROBLEMS},
     writes={"out": RESULTS / KEY},
-    beside={"cache": WORK / "evaluation", "answers": ANSWERS},
-    outside=["evalplus", "measured", "python", "tokenizers", "torch", "transformers"],
+    untracked={"cache": WORK / "evaluation", "answers": ANSWERS},
+    external=["evalplus", "measured", "python", "tokenizers", "torch", "transformers"],
     items=MEASURED,
     place=model_path,
     compared={"scores": METRICS / "evaluation" / f"{KEY}.pass_at_1.json"},

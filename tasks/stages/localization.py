@@ -6,7 +6,7 @@ from .stage import Stage
 
 STAGE = Stage(
     name="localization",
-    room="iterpref_core.pairs.localization.stage",
+    work="iterpref_core.pairs.localization.localization:mark_pairs",
     params=["localization"],
     reads={"pairs": PAIRS},
     writes={"out": FOCAL},

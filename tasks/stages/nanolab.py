@@ -6,10 +6,10 @@ from .stage import Stage
 
 STAGE = Stage(
     name="nanolab",
-    room="iterpref_core.nanolab.stage",
+    work="iterpref_core.nanolab.embedded_models:build_models",
     params=["nanolab", "execution", "-execution.inside", "inference.backend", "model.debugger", "model.student"],
     reads={"problems": PROBLEMS},
     writes={"student": STUDENT, "debugger": DEBUGGER},
-    outside=["files.debugger", "files.student", "python", "tokenizers", "torch", "transformers"],
+    external=["files.debugger", "files.student", "python", "tokenizers", "torch", "transformers"],
     card=True,
 )

@@ -23,10 +23,10 @@ def check(params: "Params") -> None:
 
 STAGE = Stage(
     name="pairs",
-    room="iterpref_core.pairs.selection.stage",
+    work="iterpref_core.pairs.selection.pair_selection:screen_pairs",
     params=["pairs", "evaluation.benchmarks"],
     reads={"trajectories": (TRAJECTORIES,), "problems": PROBLEMS, "tokenizer": STUDENT, "own": OWN_PAIRS},
     writes={"out": PAIRS, "report": CONTAMINATION, "dropped": DROPPED},
-    outside=["screened"],
+    external=["screened"],
     check=check,
 )

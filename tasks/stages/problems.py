@@ -6,9 +6,9 @@ from .stage import Stage
 
 STAGE = Stage(
     name="problems",
-    room="iterpref_core.problems.composition.stage",
+    work="iterpref_core.problems.composition.problem_splits:build_problems",
     params=["problems"],
     reads={"ingested": INGESTED},
     writes={"out": PROBLEMS},
-    beside={"own_pairs": OWN_PAIRS},
+    untracked={"own_pairs": OWN_PAIRS},
 )

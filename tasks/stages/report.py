@@ -10,7 +10,7 @@ from .stage import Stage
 
 
 def prepare(*models: str) -> None:
-    """Refuse a dvc.yaml in which DVC might run this stage before the evaluation of one of its models.
+    """Refuse a dvc.yaml that lets DVC run this stage before the evaluation of a model that it shows.
 
     Raises:
         InputError: this stage does not depend on the results of a model.
@@ -35,7 +35,7 @@ def join(entry: dict[str, Any], objective: str) -> None:
 
 STAGE = Stage(
     name="report",
-    room="iterpref_core.evaluation.report.stage",
+    work="iterpref_core.evaluation.report.report:build_report",
     params=["*"],  # the summary records all of them
     reads={
         "contamination": paths.CONTAMINATION,
@@ -50,7 +50,7 @@ STAGE = Stage(
         *(paths.RESULTS / name for name in evaluation.MEASURED),
     ],
     writes={"out": paths.REPORTS},
-    beside={"results": paths.RESULTS, "metrics": paths.METRICS, "lock": paths.LOCK, "times": paths.TIMES},
+    untracked={"results": paths.RESULTS, "metrics": paths.METRICS, "lock": paths.LOCK, "times": paths.TIMES},
     # A model that leaves the stage evaluation, and the deps here, leaves the report.
     words="${stages.evaluation.foreach}",
     measured=paths.HEADLINE,

@@ -1,4 +1,4 @@
-"""Define what a stage is: one record, from which its entry in dvc.yaml, its call and its rows are made."""
+"""Define a stage as one record. Its entry in dvc.yaml, its call and its rows in MLflow are made from it."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 from tasks.paths import METRICS, PARAMS
 
 KEY, ITEM = "${key}", "${item}"
-"""Stand in paths for the item of a stage, such as an objective, and for its place, as in dvc.yaml."""
+"""In paths they mean the item of a stage, such as an objective, and its place, as in dvc.yaml."""
 
 Paths = Mapping[str, Path | tuple[Path, ...]]
 
@@ -26,47 +26,47 @@ class StageRecord(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage of the experiment. Its page in `tasks.stages` is all that is told of it outside of its room.
+    """A stage of the experiment. Its page in `tasks.stages` is its only description outside of its room.
 
-    DVC does not depend on the page: what only shows a result, or refuses a setting, reruns nothing. `room` is the
-    module whose function `run` does the work, `run(params[, item], **paths)`, and on which DVC depends.
+    DVC depends on the function that does the work, `work(params[, item], **paths)`, and on all code that it calls. It
+    does not depend on the page: an edit there that only shows a result, or refuses a setting, reruns no stage.
 
     Attributes:
         name: of the stage, its section of params.yaml, and its row in MLflow.
-        room: the module of the core with `run`.
+        work: module and function, such as `iterpref_core.nanolab.embedded_models:build_models`.
         params: the sections and keys of params.yaml that it reads, or `*` for all; `-key` leaves one out.
-        reads: argument of `run` → what DVC has it depend on.
-        writes: argument of `run` → what DVC caches.
-        beside: argument of `run` → what DVC does not see, such as unfinished work.
+        reads: argument of `work` → what DVC has it depend on.
+        writes: argument of `work` → what DVC caches.
+        untracked: argument of `work` → what DVC does not see, such as unfinished work.
         after: more of what it depends on, which it finds by itself.
-        outside: keys of `.iterpref/outside.yaml` that it depends on.
+        external: keys of `.iterpref/external.yaml` that it depends on.
         items: what it runs for, each in a stage of its own, such as `training@sft`.
-        place: item → the path that stands for `${item}`, where that is not the item itself.
+        place: item → the path that `${item}` means, where that is not the item itself.
         words: what follows the name on the command line, if it has no items.
         measured: where its numbers are written.
-        compared: argument of `run` → a file of numbers that `dvc exp show` compares.
-        plotted: argument of `run` → a table that DVC plots.
+        compared: argument of `work` → a file of numbers that `dvc exp show` compares.
+        plotted: argument of `work` → a table that DVC plots.
         plots: plots of dvc.yaml.
         card: whether it computes on a GPU, if the machine has one.
         every_card: a parameter; if it has a value, the stage runs in several processes, one on each GPU, that this file
             describes.
-        result: the record that `run` returns, where several processes hand it over by its metrics.
+        result: the record that `work` returns, where several processes hand it over by its metrics.
         check: refuses settings before any stage runs: (params[, item]).
-        prepare: is called before the room is loaded, with the words of the command line.
+        prepare: is called before the work's module is loaded, with the words of the command line.
         headline: (item, metric) → the metric's name in the row of a command, or None.
         pages: a folder that MLflow gets.
-        scores_model: whether its metrics are also those of the model that it reads.
+        scores_model: whether MLflow gets its metrics for the model that it reads, as well.
         join: adds a further objective to the stage's entry in dvc.yaml.
     """
 
     name: str
-    room: str
+    work: str
     params: Sequence[str] = ()
     reads: Paths = field(default_factory=dict)
     writes: Paths = field(default_factory=dict)
-    beside: Paths = field(default_factory=dict)
+    untracked: Paths = field(default_factory=dict)
     after: Sequence[Path] = ()
-    outside: Sequence[str] = ()
+    external: Sequence[str] = ()
     items: Sequence[str] = ()
     place: Callable[[str], Path] | None = None
     words: str = ""
@@ -87,7 +87,7 @@ class Stage:
     def at(self, item: str) -> str:
         """Return DVC's name of the stage for an item.
 
-        >>> Stage(name="training", room="").at("sft")
+        >>> Stage(name="training", work="").at("sft")
         'training@sft'
         """
         return f"{self.name}@{item}" if item else self.name
@@ -95,7 +95,7 @@ class Stage:
     def metrics_path(self, item: str = "") -> Path:
         """Return where the numbers of its result are written.
 
-        >>> str(Stage(name="training", room="").metrics_path("target-rpo"))
+        >>> str(Stage(name="training", work="").metrics_path("target-rpo"))
         'metrics/training/target-rpo.json'
         """
         return self.measured or METRICS / f"{self.at(item).replace('@', '/')}.json"
@@ -115,9 +115,10 @@ class Stage:
                 return tuple(map(of_item, path))
             return Path(str(path).replace(KEY, item).replace(ITEM, place))
 
-        paths = {**self.reads, **self.writes, **self.compared, **self.plotted, **self.beside}
+        paths = {**self.reads, **self.writes, **self.compared, **self.plotted, **self.untracked}
         found = {name: of_item(path) for name, path in paths.items()}
-        record: StageRecord = import_module(self.room).run(params, *words, **found)
+        module, _, function = self.work.partition(":")
+        record: StageRecord = getattr(import_module(module), function)(params, *words, **found)
         return record
 
     def processes(self) -> str | None:

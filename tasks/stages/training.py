@@ -71,7 +71,7 @@ def _plot(title: str, column: str, objectives: Sequence[str]) -> dict[str, Any]:
 
 STAGE = Stage(
     name="training",
-    room="iterpref_core.training.trainer.stage",
+    work="iterpref_core.training.trainer.train_objective:train_student",
     # All but what it runs on, and the other objectives' settings.
     params=[
         "training",
@@ -83,8 +83,8 @@ STAGE = Stage(
     ],
     reads={"pairs": FOCAL, "model": STUDENT},
     writes={"out": MODELS / "trained" / ITEM},
-    beside={"scratch": WORK / "training"},
-    outside=[
+    untracked={"scratch": WORK / "training"},
+    external=[
         "accelerate",
         "files.accelerate",
         "files.start",

@@ -6,11 +6,11 @@ from .stage import Stage
 
 STAGE = Stage(
     name="validity",
-    room="iterpref_core.problems.validity.stage",
+    work="iterpref_core.problems.validity.validity:measure_validity",
     params=["validity", "execution", "-execution.inside"],
     reads={"problems": PROBLEMS},
     writes={"out": VALIDITY},
-    beside={"own_pairs": OWN_PAIRS},
-    outside=["python"],
+    untracked={"own_pairs": OWN_PAIRS},
+    external=["python"],
     card=True,
 )

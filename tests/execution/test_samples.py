@@ -44,7 +44,7 @@ def files(tmp_path):
 
 def test_results_are_in_order_and_references_that_fail_their_own_tests_are_counted(executor, files, caplog):
     problems, samples, out = files
-    assert execute_samples(problems, samples, out, executor).samples == 3
+    assert execute_samples(problems, samples, out, executor, "mark").samples == 3
     results = list(read_jsonl(out, Result))
     assert [(r.task_id, r.sample, r.verdict, r.tests_passed, r.tests_total) for r in results] == [
         ("double", 0, "passed", 2, 2),
@@ -62,7 +62,7 @@ def test_an_unknown_task_is_named_with_its_line(executor, files):
     with samples.open("a") as file:
         file.write(Sample(task_id="cube", solution="x = 1").to_json() + "\n")
     with pytest.raises(RecordError, match=r"samples\.jsonl:4: field 'task_id': no problem has the id 'cube'"):
-        execute_samples(problems, samples, out, executor)
+        execute_samples(problems, samples, out, executor, "mark")
     assert not out.exists()
 
 
@@ -70,14 +70,14 @@ def test_a_broken_line_is_named(executor, files):
     problems, samples, out = files
     samples.write_text('{"task_id": "double"}\n')
     with pytest.raises(RecordError, match=r"samples\.jsonl:1: give 'solution' or 'completion'"):
-        execute_samples(problems, samples, out, executor)
+        execute_samples(problems, samples, out, executor, "mark")
 
 
 def test_an_expected_value_that_is_no_literal_is_refused(executor, files):
     problems, samples, out = files
     write_jsonl(problems, [changed(DOUBLE, tests=(IoTest(call="f(1)", expected="g(2)"),)), SQUARE])
     with pytest.raises(RecordError, match=r"problem 'double': .*not a Python literal: 'g\(2\)'"):
-        execute_samples(problems, samples, out, executor)
+        execute_samples(problems, samples, out, executor, "mark")
 
 
 LACKING = AssertTest(code="import no_such_one\nassert f(1) == 2")
@@ -118,4 +118,4 @@ def test_a_file_that_has_no_problem_is_answered_with_what_to_write(executor, fil
     problems, samples, out = files
     problems.write_text(f'{{"task_id": "a", "prompt": "p", {line}}}\n' if line else "")
     with pytest.raises(RecordError, match=re.escape(said)):
-        execute_samples(problems, samples, out, executor)
+        execute_samples(problems, samples, out, executor, "mark")

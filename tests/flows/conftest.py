@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from flows.cli import main
-from tasks.dvc.reproduction import Commands, Times
+from tasks.dvc.commands import Commands, Times
 from tasks.prefect.server import PASSWORD, prefect_server
 from tests.command_line import calling, hide_benchmarks
 from tests.dvc_repository import reproduce

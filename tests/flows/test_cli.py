@@ -176,7 +176,11 @@ def test_show_without_options_shows_a_pair_of_the_finished_experiment(iterpref):
 
 def test_values_on_the_command_line_are_yaml_and_checked():
     params = read_params(["training.beta=3e-1", "evaluation.benchmarks=[heldout]"], None, {"training.seed": 7})
-    assert (params.training.beta, params.evaluation.benchmarks, params.training.seed) == (0.3, ("heldout",), 7)
+    assert (params.training.objectives["dpo"].beta, params.evaluation.benchmarks, params.training.seed) == (
+        0.3,
+        ("heldout",),
+        7,
+    )
     for wrong, message in {
         "training.betta=1": "betta",
         "training.beta=-1": "beta",
@@ -221,7 +225,7 @@ def test_an_interrupt_a_missing_library_and_a_full_or_locked_disk_are_one_messag
     def refused(*_, **__):
         raise raised
 
-    monkeypatch.setattr("iterpref_core.pairs.localization.stage.localize_pairs", refused)
+    monkeypatch.setattr("iterpref_core.pairs.localization.localization.localize_pairs", refused)
     code, _, err = iterpref(*LOCALIZE)
     settings, *said = err.splitlines()
     assert (code, settings, len(said), message in err) == (expected, "settings: defaults, profile own", 1, True), err

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from flows.display import Terminal
-from flows.reproduction import bring_up_to_date
+from flows.run_stages import bring_up_to_date
 from iterpref_core.records import InputError, load_params, with_values
 from tasks.doctor import examine_settings
 from tasks.early_checks import refusals
@@ -27,8 +27,6 @@ training.accelerate | none.yaml | training@sft | none.yaml is not there
 training.micro_batch_size | 5 | training@sft | no multiple of training.micro_batch_size
 training.load | 4bit | training@sft | set training.lora
 training.start | /no/such | training@sft | /no/such
-training.objectives.sft.beta | 0.3 | training@sft | has no effect on sft
-training.objectives.dpo.alpha | 2.0 | training@sft | has no effect on dpo
 pairs.benchmarks | [no-such] | pairs | no benchmark 'no-such'
 inference.backend | openai | codeflow | needs the URL of an endpoint
 """

@@ -10,15 +10,15 @@ import pytest
 
 from flows import stage
 from flows.display import Terminal
-from flows.reproduction import bring_up_to_date
+from flows.run_stages import bring_up_to_date
 from iterpref_core.records import InputError, read_yaml
-from tasks.mlflow import logged
+from tasks.mlflow import run_stage
 from tests.dvc_repository import commit, git, reproduce
 
 STAGE = {
     "cmd": "validity",
     "deps": ["code", "single.py", "data"],
-    "params": ["validity", "training.beta", {"versions.yaml": ["torch"]}],
+    "params": ["validity", "training.objectives.dpo.beta", {"versions.yaml": ["torch"]}],
     "outs": ["out/result"],
     "metrics": ["metrics/validity.json"],
 }
@@ -206,8 +206,8 @@ def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkey
         sent.append(entry.stages["validity"].params["validity.sample"])
         write("code/a.py", "2")
 
-    monkeypatch.setattr(logged, "logged_command", logged_command)
-    monkeypatch.setattr(logged, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
+    monkeypatch.setattr(run_stage, "logged_command", logged_command)
+    monkeypatch.setattr(run_stage, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
     assert "validity.sample" in toy(first=lambda: sample(32))
     begin_anew()
     assert "code/a.py" in toy()
@@ -215,9 +215,9 @@ def test_a_bare_command_of_dvc_is_guarded_also_while_its_row_is_sent(toy, monkey
 
 
 def test_an_entry_that_cannot_be_made_costs_a_bare_command_of_dvc_no_result(toy, monkeypatch, capsys):
-    monkeypatch.setattr(logged, "logged_command", lambda entry, _stage: nullcontext(entry))
-    monkeypatch.setattr(logged, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
-    monkeypatch.setattr(logged, "read_stage", lambda *_: {}["defect"])
+    monkeypatch.setattr(run_stage, "logged_command", lambda entry, _stage: nullcontext(entry))
+    monkeypatch.setattr(run_stage, "COMMAND_VARIABLE", "NO_SUCH_VARIABLE")
+    monkeypatch.setattr(run_stage, "read_stage", lambda *_: {}["defect"])
     assert toy() == ""
     assert "validity in MLflow will not be complete: KeyError" in capsys.readouterr().err
     assert locked_sample() == 33
@@ -227,7 +227,7 @@ def test_an_entry_that_cannot_be_made_costs_a_bare_command_of_dvc_no_result(toy,
 @pytest.mark.parametrize(
     ("edit", "refused", "dirty"),
     [
-        ("sed -i 's/^  beta: 0.1 /  beta: 0.3 /' params.yaml", True, "false"),
+        ("sed -i 's/beta: 0.1/beta: 0.3/' params.yaml", True, "false"),
         ("echo '# a comment' >> params.yaml", False, "false"),
         ("echo '# a comment' >> code.py && git commit --quiet --all --message B", False, "true"),
     ],
@@ -236,7 +236,12 @@ def test_what_is_edited_between_two_stages_of_a_run_is_in_its_row_or_ends_it(
     edit, refused, dirty, toy_checkout, monkeypatch
 ):
     """A run's row in MLflow names the parameters and the code of all its stages."""
-    second = {"cmd": "cp first second", "deps": ["first"], "params": ["training.beta"], "outs": ["second"]}
+    second = {
+        "cmd": "cp first second",
+        "deps": ["first"],
+        "params": ["training.objectives.dpo.beta"],
+        "outs": ["second"],
+    }
     graph = {"first": {"cmd": f"{edit} && touch first", "outs": ["first"]}, "second": second}
     toy_checkout(graph, {"code.py": "1\n", ".gitignore": ".iterpref\nfirst\nsecond\n"})
     sent = []

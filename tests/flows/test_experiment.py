@@ -13,15 +13,15 @@ from threading import Event
 import pytest
 
 from flows.display import Terminal
-from flows.reproduction import bring_up_to_date
+from flows.run_stages import bring_up_to_date
 from iterpref_core.records import InputError
-from tasks.dvc.reproduction import Commands, StageError, explain_failure
+from tasks.dvc.commands import Commands, StageError, explain_failure
 from tests.flows.conftest import on_prefect, run_names
 
 STAGES = {
     "first": {"cmd": "sh run.sh first", "deps": ["run.sh", "input"], "outs": ["first"]},
     "left": {
-        "cmd": "sh run.sh left", "deps": ["first"], "params": ["training.beta"], "outs": ["left"],
+        "cmd": "sh run.sh left", "deps": ["first"], "params": ["training.objectives.dpo.beta"], "outs": ["left"],
     },
     "right": {"cmd": "sh run.sh right", "deps": ["first"], "outs": ["right"]},
 }  # fmt: skip
@@ -46,7 +46,7 @@ def toy(toy_checkout, tmp_path, monkeypatch):
 
 
 def run_flow(**given):
-    from flows.experiment import experiment
+    from flows.prefect_flows import experiment
 
     return str(experiment(**given))
 
@@ -111,8 +111,7 @@ def _the_pages_show_where_the_results_are(outcome):
 def test_the_form_of_prefect_s_page_begins_with_a_mapping_of_values():
     from prefect.utilities.callables import parameter_schema
 
-    from flows.experiment import experiment
-    from flows.sweep import sweep
+    from flows.prefect_flows import experiment, sweep
 
     for flow in (experiment, sweep):
         values = parameter_schema(flow.fn).properties["values"]
@@ -218,7 +217,7 @@ def test_what_the_user_interrupts_has_not_failed():
 
 @on_prefect
 def test_a_sweep_is_a_flow_that_ends_before_anything_is_trained_if_git_does_not_know_the_user(toy, monkeypatch):
-    from flows.sweep import sweep
+    from flows.prefect_flows import sweep
 
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
         monkeypatch.delenv(name)
@@ -235,8 +234,8 @@ def test_a_restart_keeps_what_a_user_has_set():
     from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
     from prefect.client.schemas.schedules import CronSchedule
 
+    from flows.prefect_flows import sweep
     from flows.serve import deployment_of
-    from flows.sweep import sweep
 
     with get_client(sync_client=True) as client:
         made = deployment_of(sweep).apply()

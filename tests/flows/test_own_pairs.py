@@ -25,7 +25,7 @@ def _pair(number):
 ROWS = [_pair(number) for number in range(2, 10)]
 REGION = {"rejected_spans": [[20, 26]], "chosen_spans": [[20, 26]]}
 OTHER_NAMES = {"prompt": "question", "chosen": "good", "rejected": "bad"}
-NAMED = "--columns prompt=question,chosen=good,rejected=bad "
+NAMED = "prompt=question,chosen=good,rejected=bad"
 
 
 def _turns(row):
@@ -41,7 +41,7 @@ LAYOUTS = {
     "csv with regions": ([row | {"rejected_spans": "[[20, 26]]"} for row in ROWS], ""),
     "messages": ([row | {"prompt": _turns(row)["chosen"][:1]} for row in ROWS], ""),
     "other names": ([{OTHER_NAMES[name]: text for name, text in row.items()} for row in ROWS], NAMED),
-    "one other name": ([{name.replace("rejected", "bad"): row[name] for name in row} for row in ROWS], "=bad "),
+    "one other name": ([{name.replace("rejected", "bad"): row[name] for name in row} for row in ROWS], "rejected=bad"),
     "numbers as ids": ([{"task_id": number, **row} for number, row in enumerate(ROWS)], ""),
     "conversations": ([_turns(row) for row in ROWS], ""),
 }  # fmt: skip
@@ -73,7 +73,10 @@ def test_a_file_is_read_or_the_message_has_the_command_that_reads_it(iterpref, w
         assert (code, said) == (2, err)
     command = shlex.split(err.partition("is read by: ")[2])
     assert command[:4] == ["iterpref", "ingest", "in.json", "--format"]
-    assert LAYOUTS[layout][1] in err
+    if columns := LAYOUTS[layout][1]:
+        code, _, err = iterpref(*command[1:])
+        assert (code, "name it with --columns" in err, "bad" in err) == (2, True, True)
+        command += ["--columns", columns]
     code, _, err = iterpref(*command[1:])
     assert (code, len(Path("pairs.jsonl").read_text().splitlines())) == (0, len(ROWS)), err
 
@@ -96,20 +99,20 @@ def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref
 def test_a_rate_counts_or_is_refused(iterpref, word_model):
     written(Path("pairs.jsonl"), *ROWS)
     given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--out", "o")
-    code, _, err = iterpref("train", *given, "--set", "training.learning_rate=0.1")
-    assert (code, "sft, which reads training.nll_learning_rate; set that" in err) == (2, True), err
-    assert iterpref("train", *given, "--set", "training.nll_learning_rate=0.1", "--set", "training.epochs=1")[0] == 0
+    code, _, err = iterpref("train", *given, "--set", "training.beta=0.1")
+    assert (code, "training.beta: has no effect on sft; leave it out" in err) == (2, True), err
+    assert iterpref("train", *given, "--set", "training.learning_rate=0.1", "--set", "training.epochs=1")[0] == 0
     assert json.loads(Path("o/lineage.json").read_text())["settings"]["learning_rate"] == 0.1
 
 
 def test_values_come_through_a_pipe(iterpref, word_model):
     written(Path("pairs.jsonl"), *ROWS)
     reading, writing = os.pipe()
-    os.write(writing, b"training: {learning_rate: 0.1}")
+    os.write(writing, b"training: {beta: 0.1}")
     os.close(writing)
     given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--params", f"/dev/fd/{reading}")
     code, _, err = iterpref("train", *given, "--out", "o")
-    assert (code, "sft, which reads training.nll_learning_rate" in err) == (2, True), err
+    assert (code, "training.beta: has no effect on sft" in err) == (2, True), err
 
 
 def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, word_model):

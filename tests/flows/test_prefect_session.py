@@ -191,7 +191,7 @@ def test_settings_of_the_user_s_own_flows_are_not_taken_for_ours():
     with temporary_settings({PREFECT_FLOWS_DEFAULT_RETRIES: 2}):
         assert flow(print).retries == 2
         for name in ("experiment", "sweep"):
-            assert runpy.run_path(str(ROOT / f"flows/{name}.py"))[name].retries == 0
+            assert runpy.run_path(str(ROOT / "flows/prefect_flows.py"))[name].retries == 0
 
 
 def test_ui_has_a_database_and_a_password_of_its_own_which_other_commands_read_by_themselves(

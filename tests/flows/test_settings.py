@@ -21,7 +21,8 @@ def _pairs(iterpref):
 def test_without_a_file_they_are_those_of_the_profile_own(iterpref):
     found = load_params()
     assert (found.profile, found.codeflow.wording, found.evaluation.max_new_tokens) == ("own", "instruct", None)
-    assert (found.training.alpha, found.training.nll, found.training.answer) == (1.0, "sum", "fenced")
+    assert (found.training.nll, found.training.answer) == ("sum", "fenced")
+    assert found.training.objectives["sft"].model_dump() == {"learning_rate": 1e-5, "alpha": 1.0}
     assert iterpref(*LOCALIZE)[2] == "settings: defaults, profile own\n"
     shutil.copy2(ROOT / "params.yaml", ".")
     assert iterpref(*LOCALIZE)[2] == "settings: params.yaml, profile nano\n"

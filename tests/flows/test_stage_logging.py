@@ -33,14 +33,14 @@ def pairs(params):
     return measured("pairs", 1.0)
 
 def training(params, objective):
-    if params.training.beta > 1:
+    if params.training.objectives["dpo"].beta > 1:
         raise stage.InputError("beta is large")
     # What other clients of MLflow read, such as that of `report_to`.
     assert os.environ["MLFLOW_TRACKING_URI"].endswith("checkout/mlflow.db")
     assert os.environ["MLFLOW_EXPERIMENT_NAME"] == "iterpref"
     Path("models/trained").mkdir(exist_ok=True, parents=True)
-    Path(f"models/trained/{objective}").write_text(str(params.training.beta))
-    return measured("loss", params.training.beta)
+    Path(f"models/trained/{objective}").write_text(str(params.training.objectives["dpo"].beta))
+    return measured("loss", params.training.objectives["dpo"].beta)
 
 def evaluation(params, objective):
     Path("results").mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     stage._function_of = TOYS.get
     sys.exit(stage.main(*sys.argv[1:]))
 """
-PARAMS = ["training.beta", "training.epochs", "training.seed", "training.objectives.dpo"]
+PARAMS = ["training.epochs", "training.seed", "training.objectives.dpo"]
 STAGES = {
     "pairs": {"cmd": "python toy.py pairs", "outs": ["data/pairs.jsonl"], "metrics": ["metrics/pairs.json"]},
     "training": {

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from flows.display import Terminal
-from flows.points import plan_points, run_sweep
-from iterpref_core.records import InputError, Measured, load_params, read_yaml, with_values
-from tasks.dvc.reproduction import StageError
+from flows.sweep import plan_points, run_sweep
+from iterpref_core.records import InputError, Measured, ModelResults, load_params, read_yaml, with_values
+from tasks.dvc.commands import StageError
 from tasks.git.source import observe_source
 from tasks.grid import plan_rows
 from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import reproduce
+from tests.evaluation.report.conftest import benchmark
 from tests.flows.conftest import on_prefect, run_names
 from tests.settings import PARAMS, ROOT
 
@@ -28,16 +29,16 @@ LOGGED = []
 STAGES = {
     "shared": {"cmd": "python run.py shared - 0", "deps": ["run.py"], "outs": ["shared"]},
     "training": {
-        "foreach": {"sft": "training.objectives.sft", "target-dpo": "training.beta"},
+        "foreach": {"sft": "training.objectives.sft", "target-dpo": "training.objectives.target-dpo"},
         "do": {
-            "cmd": "python run.py training ${key} ${training.beta}",
+            "cmd": "python run.py training ${key} ${training.objectives.target-dpo.beta}",
             "deps": ["shared"], "params": ["${item}", "training.seed"], "outs": ["models/trained/${key}"],
         },
     },
     "evaluation": {
         "foreach": {name: f"models/trained/{name}" for name in OBJECTIVES},
         "do": {
-            "cmd": "python run.py evaluation ${key} ${training.beta}",
+            "cmd": "python run.py evaluation ${key} ${training.objectives.target-dpo.beta}",
             "deps": ["${item}"], "params": ["evaluation.benchmarks"],
             "outs": ["results/${key}"], "metrics": ["metrics/${key}.json"],
         },
@@ -47,9 +48,9 @@ RUN = """
 import json, os, sys, time
 from pathlib import Path
 
-from tasks.cards import own_cards
+from tasks.gpus import reserved_gpus
 
-own = own_cards()
+own = reserved_gpus()
 own.__enter__()
 what, item, beta = sys.argv[1:]
 toy = Path(os.environ["TOY"])
@@ -134,14 +135,16 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     (toy / "together").write_text("2")
     states = set()
     for beta in (0.2, 0.6):
-        params = with_values(load_params(), {"training.beta": beta, "evaluation.benchmarks": ["validation"]})
+        values = {"training.objectives.target-dpo.beta": beta, "evaluation.benchmarks": ["validation"]}
+        params = with_values(load_params(), values)
         states.add(begin_entry("iterpref sweep", params, observe_source()).tags["iterpref.state"])
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.2,0.6", "--jobs", "2")
     code, out, err = iterpref("sweep", *grid, "--json")
     assert code == 0, err
     result = json.loads(out[out.index("{\n") :])
-    assert [(row["label"], row["pass_at_1"], round(row["difference"] or 0, 3)) for row in result["rows"]] == [
-        ("target-dpo beta=0.2", 0.2, 0), ("target-dpo beta=0.6", 0.6, 0.4),
+    assert result["first"] == "target-dpo beta=0.2"
+    assert [(row["model"], row["pass_at_1"], round(row["difference"] or 0, 3)) for row in result["standings"]] == [
+        ("target-dpo beta=0.6", 0.6, 0.4), ("target-dpo beta=0.2", 0.2, 0),
     ]  # fmt: skip
     for entry in LOGGED:
         executed = {name for name, stage in entry.stages.items() if stage.times is not None}
@@ -160,7 +163,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     assert set(dvc("exp", "list", "--name-only").split()) >= set(result["experiments"])
     dvc("exp", "apply", result["experiments"][1])
     assert Path("dvc.yaml").read_bytes() == graph
-    assert read_yaml(Path("params.yaml"))["training"]["beta"] == 0.6
+    assert read_yaml(Path("params.yaml"))["training"]["objectives"]["target-dpo"]["beta"] == 0.6
     assert json.loads(Path("metrics/target-dpo.json").read_text()) == {"validation": 0.6}
 
 
@@ -175,7 +178,7 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, caps
     with ThreadPoolExecutor() as threads:
         first, second = threads.map(sweep_betas, range(2))
     assert first == second
-    assert [row.pass_at_1 for row in first.rows] == [0.1]
+    assert [row.scores.pass_at_1 for row in first.standings.rows] == [0.1]
     assert [words[0] for words in notes(toy, "training")] == ["begins", "ends"], "once"
     assert "waiting for it" in capsys.readouterr().err
     assert dvc("exp", "list", "--name-only").split() == first.experiments
@@ -188,7 +191,7 @@ def test_two_sweeps_of_one_grid_at_the_same_time_train_each_point_once(toy, caps
 def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_table(toy):
     from prefect.client.orchestration import get_client
 
-    from flows.sweep import sweep
+    from flows.prefect_flows import sweep
 
     sweep(objectives=("target-dpo",), values={"training.beta": [0.1, 0.2]})
     assert "target-dpo beta=0.1,0.2" in run_names()
@@ -197,7 +200,7 @@ def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_
     ]  # fmt: skip
     with get_client(sync_client=True) as client:
         (table,) = client.read_artifacts()
-    assert [row["pass_at_1"] for row in json.loads(table.data)] == [0.1, 0.2]
+    assert [row["pass_at_1"] for row in json.loads(table.data)] == [0.2, 0.1]
 
 
 def test_a_grid_of_seeds_trains_each_of_them():
@@ -212,19 +215,19 @@ def test_a_grid_of_seeds_trains_each_of_them():
 @pytest.mark.parametrize(("failed", "code"), [(InputError("bad"), 2), (StageError("bad"), 1)])
 def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, monkeypatch, failed, code):
     """The points run nothing here: what a command of DVC that fails is, is tried below."""
-    score = Measured.model_construct(pass_at_1=0.5, n=2, verdicts={"t/1": ("passed",), "t/2": ("timeout",)})
+    results = ModelResults(model="m", benchmarks={"validation": Measured(**benchmark(2, 1, "validation"))})
 
     def run_point(_name, row, *_):
         if row.label == "target-dpo beta=0.1":
             raise failed
-        return score
+        return results
 
-    monkeypatch.setattr("flows.points.run_point", run_point)
+    monkeypatch.setattr("flows.sweep.run_point", run_point)
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.1,0.2")
     ended, out, err = iterpref("sweep", *grid, "--json")
     assert (ended, "1 of 2 trainings failed, the others are kept; the last: bad" in err) == (code, True), err
     result = json.loads(out[out.index("{\n") :])
-    assert [row["label"] for row in result["rows"]] == ["target-dpo beta=0.2"]
+    assert [row["model"] for row in result["standings"]] == ["target-dpo beta=0.2"]
     assert len(result["experiments"]) == 1
 
 
@@ -238,7 +241,7 @@ def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
 
 
 def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):
-    monkeypatch.delattr("flows.points.take_snapshot")  # the points would begin with it
+    monkeypatch.delattr("flows.sweep.take_snapshot")  # the points would begin with it
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")
     for arguments, message in (

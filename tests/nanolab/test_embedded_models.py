@@ -1,6 +1,7 @@
 """The stage trains the embedded models, from tokenizer to repairs, or takes models named by the user."""
 
 import os
+import re
 from functools import cache
 
 import pytest
@@ -27,6 +28,7 @@ from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.records import InputError, IoTest, ModelError, ModelParams, NanolabParams, Problem
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.settings import EXECUTION, changed, section
+from tests.settings import PARAMS as DEFAULTS
 
 PARAMS = section(
     NanolabParams,
@@ -137,8 +139,9 @@ def test_repairs_are_programs_that_fail_with_the_feedback_they_cause():
     assert repairs == again
     assert len(repairs) > 2
     for repair in repairs:
-        assert repair.broken != repair.problem.reference
-        assert repair.feedback
+        _, broken, feedback = re.split(r"```(?:python)?\n", repair.prompt)
+        assert broken != repair.completion
+        assert feedback.removesuffix("Write the corrected program.").strip()
 
 
 def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_nothing():
@@ -153,8 +156,10 @@ def test_the_learning_rate_warms_up_in_a_twentieth_of_the_steps_and_falls_to_not
 def _build(folder, problems=(), model=EMBEDDED, backend="transformers", params=PARAMS):
     """Run the stage; it writes to `models`."""
     write_jsonl(folder / "problems.jsonl", problems)
+    inference = changed(DEFAULTS.inference, backend=backend)
+    sections = {"model": model, "nanolab": params, "execution": EXECUTION, "inference": inference}
     folders = {role: folder / "models" / role for role in ("student", "debugger")}
-    return build_models(folder / "problems.jsonl", model, params, EXECUTION, folders, backend).metrics()
+    return build_models(changed(DEFAULTS, **sections), problems=folder / "problems.jsonl", **folders).metrics()
 
 
 def _checkpoint(folder):

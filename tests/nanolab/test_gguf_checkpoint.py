@@ -16,7 +16,7 @@ from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.nanolab import gguf_checkpoint
 from iterpref_core.nanolab.embedded_models import build_models
 from iterpref_core.nanolab.gguf_checkpoint import find_gguf, write_checkpoint
-from iterpref_core.records import ModelError
+from iterpref_core.records import ModelError, with_values
 from tests.settings import PARAMS
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"
@@ -131,11 +131,9 @@ def test_a_model_that_cannot_be_used_ends_its_stage_with_one_message(damage, mes
         file.write_bytes(file.read_bytes()[:300])
     with pytest.raises(ModelError, match=f"{message}$"):
         build_models(
+            with_values(PARAMS, {"model.student": str(file), "model.debugger": SERVED, "inference.backend": "openai"}),
             problems=tmp_path / "not read",
-            model=PARAMS.model.model_copy(update={"student": str(file), "debugger": SERVED}),
-            nanolab=PARAMS.nanolab,
-            execution=PARAMS.execution,
-            folders={role: tmp_path / "models" / role for role in ("student", "debugger")},
-            backend="openai",
+            student=tmp_path / "models/student",
+            debugger=tmp_path / "models/debugger",
         )
     assert not (tmp_path / "models/student").exists()

@@ -12,11 +12,11 @@ import psutil
 import pytest
 
 from iterpref_core.problems.composition.problem_splits import compose_splits
-from iterpref_core.records import load_params
+from iterpref_core.records import PreferencePair, load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.profiles import write_params
 from tests.once import give_mlflow_tables, give_prefect_tables
-from tests.settings import ROOT
+from tests.settings import PARAMS, ROOT
 
 PATIENCE_S = 900
 """On two quiet cores the longest command takes two minutes; a machine that others use may need many times as long."""
@@ -87,32 +87,40 @@ ITERPREF = (sys.executable, "-m", "iterpref_cli")
 
 SMALLER = {
     "problems.student": 4,
-    "problems.debugger": 10,
-    "problems.codeflow": 0,
+    "problems.debugger": 12,
+    "problems.codeflow": 4,
     "problems.validation": 4,
     "problems.heldout": 8,
     "validity.sample": 4,
     "nanolab.student_steps": 1,
-    "nanolab.debugger_steps": 60,
+    "nanolab.debugger_steps": 1,
     "nanolab.batch_size": 8,
-    "codeflow.max_new_tokens": 96,
-    "codeflow.max_iterations": 3,
+    "codeflow.max_iterations": 1,
 }
-"""Values in place of those of the profile tiny: the debugger learns ten problems by heart, which takes seconds."""
+"""Values in place of those of the profile tiny. The debugger learns nothing: the pairs are `give_pairs`'s."""
 
 
-def give_known_problems(checkout):
-    """Let a checkout's trajectories be about the problems that its debugger learns: some drafts fail, and are repaired.
+def give_pairs(checkout):
+    """Give a checkout a pair of each problem that its debugger is trained on: the right program, and one of no result.
 
-    Each problem is there six times, with drafts of its own: several of these sixty end in a pair.
+    Which pairs the models write depends on the processor; these are there on each.
     """
-    known = (
-        problem.model_copy(update={"task_id": f"{problem.task_id}/{copy}", "split": None})
+    pairs = (
+        PreferencePair(
+            task_id=problem.task_id,
+            prompt=problem.prompt,
+            chosen=problem.reference,
+            rejected=_nothing(problem.reference),
+        )
         for problem in compose_splits(load_params(checkout / "params.yaml").problems)
         if problem.split == "debugger"
-        for copy in range(6)
     )
-    write_jsonl(checkout / "problems/known.jsonl", known)
+    write_jsonl(checkout / "pairs/given.jsonl", pairs)
+
+
+def _nothing(program):
+    """Return a program that returns nothing."""
+    return program[: program.rindex("return")] + "return None\n"
 
 
 STAGES = {
@@ -173,7 +181,7 @@ def toy(tmp_path, tmp_path_factory, toy_checkout):
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory):
+def checkout(tmp_path_factory, pytestconfig):
     """Tracked and new files, without what git ignores, as a fresh repository with a smaller profile tiny.
 
     Its graph trains one objective, and evaluates that model and its base. The others differ by a name, and have their
@@ -190,8 +198,10 @@ def checkout(tmp_path_factory):
     checkout.run("git", "init", "--quiet")
     (target / ".git/info/exclude").write_text("output.log\n")
     with chdir(target):
-        write_params("tiny", SMALLER)
-    give_known_problems(target)
+        moved = pytestconfig.option.training_seed
+        seeds = {f"{name}.seed": section.seed + moved for name, section in PARAMS if hasattr(section, "seed")}
+        write_params("tiny", SMALLER | seeds)
+    give_pairs(target)
     for objective in ("debugger", "sft", "dpo", "rpo", "target-dpo"):
         checkout.leave_out(objective)
     checkout.run("git", "add", ".")

@@ -18,6 +18,8 @@ def test_the_experiment_runs_once_and_reruns_what_changed(checkout, monkeypatch)
     output = checkout.iterpref("run")
     assert "Target-RPO" in output, output
     assert read_summary(checkout)["models"].keys() == {"base", "target-rpo"}
+    pairs = json.loads((checkout.path / "metrics/pairs.json").read_text())
+    assert pairs["own/given/pairs"] == 12
     assert stale(checkout) == set()
     params = checkout.path / "params.yaml"
     text = params.read_text()

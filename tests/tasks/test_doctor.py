@@ -83,7 +83,7 @@ def test_an_endpoint_that_is_away_is_told():
 
 
 def test_versions_are_those_of_the_lock_or_named(monkeypatch):
-    monkeypatch.setattr("tasks.outside.version", lambda _: "0.0.1+cpu")
+    monkeypatch.setattr("tasks.external_inputs.version", lambda _: "0.0.1+cpu")
     (_, packages, _) = doctor._versions()
     assert (packages.status, "torch 0.0.1 instead of " in packages.detail) == ("absent", True)
 
@@ -94,7 +94,8 @@ def test_init_writes_a_profile_with_models_and_values(iterpref):
     code, out, _ = iterpref("init", "--model", "some/model", "--debugger", "other/model", "--set", "training.beta=0.3")
     assert (code, "params.yaml: profile own" in out) == (0, True)
     written = load_params()
-    assert (written.profile, written.model.student, written.training.beta) == ("own", "some/model", 0.3)
+    beta = written.training.objectives["dpo"].beta
+    assert (written.profile, written.model.student, beta) == ("own", "some/model", 0.3)
     code, out, _ = iterpref("init", "--set", "training.epochs=9")
     assert (code, "training.epochs: 3 → 9" in out, "model.student: some/model stays" in out) == (0, True, True)
     iterpref("init", "--profile", "own-lora")

@@ -12,7 +12,7 @@ import pytest
 
 from tasks import fork_server
 from tests.settings import ROOT
-from tests.tasks.test_child import wait_until_gone
+from tests.tasks.test_subprocesses import wait_until_gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux runs it")
 SERVER = "from tasks import fork_server; fork_server.LIBRARIES = ('no_library', 'json'); fork_server.main()"

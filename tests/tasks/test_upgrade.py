@@ -69,13 +69,15 @@ def test_a_removed_parameter_is_named_with_its_replacement(tmp_path, monkeypatch
     PARAMS.write_text(NEW)
     git("add", ".")
     commit("new")
-    PARAMS.write_text(
-        NEW.replace("\npairs:\n", "\npairs:\n  near_duplicate: 0.9\n").replace("nanolab #", "org/mine #", 1)
-    )
+    own = NEW.replace("\npairs:\n", "\npairs:\n  near_duplicate: 0.9\n").replace("nanolab #", "org/mine #", 1)
+    PARAMS.write_text(own.replace("\ntraining:\n", "\ntraining:\n  learning_rate: 0.1\n  alpha: 2.0\n"))
     assert carry_over() == [
         "model.student: org/mine is carried over",
         "pairs.near_duplicate: 0.9 is left out: use datasketch, on your problems before they are ingested",
+        "training.learning_rate: 0.1 is left out: use the lines of training.objectives",
+        "training.alpha: 2.0 is carried over",
     ]
+    assert {line.alpha for line in load_params().training.objectives.values()} == {None, 2.0}
     assert load_params().model.student == "org/mine"
 
 

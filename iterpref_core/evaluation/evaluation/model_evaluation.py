@@ -1,10 +1,13 @@
 """Run stage `evaluation`: measure one model on every benchmark."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from iterpref_core.models.inference.backend_factory import names_served
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint, served_fingerprint
-from iterpref_core.records import ModelResults, PromptFormat
+from iterpref_core.records import ModelResults, Params, PromptFormat, metric_name
+from iterpref_core.storage.jsonl import atomic_writer
 
 from ..benchmarks.benchmark import EvaluationSetting
 from ..benchmarks.harness import open_harness
@@ -16,26 +19,30 @@ from .scores import summarize
 
 
 def evaluate_model(
+    params: Params,
     name: str,
+    *,
     model: Path | str,
-    setting: EvaluationSetting,
     out: Path,
     answers: Path,
+    scores: Path | None = None,
     prompt: PromptFormat | None = None,
-    *,
     fresh: bool = False,
+    **where: Any,
 ) -> ModelResults:
-    """Measure a model on benchmarks.
+    """Measure a model on benchmarks (stage `evaluation`).
 
     Args:
+        params: all parameters.
         name: the model's name in the results.
         model: a checkpoint folder, a stage's folder that points at one or at a served model, a hub id, or the
             name of a model at the endpoint of `inference`.
-        setting: benchmarks, sampling, limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
         answers: SQLite file that keeps the model's answers.
-        prompt: the format of the model's prompts.
+        scores: JSON file of pass@1 by benchmark, which is small: `dvc exp show` compares it.
+        prompt: the format of the model's prompts; by default that of the debugger for `debugger`, else the student's.
         fresh: ask again for answers that are kept.
+        where: `problems`, `cache` and more of `EvaluationSetting`.
 
     Returns:
         The results of these benchmarks, as results.json has them.
@@ -48,13 +55,20 @@ def evaluate_model(
         DataUnavailableError: no benchmark has data here. If at least one has, the others are recorded as not
             available instead.
     """
-    with open_sampler(model, setting.params, answers, prompt, fresh=fresh) as sampler:
+    setting = EvaluationSetting(params, **where)
+    prompt = prompt or (params.model.debugger_format if name == "debugger" else params.model.student_format)
+    with open_sampler(model, params, answers, prompt, fresh=fresh) as sampler:
         # The fingerprint keeps results of different weights apart.
-        if names_served(model, setting.params.inference.backend):
+        if names_served(model, params.inference.backend):
             weights = served_fingerprint(str(model))
         else:
             weights = model_fingerprint(model)
-        return ask_benchmarks(sampler, setting, ResultsFolder(out, name, weights or None))
+        results = ask_benchmarks(sampler, setting, ResultsFolder(out, name, weights or None))
+    if scores:
+        found = {metric_name(benchmark): result.pass_at_1 for benchmark, result in results.measured.items()}
+        with atomic_writer(scores) as file:
+            json.dump(found, file, indent=2)
+    return results
 
 
 def ask_benchmarks(sampler: Sampler, setting: EvaluationSetting, results: ResultsFolder) -> ModelResults:

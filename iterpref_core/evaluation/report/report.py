@@ -3,7 +3,7 @@
 import heapq
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from .findings import findings, headline
 from .pair_view import pair_context, template_text, templates
 from .score_rows import ScoreRow, main_benchmark, score_rows, tables_of, undecided_below
 from .standings import inside_notes, write_csv
-from .summary import ReportFiles, build_summary, problem_outcomes
+from .summary import ReportFiles, build_summary, figures, problem_outcomes
 from .summary_record import Summary, write_summary
 
 
@@ -53,6 +53,7 @@ def write_page(
         inside=inside_notes(rows),
         undecided_below=undecided_below,
         cost=summary.cost,
+        shown=list(figures(summary)),
         hours=hours,
         missing=[model_name(name) for name in summary.missing],
         comparisons=sum(len(others) for others in summary.comparisons.values()),
@@ -91,19 +92,15 @@ def _as_yaml(params: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def build_report(
-    files: ReportFiles,
-    params: Params,
-    out: Path,
-    names: Collection[str] | None = None,
-) -> Summary:
-    """Write `summary.json`, `index.html`, `explorer.html` and `results.csv`.
+def build_report(params: Params, *models: str, out: Path, **files: Path) -> Summary:
+    """Write `summary.json`, `index.html`, `explorer.html` and `results.csv` (stage `report`).
 
     Args:
-        files: the stages' outputs.
-        params: the parameters.
+        params: all parameters.
+        models: the models of the graph, as DVC writes a mapping on a command line: `--base models/student --sft …`;
+            files of other models in the folders are not read. Without a name, all are.
         out: the folder of the report.
-        names: the models of the experiment; files of other models in the folders are not read. None: all.
+        files: the fields of `ReportFiles`.
 
     Returns:
         The object of `summary.json`.
@@ -111,11 +108,16 @@ def build_report(
     Raises:
         InputError: an input is absent or unusable; no file is written.
     """
-    summary = build_summary(files, params, names)
-    shown = choose_pairs(files, params.report.pairs_shown)
-    write_explorer(files, params.codeflow, out / "explorer.html", summary)
+    names = [word.removeprefix("--") for word in models if word.startswith("--")]
+    # An experiment on own pairs has no repairs: its debugger is the student, and would stand in the table twice.
+    if params.model.debugger == params.model.student != "nanolab":
+        names = [name for name in names if name != "debugger"]
+    read = ReportFiles(**files)
+    summary = build_summary(read, params, names or None)
+    shown = choose_pairs(read, params.report.pairs_shown)
+    write_explorer(read, params.codeflow, out / "explorer.html", summary)
     write_summary(summary, out / "summary.json")
-    seconds = sum(float(path.read_text()) for path in files.times.glob("*"))
+    seconds = sum(float(path.read_text()) for path in read.times.glob("*"))
     write_page(summary, shown, out / "index.html", seconds / 3600)
     write_csv(score_rows(summary), out / "results.csv")
     return summary

@@ -5,7 +5,7 @@ The same experiment gives the same object: it has no time, no duration and no gi
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -32,7 +32,7 @@ from iterpref_core.storage.jsonl import describe_validation_error
 from ..evaluation.results_file import load_model_results
 from .comparisons import compare_models, scores_of
 from .display_names import MODELS, in_order
-from .summary_record import BenchmarkScores, CodeflowSummary, Contamination, Provenance, Summary
+from .summary_record import BenchmarkScores, Contamination, Provenance, Summary
 
 T = TypeVar("T")
 R = TypeVar("R", bound=StageResult)
@@ -97,7 +97,8 @@ def build_summary(
             data.add((result.data.name, result.data.sha256))
             isolation.add(result.isolation)
     return Summary(
-        codeflow=_codeflow(files.metrics),
+        codeflow=load_result(files.metrics / "codeflow.json", CodeflowResult),
+        pairs=load_result(files.metrics / "pairs.json", PairsResult),
         validity=load_result(files.metrics / "validity.json", ValidityResult),
         localization=load_result(files.metrics / "localization.json", LocalizationResult),
         contamination=_load(files.contamination, "pairs", Contamination.model_validate_json),
@@ -117,35 +118,31 @@ def build_summary(
     )
 
 
+def figures(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yield the figures of the stages' results that the terminal and the page show, as (name, text)."""
+    tokens, dollars = summary.cost
+    yield "answers", f"{tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else "")
+    total = f"of {summary.codeflow.problems:,} problems"
+    if summary.codeflow.problems:
+        yield "pairs", f"{summary.pairs.paired:,} {total}"
+    if summary.pairs.replayed:
+        yield "replay", f"{summary.pairs.replayed:,} {total}"
+    if summary.codeflow.inside:
+        yield "run inside", f"{summary.codeflow.inside:,} {total}"
+    for name, counts in (summary.pairs.own or {}).items():
+        taken = counts["pairs"] + counts.get("replay", 0)
+        yield "own pairs", f"{taken:,} of {sum(counts.values()):,} in {name}"
+
+
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:
     """Return (outcome, problems, share of all problems): pairs, replayed drafts, then every reason by size."""
     # The reasons are in order of their names, and so are ties.
-    dropped = Counter(summary.codeflow.dropped).most_common()
+    pairs = summary.pairs
+    dropped = Counter(dict(sorted(pairs.dropped.items()))).most_common()
     total = max(summary.codeflow.problems, 1)
-    replayed = [("replayed", summary.codeflow.replay)] if summary.codeflow.replay is not None else []
-    counts = [("became a pair", summary.codeflow.problems_with_pair), *replayed, *dropped]
+    replayed = [("replayed", pairs.replayed)] if pairs.replay is not None else []
+    counts = [("became a pair", pairs.paired), *replayed, *dropped]
     return [(outcome, count, count / total) for outcome, count in counts]
-
-
-def _codeflow(metrics: Path) -> CodeflowSummary:
-    codeflow = load_result(metrics / "codeflow.json", CodeflowResult)
-    pairs = load_result(metrics / "pairs.json", PairsResult)
-    made = pairs.pairs - pairs.own_rows("pairs")
-    return CodeflowSummary.model_validate(
-        codeflow.model_dump()
-        | {
-            "pass_rate_by_iteration": tuple(share for _, share in sorted(codeflow.pass_rate.items())),
-            "pairs": made,
-            "replay": None if pairs.replay is None else pairs.replay - pairs.own_rows("replay"),
-            "own_pairs": pairs.own,
-            "further_pairs": pairs.further_pairs,
-            "dropped": dict(sorted(pairs.dropped.items())),
-            "verdicts": dict(sorted(codeflow.verdicts.items())),
-            "tokens": codeflow.prompt_tokens + codeflow.completion_tokens,
-            "calls_per_pair": codeflow.llm_calls / made if made else None,
-            "cost_usd_per_pair": codeflow.cost_usd / made if made else None,
-        }
-    )
 
 
 def _ground_truth(models: Iterable[ModelResults]) -> dict[str, GroundTruth]:

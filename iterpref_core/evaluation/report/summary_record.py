@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ValidationError
 
 from iterpref_core.records import (
+    CodeflowResult,
     GroundTruth,
     InputError,
     LocalizationResult,
+    PairsResult,
     ScoreRecord,
     TokenCounts,
     ValidityResult,
@@ -28,51 +30,6 @@ class SummaryRecord(BaseModel, frozen=True):
     """The base of the records of summary.json: immutable; the file leaves out fields that are None."""
 
     __contains__: ClassVar[None] = None  # as in `ResultRecord`
-
-
-class CodeflowSummary(SummaryRecord):
-    """CodeFlow's attempts, and the pairs that became of them.
-
-    Attributes:
-        problems: the number of problems.
-        pass_rate_by_iteration: the share of problems solved up to each iteration.
-        pairs: the number of pairs.
-        replay: the problems whose draft is replayed, if it was wanted.
-        own_pairs: file of the user's own pairs → `pairs` and `replay` taken from it, and reason → pairs left out.
-        inside: problems of these whose tests run in the program's own process.
-        further_pairs: the second and later pairs of a problem.
-        dropped: reason → the number of problems without a pair.
-        verdicts: verdict → the number of attempts.
-        llm_calls: the number of calls of models.
-        tokens: the sum of both kinds of tokens.
-        prompt_tokens: the tokens that models read.
-        completion_tokens: the tokens that models wrote.
-        cost_usd: the price of all calls; 0 for a model that runs on this machine.
-        calls_per_pair: calls by pairs, if there is a pair.
-        cost_usd_per_pair: price by pairs, if there is a pair.
-    """
-
-    problems: int
-    pass_rate_by_iteration: tuple[float, ...]
-    pairs: int
-    replay: int | None = None
-    own_pairs: dict[str, dict[str, int]] | None = None
-    inside: int | None = None
-    further_pairs: int | None = None
-    dropped: dict[str, int]
-    verdicts: dict[str, int]
-    llm_calls: int
-    tokens: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float
-    calls_per_pair: float | None = None
-    cost_usd_per_pair: float | None = None
-
-    @property
-    def problems_with_pair(self) -> int:
-        """Return the number of problems with a pair. With `pairs.rejected: all` a problem may have several pairs."""
-        return self.pairs - (self.further_pairs or 0)
 
 
 class Contamination(SummaryRecord):
@@ -151,7 +108,8 @@ class Summary(SummaryRecord):
     """The object in summary.json.
 
     Attributes:
-        codeflow: attempts and pairs.
+        codeflow: the attempts.
+        pairs: the choice of pairs.
         validity: the quality of the tests.
         localization: the error regions.
         contamination: the overlap of pairs with benchmarks.
@@ -163,7 +121,8 @@ class Summary(SummaryRecord):
         provenance: the origin of the results.
     """
 
-    codeflow: CodeflowSummary
+    codeflow: CodeflowResult
+    pairs: PairsResult
     validity: ValidityResult
     localization: LocalizationResult
     contamination: Contamination
@@ -175,8 +134,16 @@ class Summary(SummaryRecord):
     provenance: Provenance
 
     def to_json(self) -> dict[str, Any]:
-        """Return the summary as the file has it."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return the summary as the file has it, where `codeflow` also has the numbers of its pairs, for scripts."""
+        content = self.model_dump(mode="json", exclude_none=True)
+        content["codeflow"] |= {
+            "pass_rate_by_iteration": self.codeflow.pass_rates,
+            "pairs": self.pairs.made,
+            "dropped": self.pairs.dropped,
+            "tokens": self.codeflow.tokens,
+            **self.per_pair,
+        }
+        return content
 
     @property
     def cost(self) -> tuple[int, float]:
@@ -186,6 +153,13 @@ class Summary(SummaryRecord):
         tokens = self.codeflow.tokens + sum(count.prompt + count.completion for count in counts)
         return tokens, self.codeflow.cost_usd + sum(score.cost_usd or 0.0 for score in scores)
 
+    @property
+    def per_pair(self) -> dict[str, float]:
+        """Return the calls and the dollars of a pair, if there is one."""
+        made = self.pairs.made
+        flow = self.codeflow
+        return {"calls_per_pair": flow.llm_calls / made, "cost_usd_per_pair": flow.cost_usd / made} if made else {}
+
     def metrics(self) -> dict[str, float]:
         """Return the numbers of stage `report`, under names that DVC and MLflow know, which have `_plus` for `+`.
 
@@ -194,11 +168,7 @@ class Summary(SummaryRecord):
             solved; `models_missing`; and the price of a pair, `calls_per_pair` and `cost_usd_per_pair`, where there are
             pairs.
         """
-        numbers = {
-            "models_missing": len(self.missing),
-            "calls_per_pair": self.codeflow.calls_per_pair,
-            "cost_usd_per_pair": self.codeflow.cost_usd_per_pair,
-        }
+        numbers: dict[str, float] = {"models_missing": len(self.missing), **self.per_pair}
         for model, benchmarks in self.models.items():
             for benchmark, score in benchmarks.items():
                 numbers[f"{metric_name(benchmark)}/{model}"] = score.pass_at_1
@@ -206,7 +176,7 @@ class Summary(SummaryRecord):
                 if kept := compared.kept:
                     named = {"kept": kept.share, "kept_low": kept.ci95[0], "kept_high": kept.ci95[1]}
                     numbers |= {f"{metric_name(benchmark)}/{name}/{model}": value for name, value in named.items()}
-        return {name: number for name, number in numbers.items() if number is not None}
+        return numbers
 
 
 def write_summary(summary: Summary, path: Path) -> None:

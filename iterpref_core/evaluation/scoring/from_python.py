@@ -6,9 +6,8 @@ from typing import Any
 
 from iterpref_core.models.inference.backend_factory import model_at
 from iterpref_core.records import load_params, with_values
-from iterpref_core.storage.state_folder import ANSWERS, WORK
+from iterpref_core.storage.state_folder import ANSWERS, PROBLEMS, WORK
 
-from ..benchmarks.benchmark import EvaluationSetting
 from ..evaluation.model_evaluation import evaluate_model
 
 
@@ -17,7 +16,7 @@ def evaluate(
     benchmarks: Sequence[str],
     out: Path | str,
     *,
-    problems: Path | str = "data/problems.jsonl",
+    problems: Path | str = PROBLEMS,
     limit: int | None = None,
     values: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
@@ -47,11 +46,13 @@ def evaluate(
     """
     params = with_values(load_params(), {**(values or {}), "evaluation.benchmarks": tuple(benchmarks)})
     served = any(name in ("inference.backend", "inference.base_url") for name in values or {})
-    setting = EvaluationSetting(params, Path(problems), WORK / "evaluation", limit)
     results = evaluate_model(
-        name=Path(model).name,
+        params,
+        Path(model).name,
         model=model_at(model, served=served),
-        setting=setting,
+        problems=Path(problems),
+        cache=WORK / "evaluation",
+        limit=limit,
         out=Path(out),
         answers=ANSWERS,
         prompt=params.model.student_format,

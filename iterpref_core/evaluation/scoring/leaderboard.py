@@ -89,7 +89,7 @@ def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequen
     Raises:
         InputError: two models were measured on different data.
     """
-    first = next(iter(models))
+    first = next(iter(models), "")
     rows: list[ScoreRow] = []
     # A reason that holds for several models or benchmarks is named once.
     notes: dict[tuple[str, str], list[str]] = {}

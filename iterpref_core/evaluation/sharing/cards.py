@@ -14,6 +14,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from iterpref_core.models.pretrained.checkpoints import EMBEDDED
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors
 from iterpref_core.records import InputError, ModelLineage
+from iterpref_core.storage.state_folder import FOCAL
 
 from ..evaluation.results_file import load_model_results
 from ..report.display_names import model_name
@@ -97,7 +98,7 @@ def trained_on_the_pairs_of(summary: Summary, lineage: ModelLineage | None) -> b
     """Return True if a model was trained on the pairs of the summary."""
     if lineage is None or not lineage.data:
         return False
-    return lineage.data.get("pairs") == summary.provenance.inputs.get("data/focal.jsonl")
+    return lineage.data.get("pairs") == summary.provenance.inputs.get(str(FOCAL))
 
 
 def _training(steps: list[ModelLineage]) -> str:
@@ -141,7 +142,12 @@ def _experiment(summary: Summary) -> dict[str, Any]:
         "benchmarks": {"__all__": {"tasks", "pairs"}},
     }
     provenance = {"inputs", "data", "isolation", "versions"}
-    kept: Any = {"codeflow": {"problems", "inside", "dropped"}, "contamination": overlap, "provenance": provenance}
+    kept: Any = {
+        "codeflow": {"problems", "inside"},
+        "pairs": {"dropped"},
+        "contamination": overlap,
+        "provenance": provenance,
+    }
     return summary.model_dump(mode="json", include=kept, exclude_none=True)
 
 

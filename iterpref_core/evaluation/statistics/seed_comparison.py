@@ -1,65 +1,14 @@
 """Compare models on the same problems, over the seeds that each was trained with."""
 
-from collections.abc import Mapping, Sequence
-from statistics import mean, stdev
+from collections.abc import Sequence
 
 import numpy as np
 
-from iterpref_core.records import Measured, Record
+from iterpref_core.records import Measured
 
 from .comparison import Difference
 from .paired_tests import RESAMPLES, SEED, compare_shares, kept_of
 from .pass_at_k import shares_passed
-
-
-class ComparisonRow(Record):
-    """One row of a table.
-
-    Attributes:
-        label: its name.
-        n: problems.
-        scores: pass@1 of each seed.
-        pass_at_1: their mean.
-        spread: their standard deviation; None for one seed.
-        difference: mean pass@1 minus the mean of the first row, a share of 1; None for the first row itself, or if the
-            two share no problem.
-        ci95: 95% interval of the difference.
-        p_value: two-sided test of "no difference".
-    """
-
-    label: str
-    n: int
-    scores: tuple[float, ...]
-    pass_at_1: float
-    spread: float | None = None
-    difference: float | None = None
-    ci95: tuple[float, float] | None = None
-    p_value: float | None = None
-
-
-def compare_rows(scores: Mapping[str, Sequence[Measured]]) -> list[ComparisonRow]:
-    """Summarize each row, and compare it to the first one.
-
-    Args:
-        scores: label → one score a seed, all on the same problems.
-    """
-    rows: list[ComparisonRow] = []
-    first = next(iter(scores.values()), ())
-    for label, points in scores.items():
-        values = tuple(score.pass_at_1 for score in points)
-        found = compare_seeds(points, first) if rows else None
-        row = ComparisonRow(
-            label=label,
-            n=points[0].n,
-            scores=values,
-            pass_at_1=mean(values),
-            spread=stdev(values) if len(values) > 1 else None,
-            difference=found and found.difference,
-            ci95=found and found.ci95,
-            p_value=found and found.p_value,
-        )
-        rows.append(row)
-    return rows
 
 
 def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> Difference | None:

@@ -6,12 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from iterpref_core.programs.source_code.syntax_tree import parse
-
 from ..codec.canonical import UnencodableError, summarize
 from ..parsing.assertions import Expected
-from ..parsing.literals import NUMBERS, literal
-from ..parsing.sources import UNREADABLE
+from ..parsing.literals import value_of
 
 _NUMBERS = {int, float, complex}
 _RELATIVE = 1e-07
@@ -79,10 +76,10 @@ def expect(source: str, atol: float | None = None, *, tuples_as_lists: bool = Fa
         ValueError: the source is not a literal.
     """
     try:
-        value = literal(parse(source.strip(), "eval").body, NUMBERS)
+        value = value_of(source)
         # Equal texts are equal values, `nan` included.
         text = summarize(value)
-    except (*UNREADABLE, UnencodableError):
+    except (ValueError, UnencodableError):
         raise ValueError(f"not a Python literal: {source[:80]!r}") from None
     shape: Callable[[Any], Any] = as_lists if tuples_as_lists else lambda value: value
     wanted = shape(value)

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from iterpref_core.programs.source_code.syntax_tree import parse
+from iterpref_core.programs.source_code.syntax_tree import parse_expression, parse_source
 
 from .literals import is_literal, literal
-from .sources import UNREADABLE, parsed
+
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""Errors of a source that is not Python, or that Python cannot write again."""
 
 _AROUND = (
     *("abs", "bytes", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "repr", "round", "set"),
@@ -95,7 +97,7 @@ def read_assertion(source: str) -> Assertion | None:
     """
     try:
         # `xs = [1]` before the assertion, or a second assertion: the test runs inside.
-        match parsed(source).body if len(source) <= _MAX_SOURCE else []:
+        match parse_source(source).body if len(source) <= _MAX_SOURCE else []:
             case [ast.Assert(test=condition)]:
                 return _read(condition)
     except UNREADABLE:
@@ -112,7 +114,7 @@ def read_call(source: str) -> Call | None:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: the source is no expression of Python.
     """
-    return _call_in(parse(source.strip(), "eval").body)
+    return _call_in(parse_expression(source))
 
 
 def _read(condition: ast.expr) -> Assertion | None:

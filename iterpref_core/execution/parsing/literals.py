@@ -7,6 +7,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from iterpref_core.programs.source_code.syntax_tree import parse_expression
+
 _NO_LITERAL = (SyntaxError, ValueError, TypeError, LookupError, RecursionError, MemoryError, ArithmeticError)
 """Errors that Python raises for an expression that is not a literal."""
 _MAKERS: dict[str, Callable[..., Any]] = {
@@ -20,8 +22,8 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "complex": complex,
 }
 """Builtins that tests make values with; none makes a value that is larger than its source."""
-NUMBERS = {"inf": math.inf, "nan": math.nan}
-NUMBERS |= {f"math.{name}": getattr(math, name) for name in ("inf", "nan", "pi", "e", "tau")}
+_NUMBERS = {"inf": math.inf, "nan": math.nan}
+_NUMBERS |= {f"math.{name}": getattr(math, name) for name in ("inf", "nan", "pi", "e", "tau")}
 """Names of numbers, in records. In a test they mean what the test has imported, and its `nan` is one object."""
 _NONE: Mapping[str, float] = {}
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -31,6 +33,18 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
 }
 """Operators whose results are as long as their operands, so that no test fills the memory."""
+
+
+def value_of(source: str) -> Any:
+    """Return the value that a record states as a Python literal, or by the name of a number.
+
+    Raises:
+        ValueError: the source is not one.
+    """
+    try:
+        return literal(parse_expression(source), _NUMBERS)
+    except SyntaxError:
+        raise ValueError("no literal") from None
 
 
 def literal(node: ast.expr, numbers: Mapping[str, float] = _NONE) -> Any:

@@ -16,16 +16,12 @@ class Job:
     Attributes:
         program: the message to the program's process; see `protocol.steps.packed`.
         turns: the steps of its tests, if they have several turns.
-        key: begins each report of that process.
-        runners: that its tests need; see `packets.Settings`.
         stdin: the input of a script on a console; None for a program that is called.
         keep: bytes of its standard output that are wanted.
     """
 
     program: bytes
     turns: Sequence[bytes]
-    key: str
-    runners: str = ""
     stdin: bytes | None = None
     keep: int = HEAD_OF_OUTPUT
 

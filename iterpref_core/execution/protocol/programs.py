@@ -48,7 +48,7 @@ def time_limit(base_s: float, reference_s: float, factor: float = REFERENCE_FACT
 
 @dataclass(frozen=True)
 class Limits:
-    r"""Limits of one program.
+    r"""Limits of one program; by default those of params.yaml, as it is delivered.
 
     Attributes:
         cpu_s: CPU seconds, all tests together; of stdin tests, each.
@@ -64,11 +64,11 @@ class Limits:
     'timeout'
     """
 
-    cpu_s: float = 5.0
-    wall_s: float = 30.0
+    cpu_s: float = 2.0
+    wall_s: float = 20.0
     memory_mb: int = 512
-    output_kb: int = 64
-    file_mb: int = 16
+    output_kb: int = 256
+    file_mb: int = 4
 
 
 @dataclass(frozen=True)

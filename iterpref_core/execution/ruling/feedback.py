@@ -7,11 +7,10 @@ from os.path import commonprefix
 from typing import Any
 
 from iterpref_core.programs.source_code.lines import whole_lines
-from iterpref_core.programs.source_code.syntax_tree import parse
+from iterpref_core.programs.source_code.syntax_tree import parse_source
 
 from ..codec.canonical import UnencodableError, decode, encode
-from ..parsing.literals import NUMBERS, literal
-from ..parsing.sources import UNREADABLE
+from ..parsing.literals import value_of
 from ..protocol.value_texts import clean, shorten, show
 from .operands import operands
 
@@ -46,8 +45,8 @@ def wrong_value(call: str, actual: str, expected: str | None) -> str:
 def _in_one_order(source: str) -> str:
     """Return a literal as returned values are shown, with the same order of items; any other source as it is."""
     try:
-        return show(decode(encode(literal(parse(source.strip(), "eval").body, NUMBERS))))
-    except (*UNREADABLE, UnencodableError):
+        return show(decode(encode(value_of(source))))
+    except (ValueError, RecursionError, UnencodableError):
         return source
 
 
@@ -179,8 +178,8 @@ def _values(statement: ast.stmt, before: ast.stmt | None, source: str, values: d
 def _statement_at(source: str, line: Any) -> tuple[ast.stmt | None, ast.stmt | None]:
     """Return the innermost statement at a line, and the last statement before it in its block that has a call."""
     try:
-        tree = parse(source)
-    except UNREADABLE:
+        tree = parse_source(source)
+    except SyntaxError:
         return None, None
     found = before = None
     # Breadth first: of a loop and the assertion in it, the assertion comes later.

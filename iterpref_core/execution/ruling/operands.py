@@ -9,7 +9,8 @@ longer than in the test as it is written. Each expression is still evaluated onc
 
 import ast
 
-from ..parsing.sources import UNREADABLE, parsed
+from iterpref_core.programs.source_code.syntax_tree import parse_source
+
 from ..protocol.steps import LEFT, RIGHT
 
 _UNFIT = (ast.NamedExpr, ast.Yield, ast.YieldFrom)
@@ -41,8 +42,8 @@ def operands(statement: ast.stmt | None) -> dict[str, ast.expr]:
 def with_kept_operands(source: str) -> str:
     """Return the source of a test whose assertions keep the values that they compare; invalid source is unchanged."""
     try:
-        tree = parsed(source)
-    except UNREADABLE:
+        tree = parse_source(source)
+    except SyntaxError:
         return source
     if "\r" in source:
         return source

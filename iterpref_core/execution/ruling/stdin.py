@@ -6,7 +6,6 @@ hands the output to the supervisor.
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,9 +13,8 @@ from typing import Any
 from iterpref_core.records import StdinTest, Verdict
 
 from ..comparison.token_comparison import Difference, first_difference
-from ..protocol.jobs import Answer, Job
 from ..protocol.programs import Limits, Outcome, Program, ValueTest, shown_input
-from ..protocol.steps import SandboxStep, packed
+from ..protocol.steps import SandboxStep
 from ..protocol.value_texts import clean, shorten
 from . import feedback
 from .steps import Step
@@ -24,8 +22,8 @@ from .verdicts import MALFORMED, Trial, parse_channel
 
 OUTPUT_FACTOR = 4
 """A program may print this multiple of the expected output, in addition to the allowance of every program."""
-Observe = Callable[[Program, Job], Answer]
-"""Runs a job; returns the zygote's answer."""
+Observe = Callable[..., Trial]
+"""Runs a program as a script, with the steps of its tests, `stdin` and `keep`; see `protocol.jobs.Job`."""
 Call = Callable[[Program], tuple[list[Any], Outcome]]
 """Runs a program whose values are wanted; see `Engine.call`."""
 
@@ -36,7 +34,7 @@ def run_each_test(program: Program, limits: Limits, observe: Observe, call: Call
     Args:
         program: with its tests.
         limits: of the program.
-        observe: runs a job.
+        observe: runs the program with the input of a test.
         call: runs another program, which helps to decide.
     """
     outcomes: list[Outcome] = []
@@ -59,29 +57,29 @@ def _run_alone(program: Program, limits: Limits, observe: Observe, call: Call) -
     assert isinstance(test, StdinTest)
     shown = shown_input(test.input)
     step = Step(SandboxStep("call", 0, ""), shown, is_call=True, place=shown.removesuffix(","))
-    key = os.urandom(8).hex()
     # A right output is about as long as the expected one: numbers may have more digits.
     most = limits.output_kb * 1024 + OUTPUT_FACTOR * len(test.output.encode())
     stdin = test.input.encode("utf-8", "replace")
-    answer = observe(program, Job(*packed(program.setup, program.code, (), key), key, stdin=stdin, keep=most + 1))
-    trial = Trial(program, (step,), limits, answer, key)
+    trial = observe(program, (step,), stdin=stdin, keep=most + 1)
+    answer = trial.answer
     trial.printed = len(answer.output)
     # The kernel has kept one byte more than is allowed.
     if len(answer.output) > most:
         return trial.fail(0, "output_limit", f"more than {most // 1024} KB printed{trial.where(0)}")
-    failure = _without_output(trial, answer)
+    failure = _without_output(trial)
     if failure is not None:
         return failure
     printed = answer.output.decode("utf-8", "backslashreplace")
-    verdict, fault = _judged(test, printed, lambda helper: call(replace(helper, cpu_s=program.cpu_s)))
+    verdict, fault = _judged(program, test, printed, call)
     if verdict == "wrong_answer":
         text = feedback.wrong_output(step.source, answer.paths.hide(printed), test.output)
         fault = f"{text}: {fault}" if fault else text
     return trial.outcome(verdict, fault, int(verdict == "passed"))
 
 
-def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
+def _without_output(trial: Trial) -> Outcome | None:
     """Rule on how a process ended; None if it ended by itself, with exit status 0."""
+    answer = trial.answer
     if answer.killed or answer.exit < 0:
         return trial.ended(0)
     if answer.exit == 0:
@@ -98,7 +96,7 @@ def _without_output(trial: Trial, answer: Answer) -> Outcome | None:
     return trial.fail(0, "exited_early", f"the program ended with exit status {answer.exit}{trial.where(0)}")
 
 
-def _judged(test: StdinTest, printed: str, call: Call) -> tuple[Verdict, str]:
+def _judged(program: Program, test: StdinTest, printed: str, call: Call) -> tuple[Verdict, str]:
     """Return the verdict on an output by its tokens, or by the test's checker, and its fault, if it is not plain."""
     if test.checker is None:
         difference = first_difference(printed, test.output, tolerance=test.tolerance, ignore_case=test.ignore_case)
@@ -106,7 +104,7 @@ def _judged(test: StdinTest, printed: str, call: Call) -> tuple[Verdict, str]:
     # Two tests: a checker that cannot be loaded fails the first one, and decides nothing about the program.
     is_there = ValueTest("(lambda: callable(check))", ())
     decides = ValueTest("check", (test.input, test.output, printed), "bool")
-    values, outcome = call(Program(test.checker, (is_there, decides)))
+    values, outcome = call(Program(test.checker, (is_there, decides), cpu_s=program.cpu_s))
     if values[:1] != [True]:
         return "infra_error", f"the checker of a test cannot be used: {outcome.feedback}"
     if values[1:] == [True]:

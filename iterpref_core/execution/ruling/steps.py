@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 from iterpref_core.programs.source_code.names import packages_of
+from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import AssertTest, IoTest, RecordError, ScriptTest, StdinTest
 
 from ..comparison.expectations import expect
-from ..parsing.assertions import Call, Expected, read_assertion, read_call
-from ..parsing.sources import UNREADABLE, compile_problem, parsed
+from ..parsing.assertions import UNREADABLE, Call, Expected, read_assertion, read_call
 from ..protocol.programs import Program, ValueTest
 from ..protocol.steps import Runner, SandboxStep
 from .operands import with_kept_operands
@@ -72,7 +72,7 @@ def plan_of(program: Program) -> TestPlan:
             try:
                 call = read_call(test.call)
             except UNREADABLE as error:
-                problem = problem or compile_problem(error)
+                problem = problem or _compile_problem(error)
             steps.append(_call(index, test, call or Call(test.call.strip(), "")))
             # `f(2) == 4` as a call: the test would compare inside.
             inside += call is None
@@ -99,11 +99,21 @@ def _needs(test: Any, program: Program) -> tuple[list[str], str]:
     # A test's own `helper.py` is not a package to install.
     own = {name.partition("/")[0].removesuffix(".py") for name in test.files} if is_script else set()
     try:
-        tree = parsed(test.files[test.run] if is_script else test.code)
-    except UNREADABLE as error:
+        tree = parse_source(test.files[test.run] if is_script else test.code)
+    except SyntaxError as error:
         # Another Python may compile the script.
-        return stated, "" if program.environment is not None else compile_problem(error)
+        return stated, "" if program.environment is not None else _compile_problem(error)
     return [*stated, *packages_of(tree, {test.module if is_script else "solution", *own})], ""
+
+
+def _compile_problem(error: Exception) -> str:
+    """Return why a test's source is not Python, for people."""
+    reason = str(error)
+    line = ""
+    if isinstance(error, SyntaxError):
+        reason = error.msg
+        line = f", line {error.lineno}" if error.lineno else ""
+    return f"the test cannot be compiled: {type(error).__name__}: {reason}{line}"
 
 
 def _call(index: int, test: IoTest, call: Call) -> Step:

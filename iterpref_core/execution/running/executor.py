@@ -13,11 +13,11 @@ from iterpref_core.records import InputError, IoTest, StdinTest
 from ..isolation import tiers
 from ..isolation.interpreters import Environment
 from ..parsing.do_nothing import IDLE_S, IDLE_WALL_S, JUDGES_ERRORS, do_nothing
-from ..protocol.jobs import Answer, Job
+from ..protocol.jobs import Job
 from ..protocol.programs import UNFIT, Limits, Outcome, Program
 from ..protocol.steps import SandboxStep, packed
 from ..ruling.stdin import run_each_test
-from ..ruling.steps import TestPlan, plan_of
+from ..ruling.steps import Step, TestPlan, plan_of
 from ..ruling.verdicts import Trial
 from .engine import Engine
 from .workers import WorkerDiedError, WorkerPool
@@ -86,36 +86,31 @@ class Executor(Engine):
         try:
             if isinstance(program.tests[0], StdinTest):
                 outcome = run_each_test(program, program.limits(self.limits), self._observe, self.call)
-                outcome = replace(outcome, isolation=self.isolation)
             else:
                 outcome = self._run_called(program)
-            if outcome.verdict in ("passed", "infra_error"):
-                return outcome
-            fault = self._fault_of(program.setup, program.environment)
-            return (
-                self._failure(program, f"the set-up of the tests fails without a program: {fault}")
-                if fault
-                else outcome
-            )
+            if outcome.verdict not in ("passed", "infra_error"):
+                if fault := self._fault_of(program.setup, program.environment):
+                    outcome = _failure(program, f"the set-up of the tests fails without a program: {fault}")
         except WorkerDiedError as error:
-            return self._failure(program, str(error))
+            outcome = _failure(program, str(error))
+        return replace(outcome, isolation=self.isolation)
 
     def _setup_fault(self, setup: str, environment: str | None) -> str:
         """Return what an empty program is told with the set-up of a program that has failed; empty if it passes."""
         empty = Program("", (IoTest(call="1", expected="1"),), setup, environment=environment)
-        return self._ruled(empty, plan_of(empty)).feedback if setup else ""
+        return self._observe(empty, plan_of(empty).steps).rule().feedback if setup else ""
 
     def _run_called(self, program: Program) -> Outcome:
         """Return the outcome of tests that call the program."""
         plan = plan_of(program)
         if plan.problem:
-            return self._failure(program, plan.problem)
+            return _failure(program, plan.problem)
         if missing := self.pool.missing(plan.packages, program.environment):
-            return self._failure(program, f"the test needs package {missing}, which is not installed")
-        outcome = self._ruled(program, plan)
+            return _failure(program, f"the test needs package {missing}, which is not installed")
+        outcome = self._observe(program, plan.steps).rule()
         if outcome.verdict == "passed" and not self._find_faults(program, plan):
-            return self._failure(program, FINDS_NOTHING, UNFIT)
-        return outcome
+            return _failure(program, FINDS_NOTHING, UNFIT)
+        return replace(outcome, inside=plan.inside)
 
     def _find_faults(self, program: Program, plan: TestPlan) -> bool:
         """Return whether the tests of a program that has passed fail programs that do nothing.
@@ -131,36 +126,37 @@ class Executor(Engine):
             limited = replace(program, cpu_s=IDLE_S, wall_s=IDLE_WALL_S)
             idle = (replace(limited, code=do_nothing(tests, truth)) for truth in (False, True))
             self._known[question] = any(map(JUDGES_ERRORS.search, sources)) or any(
-                self._ruled(each, plan).verdict != "passed" for each in idle
+                self._observe(each, plan.steps).rule().verdict != "passed" for each in idle
             )
         return self._known[question]
 
-    def _ruled(self, program: Program, plan: TestPlan) -> Outcome:
-        """Run the steps of a program, and return the verdict."""
-        key = os.urandom(8).hex()
-        sent = [step.sent for step in plan.steps]
-        job = Job(*packed(program.setup, program.code, sent, key), key, _runners(sent))
-        answer = self._observe(program, job)
-        outcome = Trial(program, plan.steps, program.limits(self.limits), answer, key).rule()
-        return replace(outcome, isolation=self.isolation, inside=plan.inside)
+    def _observe(self, program: Program, steps: Sequence[Step], **console: Any) -> Trial:
+        """Run a program on a zygote and return what is seen of it.
 
-    def _failure(self, program: Program, text: str, exception: str = "") -> Outcome:
-        return Outcome("infra_error", text, 0, len(program.tests), exception, self.isolation)
-
-    def _observe(self, program: Program, job: Job) -> Answer:
-        """Run a job on a zygote and return its answer.
+        Args:
+            program: the program.
+            steps: of its tests.
+            console: `stdin` and `keep` of a script's job; see `Job`.
 
         Raises:
             WorkerDiedError: a zygote died in every attempt.
         """
+        limits = program.limits(self.limits)
+        key = os.urandom(8).hex()
+        sent = [] if console else [step.sent for step in steps]
+        job = Job(*packed(program.setup, program.code, sent, key), **console)
         for _ in range(ATTEMPTS):
             try:
-                with self.pool.worker(program.environment, job.runners) as worker:
-                    return worker.run(job, program.limits(self.limits), program.test_cpu_s)
+                with self.pool.worker(program.environment, _runners(sent)) as worker:
+                    return Trial(program, steps, limits, worker.run(job, limits, program.test_cpu_s), key)
             except WorkerDiedError as error:
                 if not self.pool.closed:
                     logger.warning("a worker was lost while it ran a program: %s", error)
         raise WorkerDiedError(f"the execution engine failed {ATTEMPTS} times on this program")
+
+
+def _failure(program: Program, text: str, exception: str = "") -> Outcome:
+    return Outcome("infra_error", text, 0, len(program.tests), exception)
 
 
 def _runners(steps: Sequence[SandboxStep]) -> str:

@@ -249,40 +249,34 @@ class WorkerPool:
         """
         # At most `slots` programs run at a time, whatever their environments.
         with self._free:
-            kind = (environment, runners)
-            worker = self._take(kind)
+            worker = self._take(environment, runners)
             try:
                 yield worker
             finally:
-                self._give_back(worker, kind)
+                with self._lock:
+                    stays = worker.usable and not self.closed
+                    if stays:
+                        self._idle[environment, runners].append(worker)
+                    else:
+                        self.workers.discard(worker)
+                if not stays:
+                    worker.close()
 
-    def _take(self, kind: tuple[str | None, str]) -> Worker:
-        if worker := self._idle_worker(kind):
-            return worker
-        # Starting a zygote takes up to a second, so it happens outside the lock.
-        environment, runners = kind
-        worker = Worker(self.plan, self.limits, self._runtime(environment), runners)
+    def _take(self, environment: str | None, runners: str) -> Worker:
         with self._lock:
-            if not self.closed:
-                self.workers.add(worker)
-                return worker
-        # The pool was closed while the worker started.
-        worker.close()
+            if idle := self._idle[environment, runners]:
+                return idle.pop()
+            closed = self.closed
+        if not closed:
+            # Starting a zygote takes up to a second, so it happens outside the lock.
+            worker = Worker(self.plan, self.limits, self._runtime(environment), runners)
+            with self._lock:
+                if not self.closed:
+                    self.workers.add(worker)
+                    return worker
+            # The pool was closed while the worker started.
+            worker.close()
         raise ExecutionError(CLOSED)
-
-    def _idle_worker(self, kind: tuple[str | None, str]) -> Worker | None:
-        with self._lock:
-            if self.closed:
-                raise ExecutionError(CLOSED)
-            return self._idle[kind].pop() if self._idle[kind] else None
-
-    def _give_back(self, worker: Worker, kind: tuple[str | None, str]) -> None:
-        with self._lock:
-            if worker.usable and not self.closed:
-                self._idle[kind].append(worker)
-                return
-            self.workers.discard(worker)
-        worker.close()
 
     def _runtime(self, environment: str | None) -> Runtime:
         if environment is None:

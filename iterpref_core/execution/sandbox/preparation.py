@@ -7,16 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..isolation.cleanup import empty_folder
-from ..packets import write_all
-from ..protocol.steps import SandboxStep, packed
 from . import child
 
 _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
 """Modules that every program finds loaded; `statistics` imports `decimal`, `fractions`, `random` and others."""
-REHEARSED = "def f(x):\n    return x[1:]\n"
-"""A program whose second test fails."""
-REHEARSALS = 20
-"""Python 3.11 specializes code that has run eight times."""
 
 
 def preload(names: Iterable[str], site: Iterable[str]) -> None:
@@ -72,29 +66,3 @@ def prepare_runners(folder: str, *, pytest: bool) -> None:
     prepare_pytest(f"{code_folder}/test_solution.py")
     os.chdir("/")
     empty_folder(os.path.dirname(folder))
-
-
-def rehearse(folders: list[str]) -> None:
-    """Run a small program in this process, in the way that children run theirs.
-
-    The interpreter specializes code that runs often: for types of values, places of attributes. Otherwise each child
-    would do this again, and copy the memory pages that it writes to.
-
-    Args:
-        folders: a program's folders, the working folder first; they do not exist yet.
-    """
-    steps = [SandboxStep("call", 0, "f", ([1, 2],)), SandboxStep("call", 1, "f", (1,))]
-    job, channel = os.memfd_create("job"), os.memfd_create("channel")
-    write_all(job, packed("", REHEARSED, steps, "")[0])
-    path = list(sys.path)
-    for each in folders:
-        os.mkdir(each)
-    os.chdir(folders[0])
-    for _ in range(REHEARSALS):
-        child.run_job(job, channel, -1, -1)
-    os.chdir("/")
-    empty_folder(os.path.dirname(folders[0]))
-    sys.path[:] = path
-    os.close(job)
-    os.close(channel)
-    del sys.modules["solution"]

@@ -30,7 +30,7 @@ from ..isolation.process_limits import MAX_THREADS
 from ..packets import READY, Files, Runtime, Settings, receive, send_descriptor, write_all
 from ..solution.loading import seed
 from . import child
-from .preparation import ask_before_times, preload, prepare_runners, rehearse
+from .preparation import ask_before_times, preload, prepare_runners
 
 LOOK_S = 0.1
 """Real seconds between two measures of a child's files."""
@@ -302,7 +302,6 @@ def serve(settings: Settings, supervisor: _socket.socket) -> None:
         del sys.modules[name]
     sys.modules["__main__"] = type(sys)("__main__")
     sys.argv = ["solution.py"]
-    rehearse(zygote.folders)
     # A program may recurse as deeply as in Python: the frames of this project do not count.
     sys.setrecursionlimit(sys.getrecursionlimit() + OWN_CALLS)
     zygote.settle()

@@ -259,8 +259,11 @@ def uses_bf16(choice: Bf16, device: str) -> bool:
     """
     if choice != "auto" or device != "cpu":
         return choice is not False
-    # On a CPU the instructions decide.
+    # On a CPU the instructions decide, unless ATEN_CPU_CAPABILITY keeps PyTorch's kernels from them: attention would
+    # meet AMX, and fail.
     capabilities = torch.cpu.get_capabilities()
+    if capabilities.get("avx512_f") and torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
     intel = str(capabilities.get("cpu_name", "")).startswith("Intel")
     for name in _BF16_INSTRUCTIONS:
         slow = intel and name == "avx512_bf16"

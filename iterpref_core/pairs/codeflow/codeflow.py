@@ -14,6 +14,7 @@ from typing import IO
 
 from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.models.inference.backend import Completion
+from iterpref_core.models.inference.backend_factory import precision_of
 from iterpref_core.models.inference.ends import check_answered
 from iterpref_core.models.prompts.codeflow_prompts import check_wording, draft_prompt, refine_prompt
 from iterpref_core.records import (
@@ -21,22 +22,67 @@ from iterpref_core.records import (
     CodeflowResult,
     ExecutionParams,
     InputError,
+    Params,
     Problem,
     Trajectory,
     Wording,
     labeled_text,
     unknown_name,
 )
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl, write_jsonl
+from iterpref_core.storage.own_pairs import has_pairs_alone
 from iterpref_core.storage.progress import show_progress
 
 from .outcome_counts import OutcomeCounts
-from .roles import Models
+from .roles import Models, choose_models
 from .rollouts import roll_out
 
 logger = logging.getLogger(__name__)
 
 SPLIT = "codeflow"
+
+
+def debug_problems(
+    params: Params,
+    *,
+    problems: Path,
+    student: Path | str,
+    debugger: Path | str,
+    answers: Path,
+    out: Path,
+    own_pairs: Path | None = None,
+    student_served: bool = False,
+) -> CodeflowResult:
+    """Choose the models, and write a trajectory for each problem.
+
+    Args:
+        params: all parameters.
+        problems: JSONL of `Problem`.
+        student: drafts, if `codeflow.draft_model` is `student`.
+        debugger: refines.
+        answers: SQLite file of answers.
+        out: the JSONL file of `Trajectory` to write.
+        own_pairs: folder of the user's own pairs; with some, no problem is needed.
+        student_served: the student is a name at the debugger's endpoint.
+    """
+    if own_pairs and has_pairs_alone(own_pairs, problems):
+        write_jsonl(out, [])
+        return CodeflowResult()
+    models = choose_models(
+        student,
+        debugger,
+        params.codeflow,
+        params.inference,
+        params.budget,
+        prompt=params.model.student_format,
+        debugger_prompt=params.model.debugger_format,
+        student_served=student_served,
+    )
+    result = run_codeflow(problems, models, params.codeflow, params.execution, answers, out)
+    if student_served or params.codeflow.draft_model == "debugger":
+        return result
+    precision, _ = precision_of(student, params.inference)
+    return result.model_copy(update={"bf16": float(precision == "bfloat16")})
 
 
 def run_codeflow(
@@ -82,7 +128,6 @@ def run_codeflow(
 
         # Called with each finished trajectory, in any order.
         def keep(trajectory: Trajectory) -> None:
-            trajectory = _signed(trajectory, models.names, sampled=params.source == "sampling")
             tally.add(trajectory)
             advance(note=f"{tally.solved} solved")
             written.add(trajectory)
@@ -94,7 +139,7 @@ def run_codeflow(
             advance(0, f"{tally.solved} solved, {answers} answers")
 
         admitted = (problem for problem in selected(problems) if problem.task_id not in admission.refused)
-        roll_out(admitted, drafter, refiner, executor, params, keep, count)
+        roll_out(admitted, drafter, refiner, executor, params, keep, count, models.names)
         check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
@@ -116,16 +161,6 @@ def show_prompts(problems: Path, task_id: str, wording: Wording) -> Iterator[str
             yield labeled_text(refine_prompt(problem.prompt, "THE PROGRAM", "THE FEEDBACK", wording))
             return
     raise InputError(f"{problems}: {unknown_name('problem', task_id, names[:50])}")
-
-
-def _signed(trajectory: Trajectory, names: tuple[str | None, str | None], *, sampled: bool) -> Trajectory:
-    """Return a trajectory whose attempts name their model: the drafter's name, and of refinements the refiner's."""
-    drafter, refiner = names
-    attempts = (
-        attempt.model_copy(update={"model": drafter if sampled or attempt.iteration == 0 else refiner})
-        for attempt in trajectory.attempts
-    )
-    return trajectory.model_copy(update={"attempts": tuple(attempts)})
 
 
 class _InOrder:

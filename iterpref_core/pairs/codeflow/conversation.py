@@ -10,6 +10,9 @@ from iterpref_core.programs.answers.extraction import extract_program
 from iterpref_core.programs.source_code.tested_names import tested_names
 from iterpref_core.records import UNDECIDED, Attempt, CodeflowParams, Problem, Trajectory, derive_seed
 
+Names = tuple[str | None, str | None]
+"""The names of the models that draft and refine; of a folder its own name without the path."""
+
 
 @dataclass(frozen=True)
 class Conversation:
@@ -27,6 +30,7 @@ class Conversation:
     Attributes:
         problem: the problem.
         params: the loop's settings.
+        names: of the models, for the record.
         number: index of the sample; 0 for debugging.
         attempts: the versions so far.
         missing: the reason why the last answer is missing; "" if it is not.
@@ -34,6 +38,7 @@ class Conversation:
 
     problem: Problem
     params: CodeflowParams
+    names: Names = (None, None)
     number: int = 0
     attempts: tuple[Attempt, ...] = ()
     missing: str = ""
@@ -96,14 +101,9 @@ class Conversation:
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             hidden=hidden,
+            model=self.names[bool(self.attempts)],
         )
         return replace(self, attempts=(*self.attempts, attempt))
-
-
-def open_conversations(problem: Problem, params: CodeflowParams) -> list[Conversation]:
-    """Return a problem's conversations at their start: one for debugging, or with `sampling` one for each sample."""
-    samples = params.sampling.samples if params.source == "sampling" else 1
-    return [Conversation(problem, params, number) for number in range(samples)]
 
 
 def trajectory_of(conversations: Sequence[Conversation]) -> Trajectory:

@@ -10,6 +10,8 @@ from iterpref_core.models.inference.backend import Model
 from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model
 from iterpref_core.records import BACKENDS, BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 
+from .conversation import Names
+
 NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
 
 
@@ -37,13 +39,13 @@ class Models:
         open: opens the models, given the file of the answers and the name of the run: the drafting one, and
             the refining one, which may be the same. Every answer is stored before it is used.
         prices: prices of the answers.
-        names: the names of drafter and refiner for the record: of a folder its own name without the path.
+        names: the names of drafter and refiner, for the record.
     """
 
     identity: tuple[str, str]
     open: Callable[[Path, str], AbstractContextManager[tuple[Model, Model]]]
     prices: Prices = Prices()
-    names: tuple[str | None, str | None] = (None, None)
+    names: Names = (None, None)
 
 
 def choose_models(

@@ -8,14 +8,15 @@ answer or program delays no other conversation.
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, islice
+from dataclasses import dataclass
+from itertools import islice
 
 from iterpref_core.execution import Engine
 from iterpref_core.models.inference.backend import Answered, Completion, Model, Sampling, ask_all, ignore
 from iterpref_core.models.inference.event_loop import run_to_end
 from iterpref_core.records import CodeflowParams, Problem, Trajectory
 
-from .conversation import Conversation, open_conversations, trajectory_of
+from .conversation import Conversation, Names, trajectory_of
 
 # Open conversations for each prompt that a model answers at once.
 #
@@ -35,6 +36,7 @@ def roll_out(
     params: CodeflowParams,
     finished: Callable[[Trajectory], None],
     answered: Answered = ignore,
+    names: Names = (None, None),
 ) -> None:
     """Draft, execute and refine every problem, or draw its samples; `finished` gets each trajectory when it ends.
 
@@ -49,12 +51,13 @@ def roll_out(
         params: the loop's settings.
         finished: takes the trajectories, in no certain order.
         answered: called for each answer of a model in this process, so that progress shows before a trajectory ends.
+        names: the names of drafter and refiner, for the record.
 
     Raises:
         IterPrefError: an error of a model, the executor or `finished`.
     """
     sampled = params.source == "sampling"
-    conversations_each = params.sampling.samples if sampled else 1
+    samples = params.sampling.samples if sampled else 1
     temperature = params.sampling.temperature if sampled else params.temperature
     waiting: dict[str, list[Conversation]] = {}
 
@@ -62,12 +65,12 @@ def roll_out(
         """Hand over a problem's trajectory when the last of its conversations has ended."""
         same_problem = waiting.setdefault(conversation.problem.task_id, [])
         same_problem.append(conversation)
-        if len(same_problem) == conversations_each:
+        if len(same_problem) == samples:
             del waiting[conversation.problem.task_id]
             in_order = sorted(same_problem, key=lambda item: item.number)
             finished(trajectory_of(in_order))
 
-    conversations = chain.from_iterable(open_conversations(problem, params) for problem in problems)
+    conversations = (Conversation(problem, params, names, each) for problem in problems for each in range(samples))
     roll_outs = _RollOuts(drafter, refiner, executor, Sampling(temperature, params.max_new_tokens), ended)
     if drafter.in_process and refiner.in_process:
         roll_outs.lead_in_rounds(conversations, answered)
@@ -75,34 +78,25 @@ def roll_out(
         run_to_end(roll_outs.lead(conversations))
 
 
+@dataclass
 class _RollOuts:
     """The conversations of a run; `ended` gets each one at its end."""
 
-    def __init__(
-        self,
-        drafter: Model,
-        refiner: Model,
-        executor: Engine,
-        sampling: Sampling,
-        ended: Callable[[Conversation], None],
-    ) -> None:
-        self._drafter = drafter
-        self._refiner = refiner
-        self._executor = executor
-        self._sampling = sampling
-        self._ended = ended
-        self._window = WINDOW * drafter.concurrency
-        self._calls = set[asyncio.Task[Completion]]()
+    drafter: Model
+    refiner: Model
+    executor: Engine
+    sampling: Sampling
+    ended: Callable[[Conversation], None]
 
     def _next_model(self, conversation: Conversation) -> Model:
-        return self._refiner if conversation.attempts else self._drafter
+        return self.refiner if conversation.attempts else self.drafter
 
     def lead_in_rounds(self, conversations: Iterator[Conversation], answered: Answered) -> None:
         """Answer one batch of prompts per model, then run all programs, until all conversations have ended."""
 
         def judge(answered_one: tuple[Conversation, Completion]) -> Conversation:
             conversation, answer = answered_one
-            return conversation.after(answer, self._executor)
+            return conversation.after(answer, self.executor)
 
         # Take room for 3 conversations, and conversations a, b, c, d, where b passes with its draft:
         #
@@ -110,25 +104,23 @@ class _RollOuts:
         #   round 2   a, c, d   d takes the free place: the refiner answers a and c, the drafter d
         active: list[Conversation] = []
         while True:
-            active += islice(conversations, self._window - len(active))
+            active += islice(conversations, WINDOW * self.drafter.concurrency - len(active))
             if not active:
                 return
             # Ask each model once, with all conversations that wait for it.
             answers: dict[int, Completion] = {}
-            for model in dict.fromkeys((self._drafter, self._refiner)):
+            for model in dict.fromkeys((self.drafter, self.refiner)):
                 indices = [index for index, each in enumerate(active) if self._next_model(each) is model]
                 if indices:
                     requests = [active[index].request() for index in indices]
-                    completions = ask_all(model, requests, self._sampling, answered)
+                    completions = ask_all(model, requests, self.sampling, answered)
                     answers.update(zip(indices, completions, strict=True))
             answered_ones = [(conversation, answers[index]) for index, conversation in enumerate(active)]
             # Run all programs of the round.
-            active = []
-            for _, following in self._executor.each(answered_ones, judge):
-                active.append(following)
+            active = [following for _, following in self.executor.each(answered_ones, judge)]
             for conversation in active:
                 if conversation.finished:
-                    self._ended(conversation)
+                    self.ended(conversation)
             active = [conversation for conversation in active if not conversation.finished]
 
     async def lead(self, conversations: Iterator[Conversation]) -> None:
@@ -137,19 +129,30 @@ class _RollOuts:
         After an error, no new call is made. The open calls may end, so that their answers are stored; Ctrl-C ends them.
         """
         # Permits for open conversations, and for the calls of each model.
-        places = asyncio.Semaphore(self._window)
-        free = {model: asyncio.Semaphore(model.concurrency) for model in (self._drafter, self._refiner)}
-        threads = ThreadPoolExecutor(self._executor.slots, thread_name_prefix="execution")
+        places = asyncio.Semaphore(WINDOW * self.drafter.concurrency)
+        free = {model: asyncio.Semaphore(model.concurrency) for model in (self.drafter, self.refiner)}
+        threads = ThreadPoolExecutor(self.executor.slots, thread_name_prefix="execution")
         loop = asyncio.get_running_loop()
+        calls = set[asyncio.Task[Completion]]()
+
+        def forget(call: asyncio.Task[Completion]) -> None:
+            """Drop an ended call, and look at its exception: asyncio reports exceptions that are never looked at."""
+            calls.discard(call)
+            if not call.cancelled():
+                call.exception()
 
         async def finish(conversation: Conversation) -> None:
             while not conversation.finished:
                 model = self._next_model(conversation)
                 async with free[model]:
-                    answer = await self._ask(model, conversation)
+                    # The call is a task of its own, outside of the group: an error cancels this task and not the call.
+                    call = asyncio.ensure_future(model.answer(conversation.request(), self.sampling))
+                    calls.add(call)
+                    call.add_done_callback(forget)
+                    answer = await asyncio.shield(call)
                 # Programs run in threads, so that they do not block other conversations.
-                conversation = await loop.run_in_executor(threads, conversation.after, answer, self._executor)
-            self._ended(conversation)
+                conversation = await loop.run_in_executor(threads, conversation.after, answer, self.executor)
+            self.ended(conversation)
             places.release()
 
         try:
@@ -158,23 +161,10 @@ class _RollOuts:
                     await places.acquire()
                     group.create_task(finish(conversation))
         except BaseExceptionGroup as errors:
-            if self._calls:
-                await asyncio.wait(self._calls, timeout=GRACE_S)
+            if calls:
+                await asyncio.wait(calls, timeout=GRACE_S)
             raise errors.exceptions[0] from None
         finally:
-            for call in self._calls:
+            for call in calls:
                 call.cancel()
             threads.shutdown(cancel_futures=True)
-
-    async def _ask(self, model: Model, conversation: Conversation) -> Completion:
-        # The call is a task of its own, outside of the group: an error cancels this task and not the call.
-        call = asyncio.ensure_future(model.answer(conversation.request(), self._sampling))
-        self._calls.add(call)
-        call.add_done_callback(self._forget)
-        return await asyncio.shield(call)
-
-    def _forget(self, call: asyncio.Task[Completion]) -> None:
-        """Drop an ended call, and look at its exception: asyncio reports exceptions that are never looked at."""
-        self._calls.discard(call)
-        if not call.cancelled():
-            call.exception()

@@ -31,7 +31,7 @@ from iterpref_core.records import (
 )
 
 from ..selection.filters import drop_reason
-from .winner import first_is_better, short_unread
+from .winner import first_is_better
 
 # The task of a buggy program without a statement: the program itself.
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
@@ -100,7 +100,6 @@ def ingest_pairs(
             # JSON can escape half of a surrogate pair, which UTF-8 cannot encode: the row is at fault, not the file.
             pair.to_json()
             counts += intake.screen(pair)
-            intake.unread.update(dict.fromkeys(short_unread(prepared, intake.columns)))
             return pair, None, counts
 
         write_records(intake, intake.take(take, executor), out)

@@ -25,6 +25,7 @@ from iterpref_core.records import (
     LocalizationMethod,
     LocalizationParams,
     LocalizationResult,
+    Params,
     PreferencePair,
     Span,
     unknown_name,
@@ -76,6 +77,11 @@ DROPPED = {
 }
 
 
+def mark_pairs(params: Params, **files: Any) -> LocalizationResult:
+    """Write the pairs with their regions (stage `localization`); `files` are as in `localize_pairs`."""
+    return localize_pairs(params=params.localization, **files)
+
+
 def localize_pairs(
     pairs: Path,
     params: LocalizationParams,
@@ -104,7 +110,7 @@ def localize_pairs(
     reason = "empty" if params.empty == "drop" else "no_anchor"
     with open_left_out(dropped) as left_out:
 
-        def located() -> Iterator[PreferencePair]:
+        def located() -> Iterator[PreferencePair | Dropped]:
             for number, pair in enumerate(read_pairs(pairs), start=1):
                 if pair.rejected is None:
                     counts["replay"] += 1
@@ -113,13 +119,13 @@ def localize_pairs(
                 counts["given"] += pair.rejected_spans is not None
                 marked = _mark(pair, params, counts) if pair.rejected_spans is None else pair
                 if marked is None:
-                    left_out.add(Dropped(reason, f"{pairs}:{number}", pair.task_id, DROPPED[reason]))
+                    yield Dropped(reason, f"{pairs}:{number}", pair.task_id, DROPPED[reason])
                     continue
                 counts["focal_lines"] += count_lines(pair.rejected, marked.rejected_spans or ())
                 counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))
                 yield marked
 
-        written = write_jsonl(out, located())
+        written = write_jsonl(out, left_out.keep(located()))
     return LocalizationResult(
         pairs=written - counts["replay"],
         replay=counts["replay"] or None,

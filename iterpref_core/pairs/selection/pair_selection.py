@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination
 from iterpref_core.programs.answers.extraction import lacks_program
@@ -25,7 +25,7 @@ from iterpref_core.records import (
     take_name,
 )
 from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
-from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+from iterpref_core.storage.left_out import Dropped, open_left_out
 
 from .filters import FILTERS, drop_reason
 
@@ -99,6 +99,11 @@ def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
     return found
 
 
+def screen_pairs(params: Params, **files: Any) -> PairsResult:
+    """Write the pairs, screened against `evaluation.benchmarks`, too (stage `pairs`); `files` as in `select_pairs`."""
+    return select_pairs(params=screened_params(params), **files)
+
+
 def select_pairs(
     trajectories: Sequence[Path],
     problems: Path,
@@ -141,7 +146,7 @@ def select_pairs(
     with open_left_out(dropped) as left_out:
         selection = _Selection(problems, tokenizer, params)
         files = sorted(own.glob("*.jsonl")) if own else []
-        pairs = chain(selection.pairs(trajectories, left_out), selection.own_pairs(files, left_out))
+        pairs = left_out.keep(chain(selection.pairs(trajectories), selection.own_pairs(files)))
         first = next(pairs, None)
         written = 0 if first is None else write_jsonl(out, chain([first], pairs))
     counts = selection.counts
@@ -195,10 +200,10 @@ class _Selection:
     def _count_tokens(self, text: str) -> int:
         return len(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def pairs(self, trajectories: Sequence[Path], left_out: LeftOut) -> Iterator[PreferencePair]:
+    def pairs(self, trajectories: Sequence[Path]) -> Iterator[PreferencePair | Dropped]:
         """Yield the pairs of all files, and then the programs to replay.
 
-        `left_out` takes each trajectory without either, for the reason of its first pair.
+        A trajectory without either gives the reason against its first pair.
 
         Raises:
             InputError: a trajectory's problem is not there or has other tests now.
@@ -213,11 +218,11 @@ class _Selection:
             pairs = self._filtered(trajectory)
             if isinstance(pairs, str):
                 self.counts[pairs] += 1
-                left_out.add(Dropped(pairs, where, trajectory.task_id, DROPPED[pairs]))
+                yield Dropped(pairs, where, trajectory.task_id, DROPPED[pairs])
                 continue
             partners = [self.benchmarks.partner(pair) for pair in pairs]
             if all(partners):
-                left_out.add(Dropped("contaminated", where, trajectory.task_id, CONTAMINATED, partners[0]))
+                yield Dropped("contaminated", where, trajectory.task_id, CONTAMINATED, partners[0])
             for pair, partner in zip(pairs, partners, strict=True):
                 if partner:
                     self.counts["contaminated"] += 1
@@ -226,9 +231,9 @@ class _Selection:
                 else:
                     self.counts["further"] += pair.task_id != pair.problem
                     yield pair
-        yield from self._drawn(solved, left_out)
+        yield from self._drawn(solved)
 
-    def _drawn(self, solved: Sequence[tuple[str, PreferencePair]], left_out: LeftOut) -> Iterator[PreferencePair]:
+    def _drawn(self, solved: Sequence[tuple[str, PreferencePair]]) -> Iterator[PreferencePair | Dropped]:
         """Yield the programs to replay that `pairs.replay` draws, in order; each has its place in the trajectories."""
         wanted = self._params.replay
         number = wanted if isinstance(wanted, int) else round(wanted * len(solved))
@@ -241,10 +246,10 @@ class _Selection:
                 yield pair.model_copy(update={"task_id": self._free_name(pair.problem)})
             else:
                 self.counts["solved_by_draft"] += 1
-                left_out.add(Dropped("solved_by_draft", where, pair.task_id, DROPPED["solved_by_draft"]))
+                yield Dropped("solved_by_draft", where, pair.task_id, DROPPED["solved_by_draft"])
 
-    def own_pairs(self, files: Sequence[Path], left_out: LeftOut) -> Iterator[PreferencePair]:
-        """Yield the pairs of files that pass the filters; `left_out` takes each of the others."""
+    def own_pairs(self, files: Sequence[Path]) -> Iterator[PreferencePair | Dropped]:
+        """Yield the pairs of files that pass the filters, and the reason against each of the others."""
         for path in files:
             counts = self.own[path.stem] = Counter(pairs=0)
             for number, pair in enumerate(read_pairs(path), start=1):
@@ -253,7 +258,7 @@ class _Selection:
                 reason = "contaminated" if partner else fault
                 counts[reason or ("replay" if pair.rejected is None else "pairs")] += 1
                 if reason is not None:
-                    left_out.add(Dropped(reason, f"{path}:{number}", pair.task_id, DROPPED[reason], partner or ""))
+                    yield Dropped(reason, f"{path}:{number}", pair.task_id, DROPPED[reason], partner or "")
                 else:
                     yield pair.model_copy(update={"task_id": take_name(pair.task_id, self._names)})
 

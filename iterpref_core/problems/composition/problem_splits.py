@@ -8,6 +8,7 @@ from random import Random
 from iterpref_core.records import (
     ConfigError,
     InputError,
+    Params,
     Problem,
     ProblemsParams,
     ProblemsResult,
@@ -16,6 +17,7 @@ from iterpref_core.records import (
     unknown_name,
 )
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.own_pairs import has_pairs
 
 from .compose import compose_problem, draw_combinations
 
@@ -111,23 +113,28 @@ def hold_out_nearest(problems: Sequence[Problem], share: float) -> list[Problem]
     return [hold_out(problem, limit) for problem in problems]
 
 
-def build_problems(params: ProblemsParams, ingested: Path, out: Path, *, may_be_empty: bool = False) -> ProblemsResult:
-    """Write `problems.jsonl`.
+def build_problems(params: Params, *, ingested: Path, own_pairs: Path, out: Path) -> ProblemsResult:
+    """Compose and split the problems, and add the user's own (stage `problems`).
 
     Args:
-        params: sizes of the splits, and seed.
-        ingested: folder with users' JSONL problems; may be empty.
-        out: the file to write.
-        may_be_empty: True where the experiment has pairs of the user's own.
+        params: all parameters.
+        ingested: folder of the user's own problems, in JSONL; may be empty.
+        own_pairs: folder of the user's own pairs; with some, no problem is needed.
+        out: the JSONL file of `Problem` to write.
 
     Raises:
-        InputError: a user's file is broken, or all files and splits are empty.
+        InputError: a user's file is broken, or a file of `dvc add` has not been fetched; or all files and splits are
+            empty.
     """
+    # In a clone without the data the experiment would go on without the user's problems.
+    for path in sorted(ingested.glob("*.dvc")):
+        if not path.with_suffix("").exists():
+            raise InputError(f"{path.with_suffix('')}: is not here; run `dvc pull {path}`, or remove {path.name}")
     counts = dict.fromkeys((*SPLITS, "ingested"), 0)
     taken: set[str] = set()
 
     def counted() -> Iterator[Problem]:
-        for problem in compose_splits(params):
+        for problem in compose_splits(params.problems):
             taken.add(problem.task_id)
             counts[str(problem.split)] += 1
             yield problem
@@ -135,7 +142,7 @@ def build_problems(params: ProblemsParams, ingested: Path, out: Path, *, may_be_
             counts["ingested"] += 1
             counts[str(problem.split)] += 1
             yield problem
-        if not taken and not may_be_empty:
+        if not taken and not has_pairs(own_pairs):
             raise InputError(
                 f"{ingested}: no problem: no JSONL file in this folder holds one, and params.yaml composes none; run "
                 f"`iterpref ingest FILE --format problems --out {ingested}/mine.jsonl`, raise "

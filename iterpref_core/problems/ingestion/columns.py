@@ -245,15 +245,20 @@ def parse_columns(
         ConfigError: the text is not of this form.
     """
     stated, optional = _assignments(text, kind) if text is not None else ({}, set())
-    meaning = _WINNER.fullmatch("+".join(stated.get("winner", ())))
+    winner = "+".join(stated.get("winner", ()))
+    meaning = _WINNER.fullmatch(winner)
     if meaning:
-        stated["winner"] = [meaning[2]]
+        stated["winner"] = meaning[2].split("+")
+    elif winner:
+        raise ConfigError(
+            f"--columns winner={winner}: state what it means: the values that name the two answers, as in "
+            f"winner=model_a/model_b:{winner}, or the direction of a number, winner={MARGINS[0]}:{winner}"
+        )
     # With `prompt=task`, the column `task` is not the kind of task.
     used = _first_names(stated)
     defaults: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
-    if not {"chosen", "rejected"} & stated.keys():
-        # In columns called `chosen` and `rejected`, the better answer is known already.
-        defaults.pop("winner", None)
+    # No column of that name is read without a word on what it means.
+    defaults.pop("winner", None)
     if preset is not None:
         # Where a preset is silent, these columns are looked for all the same.
         defaults = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)[0]}

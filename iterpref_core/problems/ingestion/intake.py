@@ -34,6 +34,7 @@ from iterpref_core.storage.shards import ENDINGS, fetch, find_origin, find_shard
 
 from .columns import Columns, LeftOutError, parse_columns
 from .presets import Preset
+from .row_function import RowFunction, make_rows
 
 T = TypeVar("T")
 
@@ -55,6 +56,7 @@ class Wanted:
         limit: rows to read, the first ones; None for all.
         license: SPDX of rows that do not state any; it replaces the license on their card.
         keep: also take rows that hold keys or e-mail addresses.
+        function: makes rows of format `problems` of each row; None: rows are read as they are.
     """
 
     paths: Sequence[Path]
@@ -63,6 +65,7 @@ class Wanted:
     limit: int | None = None
     license: str | None = None
     keep: bool = False
+    function: RowFunction | None = None
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,10 @@ class Ingested:
         counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_left_out/<reason>` of
             parts of rows, and of files.
         dropped: the first rows of each reason.
-        unread: columns that may name the better of two answers, and that no part reads.
     """
 
     counts: dict[str, int]
     dropped: tuple[Dropped, ...]
-    unread: tuple[str, ...] = ()
 
 
 @dataclass
@@ -93,7 +94,6 @@ class Intake:
         left_out: the rows that are left out.
         stack: closes files when the ingestion ends.
         counts: numbers of the records that are taken.
-        unread: see `Ingested`; the names are keys, in the order of the rows.
         result: the outcome, once all has been read.
     """
 
@@ -104,7 +104,6 @@ class Intake:
     left_out: LeftOut
     stack: ExitStack
     counts: Counter[str] = field(default_factory=Counter)
-    unread: dict[str, None] = field(default_factory=dict)
     result: Ingested = field(init=False)
 
     def take(self, read: Callable[[dict[str, Any]], T], executor: Engine | None = None) -> Iterator[tuple[Item, T]]:
@@ -115,16 +114,14 @@ class Intake:
             executor: reads several rows at once, where programs run.
         """
 
-        def read_one(item: Item) -> T | Dropped:
-            return read_row(item, self.columns, read)
+        def read_one(item: Item) -> tuple[Item, T] | Dropped:
+            return read_row(item, self.columns, lambda row: (item, read(row)))
 
         # Without an engine no row waits, so rows are read in this thread.
-        one_by_one = ((item, read_one(item)) for item in self.rows)
-        for item, taken in one_by_one if executor is None else executor.each(self.rows, read_one):
-            if isinstance(taken, Dropped):
-                self.left_out.add(taken)
-            else:
-                yield item, taken
+        one_by_one = map(read_one, self.rows)
+        return self.left_out.keep(
+            one_by_one if executor is None else (taken for _, taken in executor.each(self.rows, read_one))
+        )
 
     def screen(self, *records: Record | None) -> Counter[str]:
         """Look for keys and e-mail addresses in the records of a row; return `kept/<reason>` if there is one.
@@ -179,7 +176,9 @@ def open_intake(wanted: Wanted, preset: Preset, columns: str | None, dropped: Pa
     with ExitStack() as stack:
         # The record of left-out rows is whole before it is known if any row was taken.
         with open_left_out(dropped) as left_out:
-            rows = islice(_each_row(shards.files, wanted.paths, stack), wanted.limit)
+            rows: Iterator[Item] = islice(_each_row(shards.files, wanted.paths, stack), wanted.limit)
+            if wanted.function is not None:
+                rows = left_out.keep(make_rows(rows, wanted.function))
             intake = Intake(wanted, named, license, rows, left_out, stack)
             yield intake
         if not intake.counts[f"{preset.product}s"]:
@@ -187,7 +186,7 @@ def open_intake(wanted: Wanted, preset: Preset, columns: str | None, dropped: Pa
         files_left_out = {f"files_left_out/{split}": count for split, count in shards.left_out.items()}
         every = {**intake.counts, **left_out.counts, **files_left_out}
         counts = {name: count for name, count in every.items() if count}
-        intake.result = Ingested(counts, left_out.first(), tuple(intake.unread))
+        intake.result = Ingested(counts, left_out.first())
 
 
 def write_records(

@@ -97,25 +97,11 @@ def read_tests(
         LeftOutError: no test can be used.
         ValueError: the tests have another shape, or are broken.
     """
-    if _are_lists_in_texts(visible):
-        # The texts `[3, 1]` and `[1, 3]` are a line for a script and its output, or two inputs and two outputs.
-        if hints.programs:
-            readings, counts = _read_columns(untested, visible, hidden, hints, whole=True)
-            with suppress(ValueError):  # the lists are not of one length, so they are not inputs and outputs
-                as_lists, counts = _read_columns(untested, visible, hidden, hints)
-                readings = chain(as_lists, readings)
-            return readings, counts
-        if all(isinstance(item, int | float) for value in visible for item in _unpacked(value)):
-            raise LeftOutError("reading_unknown", "its lists may be one test or several; a column reference= decides")
-    return _read_columns(untested, visible, hidden, hints)
-
-
-def _read_columns(
-    untested: Problem, visible: Sequence[Any], hidden: Sequence[Any], hints: ReadingHints, *, whole: bool = False
-) -> tuple[Iterator[Problem], Counter[str]]:
-    """Return a problem with the tests in its columns; see `read_tests`, and `_find` about `whole`."""
-    shown = _find(visible, whole=whole)
-    every = [*shown, *_find(hidden, whole=whole)]
+    if not hints.programs and _are_numbers_in_texts(visible):
+        # The texts `[3, 1]` and `[1, 3]` may be two inputs and two outputs, or a line for a script and its output.
+        raise LeftOutError("reading_unknown", "its lists may be one test or several; a column reference= shows it")
+    shown = _find(visible)
+    every = [*shown, *_find(hidden)]
     examples = [test for test in every if isinstance(test, _Example)]
     if 0 < len(examples) < len(every):
         raise ValueError("some of the tests are code, and others are inputs and outputs; name columns of one kind")
@@ -198,18 +184,18 @@ def _with_tests(problem: Problem, tests: tuple[Test, ...], visible: int) -> Prob
     return problem.model_copy(update={"tests": tests[:number], "hidden_tests": tests[number:]})
 
 
-def _are_lists_in_texts(values: Sequence[Any]) -> bool:
-    """Return True for a column of inputs and a column of outputs that are each a list in a text."""
-    found = [_unpacked(value) for value in values if isinstance(value, str)]
-    return len(found) == len(values) == 2 and all(isinstance(each, list) and not _holds_tests(each) for each in found)
+def _are_numbers_in_texts(values: Sequence[Any]) -> bool:
+    """Return True for a column of inputs and a column of outputs that are each a list of numbers in a text."""
+    return len(values) == 2 and all(
+        isinstance(value, str)
+        and isinstance(read := _unpacked(value), list)
+        and all(isinstance(item, int | float) for item in read)
+        for value in values
+    )
 
 
-def _find(values: Sequence[Any], *, whole: bool = False) -> list[str | Test | _Example]:
+def _find(values: Sequence[Any]) -> list[str | Test | _Example]:
     """Return the tests in the columns of a row: code, own tests, or examples of an input and its output.
-
-    Args:
-        values: the values of the columns.
-        whole: two lists in texts are one input and its output.
 
     Raises:
         ValueError: the tests have another shape.
@@ -220,7 +206,7 @@ def _find(values: Sequence[Any], *, whole: bool = False) -> list[str | Test | _E
         found = [value for value in found if value not in NULL_WORDS]
     if len(values) == 2 and not any(map(_holds_tests, found)):
         # A column of inputs, and a column of outputs.
-        if len(found) == 2 and all(isinstance(value, list) for value in found) and not whole:
+        if len(found) == 2 and all(isinstance(value, list) for value in found):
             found = [{"inputs": found[0], "outputs": found[1]}]
         elif all(map(_is_plain, values)) and str(values[1]).strip():
             return [_Example(*values)]

@@ -23,7 +23,7 @@ from iterpref_core.records import (
 )
 from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+from iterpref_core.storage.left_out import Dropped, open_left_out
 from iterpref_core.storage.progress import show_progress
 
 from ..composition.problem_splits import hold_out_nearest
@@ -83,10 +83,10 @@ def ingest_own_code(
         open_executor(execution.model_copy(update={"environments": known})) as executor,
     ):
         # Three steps: find functions, run the project's tests, and run each reference as a candidate would.
-        wanted = list(_functions_to_write(project.root, counts, left_out))
+        wanted = list(left_out.keep(_functions_to_write(project.root, counts)))
         surveyed = survey(project, wanted, execution, counts, left_out)
-        drafted = list(_drafted(project, wanted, surveyed, stated, params, left_out, keep=keep))
-        kept = hold_out_nearest(list(_sound(drafted, executor, left_out)), heldout)
+        drafted = list(left_out.keep(_drafted(project, wanted, surveyed, stated, params, keep=keep)))
+        kept = hold_out_nearest(list(left_out.keep(_sound(drafted, executor))), heldout)
     # Counts come before the error, whose message lists them.
     counts["problems"] = len(kept)
     if heldout:
@@ -112,10 +112,9 @@ def _drafted(
     surveyed: Survey,
     license: str,
     params: OwnCodeParams,
-    left_out: LeftOut,
     *,
     keep: bool,
-) -> Iterator[Problem]:
+) -> Iterator[Problem | Dropped]:
     """Yield the problems of the functions that have tests, and that a model may see."""
     for function in functions:
         # A header in the file counts before the license of the project.
@@ -137,28 +136,22 @@ def _drafted(
         if reason is None:
             yield _problem(function, prompt, surveyed, project, stated_license)
         else:
-            left_out.add(function.dropped(reason, explanation))
+            yield function.dropped(reason, explanation)
 
 
-def _functions_to_write(
-    root: Path,
-    counts: Counter[str],
-    left_out: LeftOut,
-) -> Iterator[Function]:
+def _functions_to_write(root: Path, counts: Counter[str]) -> Iterator[Function | Dropped]:
     """Yield the functions that a docstring describes."""
     for name, path in source_files(root):
         module = read_module(name, path)
         if module is None:
-            left_out.add(Dropped("module_unreadable", str(path), name, "this Python cannot parse the file"))
+            yield Dropped("module_unreadable", str(path), name, "this Python cannot parse the file")
             continue
         for function in find_functions(module):
             counts["functions"] += 1
-            if isinstance(function, Dropped):
-                left_out.add(function)
-            elif not function.docstring:
-                left_out.add(function.dropped("no_docstring"))
-            else:
+            if isinstance(function, Dropped) or function.docstring:
                 yield function
+            else:
+                yield function.dropped("no_docstring")
 
 
 def _problem(
@@ -214,11 +207,7 @@ assert not failure, failure
 """
 
 
-def _sound(
-    problems: Sequence[Problem],
-    executor: Engine,
-    left_out: LeftOut,
-) -> Iterator[Problem]:
+def _sound(problems: Sequence[Problem], executor: Engine) -> Iterator[Problem | Dropped]:
     """Yield the problems whose tests accept the reference."""
     with show_progress("references", len(problems)) as advance:
         for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
@@ -227,5 +216,5 @@ def _sound(
                 yield problem
             else:
                 explanation = f"{outcome.verdict}: {outcome.feedback}"
-                left_out.add(Dropped("reference_fails", problem.entry_point, problem.task_id, explanation))
                 logger.warning("%s: its reference fails: %s", problem.task_id, explanation)
+                yield Dropped("reference_fails", problem.entry_point, problem.task_id, explanation)

@@ -4,14 +4,13 @@ Sets of problems are collections of one another. A problem repeats an earlier on
 (`records.statement`) are equal. Names do not count: of two problems with one name, the later one gets another name.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from iterpref_core.records import InputError, Problem, exact_form, take_name
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.left_out import Dropped, open_left_out
 
 from .benchmark_tasks import HELDOUT
@@ -56,31 +55,35 @@ def check_problems(
     private = PrivateDataCount("problems")
     # Hash of a statement → the first problem that has it.
     first: dict[int, str] = {}
-    with ExitStack() as stack:
-        written = stack.enter_context(atomic_writer(out)) if out is not None else None
-        left_out = stack.enter_context(open_left_out(dropped))
+
+    def compared() -> Iterator[Problem | Dropped]:
         rows = ((f"{path}:{line}", each) for path in files for line, each in enumerate(read_jsonl(path, Problem), 1))
         for where, problem in rows:
             counts["problems"] += 1
             counts[f"license/{problem.license or 'not stated'}"] += 1
             private.add(problem.task_id, problem)
-            reason = _REPEATED
-            explanation = "it has the statement of another"
             named = f"{problem.task_id} ({where})"
             partner = first.setdefault(hash(exact_form(problem.prompt)), named)
+            reason, explanation = _REPEATED, "it has the statement of another"
             if partner is named:
-                reason = "contaminated"
-                explanation = CONTAMINATED
+                reason, explanation = "contaminated", CONTAMINATED
                 partner = benchmarks.partner(problem)
-            # A problem is left out, or kept under a name that is not in use.
-            if partner:
-                counts[reason] += 1
-                left_out.add(Dropped(reason, where, problem.task_id, explanation, partner))
-            elif written is not None:
-                name = take_name(problem.task_id, names)
-                written.write(problem.model_copy(update={"task_id": name}).to_json() + "\n")
-                counts["kept"] += 1
-                counts["renamed"] += name != problem.task_id
+            counts[reason] += bool(partner)
+            yield Dropped(reason, where, problem.task_id, explanation, partner) if partner else problem
+
+    def renamed(problem: Problem) -> Problem:
+        """Return a problem under a name that is not in use."""
+        name = take_name(problem.task_id, names)
+        counts["kept"] += 1
+        counts["renamed"] += name != problem.task_id
+        return problem.model_copy(update={"task_id": name})
+
+    with open_left_out(dropped) as left_out:
+        kept = left_out.keep(compared())
+        if out is not None:
+            write_jsonl(out, map(renamed, kept))
+        else:
+            deque(kept, maxlen=0)
     findings = []
     repeated = [f"{row.task_id} ({row.where}) = {row.partner}" for row in left_out.first() if row.reason == _REPEATED]
     if repeated:

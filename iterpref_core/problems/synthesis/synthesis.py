@@ -3,7 +3,7 @@
 import importlib.util
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -15,7 +15,7 @@ from iterpref_core.models.prompts.templates import fill
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import InputError, Problem, ScriptTest, SynthesisParams, statement_digest
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
+from iterpref_core.storage.left_out import Dropped, open_left_out
 from iterpref_core.storage.progress import show_progress
 
 from ..ingestion.columns import LeftOutError
@@ -174,14 +174,22 @@ def write_problems(
     with show_progress("problems", count) as advance, open_left_out(dropped) as left_out:
         requests = _problem_requests(tree, count, offered)
         drafts = ask_parsed(backend, requests, _sampling(params), partial(read_object, form=Draft), calls)
-        drafted = _runnable(drafts, offered, out.name.partition(".")[0], counts, left_out, advance)
-        judged = (result for _, result in executor.each(drafted, partial(_judge, executor)))
-        counts["problems/kept"] = write_jsonl(out, _keep(judged, left_out))
+        name = out.name.partition(".")[0]
+
+        def drafted() -> Iterator[Problem | Dropped]:
+            for number, draft in enumerate(drafts):
+                advance()
+                yield _read_draft(draft, offered[number], f"{name}/{number}", counts)
+
+        judged = (problem for _, problem in executor.each(left_out.keep(drafted()), partial(_judge, executor)))
+        first: dict[str, str] = {}
+        new = (_without_twin(problem, first) for problem in left_out.keep(judged))
+        counts["problems/kept"] = write_jsonl(out, left_out.keep(new))
     counts["asked_again"] = calls["asked_again"]
     return {"problems/asked": count, **counts, **{f"problems/{name}": each for name, each in left_out.counts.items()}}
 
 
-def _judge(executor: Engine, problem: Problem) -> tuple[Problem, Dropped | None]:
+def _judge(executor: Engine, problem: Problem) -> Problem | Dropped:
     """Run a problem's reference, and a program that does nothing; return the reason against the problem, if any."""
     reference = problem.reference or ""
     judged, outcome = run_right_program(problem, reference, executor)
@@ -197,8 +205,8 @@ def _judge(executor: Engine, problem: Problem) -> tuple[Problem, Dropped | None]
             reason, explanation = error.reason, str(error)
         else:
             if outcome.verdict == "passed":
-                return judged, None
-    return judged, Dropped(reason, problem.task_id, problem.task_id, explanation)
+                return judged
+    return Dropped(reason, problem.task_id, problem.task_id, explanation)
 
 
 def _problem_requests(tree: FeatureTree, count: int, offered: list[tuple[FeaturePath, ...]]) -> Iterator[Request]:
@@ -211,58 +219,38 @@ def _problem_requests(tree: FeatureTree, count: int, offered: list[tuple[Feature
         yield Request(fill(PROMPTS / "problem.jinja", features="\n".join(lines), form=form), _SEED + number)
 
 
-def _runnable(
-    drafts: Iterable[Draft | None],
-    offered: Sequence[tuple[FeaturePath, ...]],
-    name: str,
-    counts: Counter[str],
-    left_out: LeftOut,
-    advance: Callable[[], None],
-) -> Iterator[Problem]:
-    """Yield the problems of the drafts that can be run."""
-    for number, draft in enumerate(drafts):
-        advance()
-        task_id = f"{name}/{number}"
-        if draft is None:
-            left_out.add(Dropped("unreadable", task_id, task_id))
-            continue
-        missing = [package for package in draft.packages if importlib.util.find_spec(package) is None]
-        features = [
-            SEPARATOR.join(offered[number][position - 1])
-            for position in dict.fromkeys(draft.features)
-            if 1 <= position <= len(offered[number])
-        ]
-        if missing:
-            left_out.add(Dropped("missing_package", task_id, task_id, ", ".join(missing)))
-            counts.update(f"missing_package/{package}" for package in missing)
-        elif not features:
-            left_out.add(Dropped("no_feature", task_id, task_id))
-        elif found := find_private(f"{draft.instruction}\n{draft.solution}\n{draft.test}"):
-            left_out.add(Dropped(found.reason, task_id, task_id, f"it seems to hold {found}"))
-        else:
-            test = ScriptTest(module=MODULE, files={TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages)
-            yield Problem(
-                task_id=task_id,
-                prompt=f"{draft.instruction}\n\nWrite the file `{MODULE}.py`.",
-                entry_point=MODULE,
-                tests=(test,),
-                reference=draft.solution,
-                source="synthesized",
-                features=tuple(features),
-            )
+def _read_draft(
+    draft: Draft | None, offered: Sequence[FeaturePath], task_id: str, counts: Counter[str]
+) -> Problem | Dropped:
+    """Return the problem of a draft; or the reason why it cannot be run."""
+    if draft is None:
+        return Dropped("unreadable", task_id, task_id)
+    missing = [package for package in draft.packages if importlib.util.find_spec(package) is None]
+    if missing:
+        counts.update(f"missing_package/{package}" for package in missing)
+        return Dropped("missing_package", task_id, task_id, ", ".join(missing))
+    places = [place for place in dict.fromkeys(draft.features) if 1 <= place <= len(offered)]
+    if not places:
+        return Dropped("no_feature", task_id, task_id)
+    if found := find_private(f"{draft.instruction}\n{draft.solution}\n{draft.test}"):
+        return Dropped(found.reason, task_id, task_id, f"it seems to hold {found}")
+    test = ScriptTest(module=MODULE, files={TEST_FILE: draft.test}, run=TEST_FILE, packages=draft.packages)
+    return Problem(
+        task_id=task_id,
+        prompt=f"{draft.instruction}\n\nWrite the file `{MODULE}.py`.",
+        entry_point=MODULE,
+        tests=(test,),
+        reference=draft.solution,
+        source="synthesized",
+        features=tuple(SEPARATOR.join(offered[place - 1]) for place in places),
+    )
 
 
-def _keep(judged: Iterable[tuple[Problem, Dropped | None]], left_out: LeftOut) -> Iterator[Problem]:
-    """Yield the problems without a fault whose instruction is new."""
-    first = dict[str, str]()
-    for problem, dropped in judged:
-        name = problem.task_id
-        if dropped is not None:
-            left_out.add(dropped)
-        elif (partner := first.setdefault(statement_digest(problem.prompt), name)) != name:
-            left_out.add(Dropped("repeated", name, name, "it has the instruction of another", partner))
-        else:
-            yield problem
+def _without_twin(problem: Problem, first: dict[str, str]) -> Problem | Dropped:
+    """Return a problem whose instruction is new; `first` has the first problem of each."""
+    name = problem.task_id
+    partner = first.setdefault(statement_digest(problem.prompt), name)
+    return problem if partner == name else Dropped("repeated", name, name, "it has the instruction of another", partner)
 
 
 def _sampling(params: SynthesisParams) -> Sampling:

@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import fmean
 
 from iterpref_core.execution import open_executor
-from iterpref_core.records import ExecutionParams, InputError, Problem, ValidityParams, ValidityResult
+from iterpref_core.records import ExecutionParams, InputError, Params, Problem, ValidityResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.own_pairs import has_pairs_alone
 from iterpref_core.storage.progress import show_progress
 
 from .mutation_score import PRELOAD, ProblemQuality, measure_tests
@@ -23,18 +24,13 @@ _MUTANTS = 6
 _MEANS = ("line_coverage", "branch_coverage", "coverage")
 
 
-def measure_validity(
-    problems: Path,
-    params: ValidityParams,
-    execution: ExecutionParams,
-    out: Path,
-) -> ValidityResult:
-    """Measure the tests of a sample of CodeFlow's problems, which are streamed.
+def measure_validity(params: Params, *, problems: Path, own_pairs: Path, out: Path) -> ValidityResult:
+    """Measure the tests of a sample of CodeFlow's problems, which are streamed (stage `validity`).
 
     Args:
+        params: all parameters.
         problems: JSONL of `Problem`.
-        params: the number of problems.
-        execution: the limits of the programs.
+        own_pairs: folder of the user's own pairs; with some, no problem is needed.
         out: the JSONL file of `ProblemQuality`, in the order of the drawing.
 
     Raises:
@@ -42,16 +38,19 @@ def measure_validity(
         InputError: the file has no problem to measure.
         ExecutionError: the engine failed.
     """
+    if has_pairs_alone(own_pairs, problems):
+        write_jsonl(out, [])
+        return ValidityResult()
 
     # A hash decides the order: a problem stays in the sample when others come or go, and the first problems of a sample
     # are also a sample.
     def order(problem: Problem) -> str:
         return sha256(f"{_SEED}/{problem.task_id}".encode()).hexdigest()
 
-    drawn = heapq.nsmallest(params.sample, read_jsonl(problems, Problem, unique=True, split=SPLIT), key=order)
+    drawn = heapq.nsmallest(params.validity.sample, read_jsonl(problems, Problem, unique=True, split=SPLIT), key=order)
     if not drawn:
         raise InputError(f"{problems}: holds no problem of the split {SPLIT!r}; give another file")
-    return assess_tests(drawn, execution, out)
+    return assess_tests(drawn, params.execution, out)
 
 
 def assess_tests(

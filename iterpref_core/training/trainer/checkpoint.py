@@ -8,7 +8,7 @@ from iterpref_core.records import TrainingParams, digest_of
 from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.whole_folder import is_whole
 
-from ..objectives.objective_settings import RESOLVED, settings_of
+from ..objectives.objective_settings import settings_of
 
 TRAINED_BY = (
     "iterpref_core.models.pretrained",
@@ -31,7 +31,9 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         objective: the objective's name.
         params: settings; the values of other objectives do not count.
     """
-    settings = params.model_dump(exclude={"accelerate", "start", *RESOLVED}) | settings_of(objective, params).values()
+    settings = (
+        params.model_dump(exclude={"accelerate", "start", "objectives"}) | settings_of(objective, params).values()
+    )
     # Other code or packages make other weights, so their checkpoints are not resumed from.
     versions = [code_digest(*TRAINED_BY), training_versions()]
     return digest_of([dict(digests), fingerprint, objective, settings, *versions], 16)

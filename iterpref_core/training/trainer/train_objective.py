@@ -1,6 +1,7 @@
 """Train a model with one objective, as stage `training` does."""
 
 import logging
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
@@ -22,6 +23,7 @@ from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import (
     InputError,
     ModelLineage,
+    Params,
     PromptFormat,
     TrainingError,
     TrainingParams,
@@ -34,11 +36,12 @@ from ..data.checks import report_findings
 from ..data.held_out import held_out
 from ..data.steps import accumulation_steps
 from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
+from ..launch import COMMIT_VARIABLE
 from ..model.model_limits import limit_findings
 from ..model.policy import adapter_options, check_load, load_policy
 from ..model.ranks import join_processes, launched_precision, sharding
 from ..model.reference import TIMES_IN_REFERENCE, has_scores, load_reference, reference_logps, reference_path
-from ..objectives.objective_settings import RESOLVED, ObjectiveSettings, settings_of
+from ..objectives.objective_settings import ObjectiveSettings, settings_of
 from .checkpoint import last_checkpoint, run_key, step_of
 from .curve import REWARDS, OnLog, ReportProgress, mean_loss, write_curve
 from .early_end import DivergedError, EndedError, is_patience_over
@@ -47,6 +50,25 @@ from .settings import check_settings, training_arguments
 from .trained_model import check_out, write_model
 
 logger = logging.getLogger(__name__)
+
+
+def train_student(params: Params, objective: str, *, model: Any, **files: Any) -> TrainingResult:
+    """Train with one objective (stage `training`); checkpoints let a killed run resume.
+
+    Args:
+        params: all parameters; `training.start` replaces the model.
+        objective: a row of `OBJECTIVES`.
+        model: folder or hub id of the model to start from.
+        files: as in `train_objective`.
+    """
+    return train_objective(
+        model=params.training.start or model,
+        objective=objective,
+        params=params.training,
+        prompt=params.model.student_format,
+        commit=os.environ.get(COMMIT_VARIABLE) or None,
+        **files,
+    )
 
 
 def train_objective(
@@ -268,7 +290,7 @@ def _lineage(
 ) -> ModelLineage:
     source = locate_model(model)
     folder = Path(source.adapters or source.name_or_path)
-    decided = params.model_dump(mode="json", exclude={"accelerate", "start", *RESOLVED}) | own.values()
+    decided = params.model_dump(mode="json", exclude={"accelerate", "start", "objectives"}) | own.values()
     return ModelLineage(
         # The path depends on this machine, the name on the model.
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,

@@ -1,7 +1,6 @@
 """The stage end to end, with recorded answers in place of a model."""
 
 import json
-from dataclasses import replace
 from math import comb
 
 import pytest
@@ -82,9 +81,9 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
     def evaluate(calls):
         budget = section(BudgetParams, calls=calls, tokens=None, dollars=None)
         params = changed(bench.setting.params, evaluation=PARAMS, inference=inference_at(url), budget=budget)
-        setting = replace(bench.setting, params=params)
-        paths = bench.folder / "debugger", setting, bench.folder / "out", bench.folder / "answers.sqlite"
-        return evaluate_model("debugger", *paths).metrics()
+        where = {"problems": bench.setting.problems, "cache": bench.setting.cache}
+        where |= {"out": bench.folder / "out", "answers": bench.folder / "answers.sqlite"}
+        return evaluate_model(params, "debugger", model=bench.folder / "debugger", **where).metrics()
 
     with serve(mock) as url:
         with pytest.raises(BudgetError):

@@ -89,7 +89,7 @@ class Experiment:
         self.files.lock.write_text(json.dumps({"schema": "2.0", "stages": stages}))
 
     def build(self, out, names=None, params=PARAMS):
-        return build_report(self.files, params, out, names)
+        return build_report(params, *(f"--{name}" for name in names or ()), out=out, **vars(self.files))
 
     def summarize(self, names=None):
         return build_summary(self.files, PARAMS, names)
@@ -158,7 +158,7 @@ class Experiment:
             completion_tokens=6000,
             verdicts={"wrong_answer": 80},
         )
-        dropped = {"unsolved": 3, "solved_by_draft": 10, "identical_ast": 7}
+        dropped = {"unsolved": 3, "solved_by_draft": 10, "cosmetic": 7}
         pairs = PairsResult(pairs=80, dropped=dropped, contaminated=0)
         focal = LocalizationResult(pairs=80, given=0, empty=6, anchored=6, dropped={"empty": 0}, focal_line_share=0.31)
         validity = ValidityResult(

@@ -129,7 +129,7 @@ def test_page_shows_every_part_of_the_experiment(page):
     for expected in (
         "5.0 points above the best baseline, SFT on chosen (75.0%).",
         "MBPP, MBPP+ not measured:",
-        "identical AST",
+        "cosmetic",
         "Error regions were marked in 80 pairs",
         "wrong answer",
         "bubblewrap+landlock+seccomp",

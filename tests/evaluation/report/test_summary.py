@@ -18,7 +18,7 @@ def test_summary_has_the_fields_of_the_contract(experiment):
     summary = json.loads(path.read_text())
     codeflow = summary["codeflow"]
     assert codeflow["pass_rate_by_iteration"] == [0.1, 0.8, 0.9, 0.95, 0.96, 0.97]
-    assert codeflow["dropped"] == {"identical_ast": 7, "solved_by_draft": 10, "unsolved": 3}
+    assert codeflow["dropped"] == {"cosmetic": 7, "solved_by_draft": 10, "unsolved": 3}
     assert (codeflow["problems"], codeflow["pairs"], codeflow["llm_calls"]) == (100, 80, 180)
     assert (codeflow["tokens"], codeflow["cost_usd"]) == (15_000, 0.0)
     assert (codeflow["calls_per_pair"], codeflow["cost_usd_per_pair"]) == (2.25, 0.0)

@@ -42,7 +42,7 @@ def test_scores_are_next_to_the_base_and_training_is_told_from_the_record_beside
     for line in (
         "Trained with Target-RPO (target-rpo) from a small model that this project trains from scratch",
         *('"problems": 100', '"synthetic": 100', '"learning_rate": 0.000321', '"steps": 15', '"model_step": 10'),
-        *('"commit": "0123abc"', '"identical_ast": 7', '"data/pairs.jsonl": "0123abc"'),
+        *('"commit": "0123abc"', '"cosmetic": 7', '"data/pairs.jsonl": "0123abc"'),
         '"isolation": "bubblewrap+landlock+seccomp"',
     ):
         assert line in text, line
@@ -64,7 +64,7 @@ def test_what_is_not_recorded_of_these_weights_is_unknown(experiment):
     other = card(summary, changed(TRAINED, pairs=1, data={"pairs": "77"}), "other")
     for text in (untrained, nothing, other):
         assert "There is no record of how the pairs were made." in text
-        assert "identical_ast" not in text
+        assert "cosmetic" not in text
 
 
 def test_the_front_matter_is_yaml_and_an_unknown_license_is_called_that(experiment):

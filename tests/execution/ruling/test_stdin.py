@@ -9,7 +9,7 @@ from tests.texts import read_table
 
 pytestmark = pytest.mark.named_tier
 
-LIMITS = Limits(cpu_s=0.4, wall_s=60, memory_mb=512)
+LIMITS = Limits(cpu_s=0.4, wall_s=60, memory_mb=512, output_kb=64)
 
 
 @pytest.fixture(scope="module", params=tiers("console"))

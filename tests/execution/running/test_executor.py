@@ -232,5 +232,5 @@ def test_a_program_cannot_start_the_clock_of_a_test_again(patient, growth):
 
 def test_a_limit_of_this_process_does_not_decide_verdicts(monkeypatch):
     monkeypatch.setattr("resource.getrlimit", lambda _: (64 * 1024, 64 * 1024))
-    with pytest.raises(InputError, match=r"files of 64 KiB \(`ulimit -f`\), and programs those of 16 MiB"):
+    with pytest.raises(InputError, match=r"files of 64 KiB \(`ulimit -f`\), and programs those of 4 MiB"):
         Executor(Limits(), workers=1)

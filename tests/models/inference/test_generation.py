@@ -168,6 +168,7 @@ def test_a_raw_prompt_is_all_that_is_read(opinionated, tokenizer):
         ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
         ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, "bfloat16"),
         ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, "float32"),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True, "avx512_f": True}, "float32"),
         ({"architecture": "arm64", "neon": True, "bf16": True}, "bfloat16"),
         ({"architecture": "x86_64", "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),
         ({"architecture": "arm64", "neon": True, "bf16": False}, "float32"),
@@ -177,6 +178,7 @@ def test_a_cpu_computes_in_what_it_computes_faster(capabilities, chosen, monkeyp
     dtype_chosen = getattr(torch, chosen)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")  # of AVX-512 nothing
     for saved in (torch.float32, torch.bfloat16):
         assert weights.generation_dtype("auto", saved) == dtype_chosen
     assert weights.uses_bf16("auto", "cpu") == (chosen == "bfloat16")

@@ -9,6 +9,7 @@ from iterpref_core.problems.composition.problem_splits import build_problems, co
 from iterpref_core.records import ConfigError, IoTest, Problem, ProblemsParams, RecordError
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import EXECUTION, changed, section
+from tests.settings import PARAMS as DEFAULTS
 
 PARAMS = section(
     ProblemsParams,
@@ -19,6 +20,11 @@ PARAMS = section(
     validation=10,
     heldout=50,
 )
+
+
+def build(composed, folder, out):
+    params = changed(DEFAULTS, problems=composed)
+    return build_problems(params, ingested=folder, own_pairs=folder / "none", out=out)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,7 @@ def test_ingested_problems_join_codeflow_or_the_split_that_they_name(tmp_path, p
     own = [changed(problems[0], task_id=name, split=split) for name, split in splits.items()]
     write_jsonl(tmp_path / "own.jsonl", own)
     out = tmp_path / "out" / "problems.jsonl"
-    counts = build_problems(PARAMS, tmp_path, out).problems
+    counts = build(PARAMS, tmp_path, out).problems
     written = list(read_jsonl(out, Problem, unique=True))
     assert {problem.task_id: problem.split for problem in written[-4:]} == splits | {"own/1": "codeflow"}
     found = {name: counts[name] for name in ("ingested", "codeflow", "heldout", "validation")}
@@ -67,7 +73,7 @@ def test_an_own_problem_of_a_split_that_it_cannot_have_is_refused(tmp_path, prob
     with pytest.raises(
         RecordError, match=rf"own\.jsonl: field 'split' of 'own/1': no split for own problems '{split}'"
     ):
-        build_problems(PARAMS, tmp_path, out)
+        build(PARAMS, tmp_path, out)
     assert not out.exists()
 
 
@@ -76,7 +82,7 @@ def test_a_task_id_in_two_files_is_refused_and_nothing_is_written(tmp_path, prob
         (tmp_path / name).write_text(changed(problems[0], task_id="own/1", split=None).to_json() + "\n")
     out = tmp_path / "problems.jsonl.out"
     with pytest.raises(RecordError, match=r"b\.jsonl.*own/1"):
-        build_problems(PARAMS, tmp_path, out)
+        build(PARAMS, tmp_path, out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "b.jsonl"]
 
 
@@ -95,7 +101,7 @@ NOTHING_COMPOSED = PARAMS.model_copy(
 def test_composed_problems_can_be_left_out_altogether(tmp_path, problems):
     own = [changed(problems[0], task_id=f"own/{split}", split=split) for split in (None, "heldout")]
     write_jsonl(tmp_path / "own.jsonl", own)
-    counts = build_problems(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl").problems
+    counts = build(NOTHING_COMPOSED, tmp_path, tmp_path / "out" / "problems.jsonl").problems
     written = read_jsonl(tmp_path / "out" / "problems.jsonl", Problem)
     assert [(problem.task_id, problem.split) for problem in written] == [
         ("own/None", "codeflow"),

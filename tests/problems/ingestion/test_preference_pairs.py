@@ -26,24 +26,18 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["prompt", "prompt=", "question=prompt", "prompt=a,prompt=b", "prompt=a+", "prompt=a,,chosen=b", "", "chosen?=a"],
+    [
+        "prompt",
+        "prompt=",
+        "question=prompt",
+        "prompt=a,prompt=b",
+        "prompt=a+",
+        "prompt=a,,chosen=b",
+        "",
+        "chosen?=a",
+        "winner=w",
+    ],
 )
 def test_columns_that_cannot_be_understood_are_refused(text):
     with pytest.raises(ConfigError, match="columns"):
         parse_columns(text)
-
-
-SIDES = {"prompt": "Set x.", "answer_1": "x = 1\n", "answer_2": "x = 2\n"}
-
-
-def test_labels_that_may_count_from_0_end_the_run(tmp_path):
-    source = Wanted([written(tmp_path / "in.jsonl", SIDES | {"label": 1}, SIDES | {"label": 0})])
-    with pytest.raises(ConfigError, match=r"in\.jsonl:2: winner: 0 .* winner=0/1:"):
-        ingest_pairs(source, tmp_path / "out.jsonl", columns="chosen=answer_1,rejected=answer_2,winner=label")
-    assert not (tmp_path / "out.jsonl").exists()
-
-
-def test_short_columns_beside_two_answers_are_named_if_nothing_reads_them(tmp_path):
-    source = Wanted([written(tmp_path / "in.jsonl", SIDES | {"vote": "left", "score": 3, "why": "x" * 100})])
-    found = ingest_pairs(source, tmp_path / "out.jsonl", columns="chosen=answer_1,rejected=answer_2")
-    assert found.unread == ("vote", "score")

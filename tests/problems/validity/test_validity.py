@@ -4,7 +4,7 @@ import pytest
 
 from iterpref_core.problems.validity.mutation_score import ProblemQuality
 from iterpref_core.problems.validity.validity import measure_validity
-from iterpref_core.records import AssertTest, InputError, IoTest, Problem
+from iterpref_core.records import AssertTest, InputError, IoTest, Problem, with_values
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from tests.settings import PARAMS
 
@@ -30,8 +30,9 @@ FIVE = (
 def measure(tmp_path):
     problems, out = tmp_path / "problems.jsonl", tmp_path / "validity.jsonl"
     write_jsonl(problems, [*FIVE, problem("elsewhere", *WEAK, split="heldout")])
-    params = PARAMS.validity.model_copy(update={"sample": 10})
-    metrics = measure_validity(problems, params, PARAMS.execution, out)
+    metrics = measure_validity(
+        with_values(PARAMS, {"validity.sample": 10}), problems=problems, own_pairs=tmp_path / "none", out=out
+    )
     return metrics, {item.task_id: item for item in read_jsonl(out, ProblemQuality)}
 
 
@@ -55,4 +56,4 @@ def test_a_file_without_problems_of_the_split_is_refused(tmp_path):
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [problem("a", *WEAK, split="heldout")])
     with pytest.raises(InputError, match="no problem of the split 'codeflow'"):
-        measure_validity(path, PARAMS.validity, PARAMS.execution, tmp_path / "out.jsonl")
+        measure_validity(PARAMS, problems=path, own_pairs=tmp_path / "none", out=tmp_path / "out.jsonl")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from iterpref_core.records import OBJECTIVES, InputError, flatten, read_yaml
+from iterpref_core.records import InputError, flatten, read_yaml
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.observation import read_lock
-from tasks.outside import OUTSIDE, write_outside
+from tasks.external_inputs import EXTERNAL, write_external_inputs
 from tasks.profiles import write_values
-from tasks.stages import report
+from tasks.stages import report, trained_objectives
 from tests.dvc_repository import init_dvc, reproduce
 from tests.settings import PARAMS, ROOT
 
@@ -45,29 +45,26 @@ def test_what_tools_leave_beside_the_code_makes_no_stage_stale(repo, left):
 def test_stages_depend_on_what_is_outside_of_the_checkout(tmp_path, monkeypatch):
     """After an upgrade of peft, trainings are stale; each value that is written is one that a stage names."""
     monkeypatch.chdir(tmp_path)
-    write_outside(PARAMS)
-    written = {re.sub(r"ed\..*", "ed", key) for key in dict(flatten(read_yaml(OUTSIDE)))}
+    write_external_inputs(PARAMS)
+    written = {re.sub(r"ed\..*", "ed", key) for key in dict(flatten(read_yaml(EXTERNAL)))}
     content = read_yaml(ROOT / "dvc.yaml")["stages"]
     used = {
         stage: names
         for stage, described in content.items()
         for entry in described.get("do", described).get("params", ())
-        if isinstance(entry, dict) and (names := entry.get(str(OUTSIDE)))
+        if isinstance(entry, dict) and (names := entry.get(str(EXTERNAL)))
     }
-    assert {f"outside.{name}" for name in ("torch", "transformers", "peft", "accelerate")} <= set(used["training"])
+    assert {f"external.{name}" for name in ("torch", "transformers", "peft", "accelerate")} <= set(used["training"])
     assert {name for names in used.values() for name in names} == written
 
 
-def test_a_new_beta_reruns_the_trainings_whose_objective_has_one(repo):
-    readers, trainings = set(), set()
+def test_a_new_rate_reruns_the_training_of_its_objective_alone(repo):
+    readers = {}
     for stage in repo.index.stages:
-        group, _, objective = stage.name.partition("@")
-        if group == "training":
-            trainings.add(objective)
-        if any("training.beta" in dep.params for dep in stage.params):
-            readers.add(stage.name)
-    assert "sft" in trainings
-    assert readers == {f"training@{name}" for name in trainings if OBJECTIVES[name].loss is not None}
+        lines = {key for dep in stage.params for key in dep.params if key.startswith("training.objectives")}
+        if lines:
+            readers[stage.name] = lines
+    assert readers == {f"training@{name}": {f"training.objectives.{name}"} for name in trained_objectives()}
 
 
 def commands(root):

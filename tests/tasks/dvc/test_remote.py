@@ -7,9 +7,9 @@ import pytest
 from dvc.repo import Repo
 
 from iterpref_core.records import InputError
+from tasks.dvc.commands import StageError
 from tasks.dvc.graph import load_graph, survey
 from tasks.dvc.remote import pull_outputs
-from tasks.dvc.reproduction import StageError
 from tests.dvc_repository import init_dvc, reproduce
 
 GRAPH = """

@@ -55,7 +55,7 @@ def test_only_the_lock_of_this_project_is_no_edit_whatever_its_folder_is_called(
 
 
 def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository):
-    replace("params.yaml", "  beta: 0.1 #", "  beta: 0.1 # new")
+    replace("params.yaml", "  epochs: 3 #", "  epochs: 3 # new")
     seen = [observe_source().edits]
     assert seen == [""]
     replace("code.py", "1", "2")
@@ -85,15 +85,12 @@ def test_an_edit_that_git_is_told_to_ignore_is_refused(repository, flag):
 
 def test_a_parameter_that_is_removed_is_a_change(repository):
     """Two states had one name, and a sweep replaced the experiments of the other state."""
-    replace("params.yaml", "    sft: {}\n", "    sft: {alpha: 5.0}\n")
-    assert observe_source().changes == {"training.objectives.sft.alpha": 5.0}
-    commit("an alpha")
+    replace("params.yaml", "  arguments: {} ", "  arguments: {optim: lion} ")
+    assert observe_source().changes == {"training.arguments.optim": "lion"}
+    commit("an optimizer")
     whole = observe_source().state
-    replace("params.yaml", "{alpha: 5.0}", "{}")
-    assert observe_source().changes == {
-        "training.objectives.sft": {},
-        "training.objectives.sft.alpha": "removed",
-    }
+    replace("params.yaml", "{optim: lion}", "{}")
+    assert observe_source().changes == {"training.arguments": {}, "training.arguments.optim": "removed"}
     assert observe_source().state != whole
 
 
@@ -104,7 +101,7 @@ def test_a_broken_file_is_named_by_what_reads_it_and_its_commit_does_not_stop_wh
     assert set(observe_source().changes.values()) == {"removed"}
     commit("marks of a conflict")
     params.write_bytes(right)
-    assert (observe_source().changes["training.beta"], observe_source().dirty) == (0.1, "true")
+    assert (observe_source().changes["training.epochs"], observe_source().dirty) == (3, "true")
 
 
 def test_the_name_says_what_is_different(repository):
@@ -112,10 +109,10 @@ def test_the_name_says_what_is_different(repository):
         return begin_entry(command, load_params(), observe_source().with_values(values), given).name
 
     assert name("iterpref run", {}) == f"iterpref run {git('rev-parse', 'HEAD')[:7]}"
-    replace("params.yaml", "  beta: 0.1 #", "  beta: 0.3 #")
-    assert name("dvc repro", {}) == "dvc repro beta=0.3"
+    replace("params.yaml", "  warmup_ratio: 0.03 #", "  warmup_ratio: 0.3 #")
+    assert name("dvc repro", {}) == "dvc repro warmup_ratio=0.3"
     # The command's own value comes first.
-    assert name("iterpref run", {"training.epochs": 4}) == "iterpref run epochs=4 beta=0.3"
+    assert name("iterpref run", {"training.epochs": 4}) == "iterpref run epochs=4 warmup_ratio=0.3"
     assert name("iterpref sweep", {}, "sft beta=0.3") == "sft beta=0.3"
 
 

@@ -47,7 +47,12 @@ TASTE = """
     recurse = true
 """
 HOOKS = ("fsmonitor", "post-checkout", "post-index-change", "pre-commit", "reference-transaction")
-STAGE = {"cmd": "cat params.yaml new.txt > out", "deps": ["new.txt"], "params": ["training.beta"], "outs": ["out"]}
+STAGE = {
+    "cmd": "cat params.yaml new.txt > out",
+    "deps": ["new.txt"],
+    "params": ["training.objectives.dpo.beta"],
+    "outs": ["out"],
+}
 
 
 def run(*command):

@@ -15,16 +15,15 @@ from filelock import FileLock
 from benchmarks.pipeline import stage_intervals
 from iterpref_core.records import digest_of, load_params, read_yaml
 from tasks.doctor import examine_services
+from tasks.dvc.commands import Times
 from tasks.dvc.observation import Artifact, LockedStage
-from tasks.dvc.reproduction import Times
 from tasks.git.source import Source
 from tasks.local_server import served
 from tasks.mlflow import sync
-from tasks.mlflow.entry import Entry, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
+from tasks.mlflow.entry import CommandRecord, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
 from tasks.mlflow.pages import ADDRESS, page_of_run
-from tasks.mlflow.rows import _data_of, _settings
 from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
-from tasks.mlflow.sync import _warn, write_entry
+from tasks.mlflow.sync import _data_of, _settings, _warn, send_kept, write_entry
 from tasks.prefect.server import announced
 from tests.dvc_repository import init_dvc
 from tests.http_server import serving
@@ -67,7 +66,7 @@ def finished(stage, locked=None, metrics=None, times=TIMES, points=()):
 def write(*stages, of="beta=0.3", params=(), status="FINISHED", error=""):
     """Write a command."""
     params = {"a": of, **dict(params)}
-    entry = Entry(
+    entry = CommandRecord(
         key=digest_of(params), name=of, params=params, tags={}, stages={each.name: each for each in stages},
         status=status, error=error, started=STARTED, folder=Path(),
     )  # fmt: skip
@@ -120,7 +119,7 @@ def test_an_entry_is_kept_while_another_process_sends(monkeypatch):
     with FileLock(entries_folder() / ".lock"):
         write(finished("problems"))
     assert len(kept_entries()) == 1
-    write_entry(None)
+    send_kept()
     assert "problems" in runs()
     assert kept_entries() == []
 
@@ -191,11 +190,11 @@ def test_the_row_of_a_command_has_the_status_of_the_last_look():
 
 def test_one_name_stands_for_a_value_of_all_objectives():
     params = {
-        "training@sft": {"training.nll_learning_rate": 3e-4, "training.beta": 0.1},
-        "training@dpo": {"training.learning_rate": 5e-6, "training.beta": 0.1, "training.objectives.dpo.beta": 0.5},
+        f"training@{name}": {f"training.objectives.{name}.learning_rate": rate, "training.seed": 1}
+        for name, rate in (("sft", 3e-4), ("target-dpo", 5e-6))
     }
     assert [_settings(finished(name, LockedStage(params=values))) for name, values in params.items()] == [
-        {"training.learning_rate": rate, "training.beta": beta} for rate, beta in ((3e-4, 0.1), (5e-6, 0.5))
+        {"training.learning_rate": rate, "training.seed": 1} for rate in (3e-4, 5e-6)
     ]
 
 
@@ -227,7 +226,7 @@ def test_a_row_needs_no_space_for_its_file(monkeypatch, capsys):
     def keep(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Entry, "keep", keep)
+    monkeypatch.setattr(CommandRecord, "keep", keep)
     write(finished("problems"))
     assert {"problems", "beta=0.3"} == set(runs())
     assert "is not written: OSError: [Errno 28] No space left" in capsys.readouterr().err
@@ -280,7 +279,7 @@ def test_what_a_server_refuses_is_kept_and_blocks_no_other_command(capsys, monke
         assert kept.name in listed.detail
         torn_file = kept.with_name("torn.json")
         torn_file.write_text('{"command": {')
-    write_entry(None)
+    send_kept()
     assert runs()["nanolab"].data.params["model.student"] == "x"
     assert status_of("beta=0.3") == "FINISHED"
     assert kept_entries() == [torn_file]
@@ -374,7 +373,7 @@ def test_a_deleted_experiment_is_told_and_what_is_kept_is_sent_once_it_is_restor
     write(finished("problems"))
     assert f"The experiment {server.experiment_id} must be in the 'active' state" in capsys.readouterr().err
     server.client.restore_experiment(server.experiment_id)
-    write_entry(None)
+    send_kept()
     assert "problems" in runs()
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from iterpref_core.records import OBJECTIVES, ConfigError, ObjectiveParams, TrainingParams
-from iterpref_core.training.objectives.objective_settings import check_given, settings_of
-from tests.settings import section
+from iterpref_core.records import OBJECTIVES, ConfigError, ObjectiveParams, load_params, with_lines, with_values
+from iterpref_core.training.objectives.objective_settings import settings_of
+from tests.settings import PARAMS, ROOT
 
 
 def test_a_counterpart_differs_in_what_is_rejected_alone():
@@ -23,54 +23,52 @@ def test_titles_tell_rows_apart():
     assert len({row.title for row in OBJECTIVES.values()}) == len(OBJECTIVES)
 
 
-def test_a_rate_of_its_own_comes_before_the_one_of_all():
-    stated = {
-        "rpo": ObjectiveParams(alpha=0.0), "dpo": ObjectiveParams(learning_rate=0.5, beta=0.9),
-    }  # fmt: skip
-    params = section(TrainingParams, learning_rate=0.1, nll_learning_rate=0.2, alpha=7.0, beta=0.3, objectives=stated)
-    assert stated["rpo"].model_dump() == {"alpha": 0.0}
-    found = {name: settings_of(name, params) for name in ("sft", "dpo", "rpo", "target-dpo")}
+def test_an_objective_has_the_values_of_its_line_and_0_for_what_it_does_not_read():
+    values = {"training.beta": 0.3, "training.objectives.dpo.learning_rate": 0.5, "training.alpha": 7.0}
+    params = with_values(PARAMS, values).training
+    found = {name: settings_of(name, params) for name in ("sft", "dpo", "rpo", "hybrid-dpo")}
     assert {name: (each.learning_rate, each.alpha, each.beta) for name, each in found.items()} == {
-        "sft": (0.2, 7.0, 0.3), "dpo": (0.5, 0.0, 0.9), "rpo": (0.2, 0.0, 0.3), "target-dpo": (0.1, 0.0, 0.3),
+        "sft": (3e-4, 7.0, 0.0), "dpo": (0.5, 0.0, 0.3), "rpo": (3e-4, 7.0, 0.3), "hybrid-dpo": (5e-6, 0.0, 0.3),
     }  # fmt: skip
 
 
-def test_every_row_of_params_yaml_is_of_an_objective_that_there_is():
-    params = section(TrainingParams)
-    assert params.objectives.keys() <= OBJECTIVES.keys()
-    for name, row in OBJECTIVES.items():
-        assert (settings_of(name, params).alpha > 0) == (row.nll_of is not None)
+@pytest.mark.parametrize("name", ["dop", "xyz"])
+def test_an_objective_that_is_not_there_is_named(name):
+    with pytest.raises(ConfigError, match=f"^no objective '{name}'; (did you mean 'dpo'|there are sft, dpo, )"):
+        settings_of(name, PARAMS.training)
 
 
 @pytest.mark.parametrize(
-    ("name", "stated", "message"),
+    ("line", "message"),
     [
-        ("dop", {}, "^no objective 'dop'; did you mean 'dpo'?"),
-        ("xyz", {}, "^no objective 'xyz'; there are sft, dpo, "),
-        ("dpo", {"dpo": {"alpha": 2}}, "^training.objectives.dpo.alpha: has no effect on dpo; remove it"),
-        ("sft", {"sft": {"beta": 2}}, "^training.objectives.sft.beta: has no effect on sft"),
+        ({"alpha": 2.0}, "alpha: has no effect on dpo; remove it; there are learning_rate, beta$"),
+        ({"beta": None}, "beta: missing; add it"),
+        ({"learning_rate": None}, "learning_rate: missing; add it"),
     ],
 )
-def test_what_cannot_be_trained_is_named(name, stated, message):
-    with pytest.raises(ConfigError, match=message):
-        settings_of(name, section(TrainingParams, objectives=stated))
+def test_a_line_states_what_the_objective_reads_and_nothing_else(line, message):
+    with pytest.raises(ConfigError, match=rf"^training\.objectives\.dpo\.{message}"):
+        with_values(PARAMS, {f"training.objectives.dpo.{key}": value for key, value in line.items()})
 
 
-@pytest.mark.parametrize(
-    ("name", "given", "read"),
-    [
-        ("sft", "training.learning_rate", "training.nll_learning_rate"),
-        ("dpo", "training.nll_learning_rate", "training.learning_rate"),
-        ("rpo", "training.nll_learning_rate", "training.objectives.rpo.learning_rate"),
-        ("rpo", "training.alpha", "training.objectives.rpo.alpha"),
-    ],
-)
-def test_a_value_in_whose_place_another_is_read_is_refused(name, given, read):
-    own = section(TrainingParams, objectives={"rpo": ObjectiveParams(learning_rate=0.5, alpha=2.0)})
-    with pytest.raises(ConfigError, match=f"^{given}: has no effect on {name}, which reads {read}; set that$"):
-        check_given(name, own, [given, "training.beta"])
-    check_given(name, own, [given, read])
-    check_given("sft", own, ["training.beta"])
+def test_a_file_without_the_line_of_an_objective_is_refused(tmp_path):
+    text = (ROOT / "params.yaml").read_text()
+    file = tmp_path / "params.yaml"
+    for line in ("# {", "hybrid-rpo: {alpha: 1.0} # {"):
+        file.write_text(text.replace("hybrid-rpo: {", line))
+        with pytest.raises(ConfigError, match=r"training\.objectives\.hybrid-rpo\.\w+: missing; add it"):
+            load_params(file)
+    file.write_text(text.replace("  epochs: 3", "  learning_rate: 0.1\n  epochs: 3"))
+    with pytest.raises(ConfigError, match=r"training\.learning_rate: stands in each line of training\.objectives"):
+        load_params(file)
+
+
+def test_of_two_values_for_a_line_the_later_counts_and_one_that_no_objective_reads_is_refused():
+    key, own = "training.beta", "training.objectives.dpo.beta"
+    assert with_lines({key: 1.0, own: 2.0}, ["sft", "dpo"]) == {own: 2.0}
+    assert with_lines({own: 2.0, key: 1.0}, ["sft", "dpo"]) == {own: 1.0}
+    with pytest.raises(ConfigError, match=r"^training\.beta: has no effect on sft, base; leave it out, or set "):
+        with_lines({key: 1.0}, ["sft", "base"])
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "alpha", "beta"])

@@ -17,7 +17,7 @@ from trl import DPOConfig, DPOTrainer
 from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.nanolab.embedded_models import train_tokenizer
-from iterpref_core.records import OBJECTIVES, ObjectiveParams, PreferencePair, TrainingParams, read_yaml
+from iterpref_core.records import OBJECTIVES, PreferencePair, TrainingParams, read_yaml, with_values
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
@@ -27,7 +27,7 @@ from iterpref_core.training.model.reference import score_rows
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.train_objective import train_objective
-from tests.settings import section
+from tests.settings import PARAMS, section
 
 SETTINGS = read_yaml(Path(__file__).with_name("settings.yaml"))
 
@@ -46,10 +46,10 @@ def read_and_compiled_once():
 
 
 @pytest.fixture(scope="session")
-def params():
+def params(pytestconfig):
     return section(
         TrainingParams,
-        seed=3,
+        seed=3 + pytestconfig.option.training_seed,
         epochs=2,
         batch_size=4,
         micro_batch_size=4,
@@ -57,10 +57,7 @@ def params():
         max_prompt_length=64,
         max_length=256,
         bf16=False,
-        objectives={
-            name: ObjectiveParams(learning_rate=1e-3, alpha=1.0 if row.nll_of else 0.0)
-            for name, row in OBJECTIVES.items()
-        },
+        objectives=with_values(PARAMS, {"training.learning_rate": 1e-3, "training.alpha": 1.0}).training.objectives,
     )
 
 

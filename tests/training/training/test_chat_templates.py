@@ -2,7 +2,6 @@
 
 import pytest
 
-from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
 from iterpref_core.evaluation.evaluation.model_evaluation import evaluate_model
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.prompts.codeflow_prompts import draft_prompt
@@ -41,9 +40,9 @@ def test_it_is_evaluated_and_debugged_with(name, tmp_path):
 
     evaluation = section(EvaluationParams, benchmarks=("heldout",), samples=1, max_new_tokens=60, batch_size=4)
     sections = {"evaluation": evaluation, "execution": EXECUTION, "inference": inference, "budget": NO_CAPS}
-    setting = EvaluationSetting(changed(PARAMS, **sections), problems, tmp_path / "cache")
-    files = (tmp_path / "results", tmp_path / "answers.sqlite")
-    results = evaluate_model("fitted", folder, setting, *files, reads)
+    files = {name: tmp_path / name for name in ("out", "answers", "cache")}
+    where = {"model": folder, "problems": problems, "prompt": reads}
+    results = evaluate_model(changed(PARAMS, **sections), "fitted", **where, **files)
     assert results.measured["heldout"].pass_at_1 == 1.0
 
     codeflow = section(CodeflowParams, temperature=0.0, max_new_tokens=60, max_iterations=1)

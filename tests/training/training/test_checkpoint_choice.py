@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import TrainingError
 from iterpref_core.training.data.held_out import held_out, problems_of
+from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from tests.settings import changed
 
 from .conftest import (
@@ -29,10 +30,6 @@ from .conftest import (
 )
 
 
-def _rate(params, rate):
-    return {name: changed(row, learning_rate=rate) for name, row in params.objectives.items()}
-
-
 @given(rows=st.lists(st.tuples(st.sampled_from(["", "p", "q", "r"]), st.sampled_from("abcd")), min_size=1, max_size=8))
 def test_rows_of_one_id_or_one_statement_are_of_one_problem_and_others_are_not(rows):
     linked = [[row[1] == other[1] or row[0] == other[0] != "" for other in rows] for row in rows]
@@ -42,7 +39,7 @@ def test_rows_of_one_id_or_one_statement_are_of_one_problem_and_others_are_not(r
 
 
 def test_a_pair_stays_on_its_side_when_others_go(rows, params):
-    settings = changed(params, validation_share=0.4)
+    settings = changed(params, validation_share=0.4, seed=3)
     task_ids = [row.task_id for row in rows]
     held = held_out(task_ids, settings, 1)
     assert 0 < sum(held) < len(rows)
@@ -52,40 +49,70 @@ def test_a_pair_stays_on_its_side_when_others_go(rows, params):
     assert held_out(task_ids, params, 1) == [False] * len(rows)
 
 
-TOO_FAST = {"epochs": 8, "validation_share": 0.3}
-"""With a learning rate that is too high: the lowest validation loss is not at the end."""
+LOSSES = (0.6, 0.5, 0.55, 0.4, 0.45, 0.42, 0.3, 0.7)
+"""Of eight validations: the lowest is not the last, and two in a row are not lower than the one before them."""
+EVERY_EPOCH = {"save_steps": 3}
+VALIDATED = {"epochs": len(LOSSES), "validation_share": 0.3, "seed": 3, "arguments": EVERY_EPOCH}
+"""Epochs of three steps, each with a validation of the pairs that are drawn from the seed."""
 
 
-def test_the_best_checkpoint_is_the_model(tmp_path, train, trained, params):
-    settings = TOO_FAST | {"objectives": _rate(params, 0.5)}
-    last, (best, chosen) = train("last", "dpo", **settings), trained("dpo", **settings, select="best")
-    assert last["pairs"] + last["validation_pairs"] == 12
-    assert last["model_step"] == last["steps"]
-    losses = read_validation(chosen)
+@pytest.fixture
+def stated_losses(monkeypatch):
+    """Let each validation compute a loss, and then have the one that is stated: how training goes decides nothing."""
+    validate = FocalTrainer.evaluation_loop
+
+    def stated(trainer, *args, **kwargs):
+        output = validate(trainer, *args, **kwargs)
+        before = sum("eval_loss" in entry for entry in trainer.state.log_history)
+        output.metrics["eval_loss"] = LOSSES[before]
+        return output
+
+    monkeypatch.setattr(FocalTrainer, "evaluation_loop", stated)
+
+
+@pytest.fixture
+def stated_margins(monkeypatch):
+    """Let the margins of a training grow by 1 with each step, from 0."""
+    take = FocalTrainer._take_means
+    monkeypatch.setattr(
+        FocalTrainer, "_take_means", lambda self: take(self) | {"rewards/margins": float(self.state.global_step)}
+    )
+
+
+def test_the_best_checkpoint_is_the_model(tmp_path, train, stated_losses):
+    settings = VALIDATED | {"arguments": EVERY_EPOCH | {"lr_scheduler_type": "constant"}}
+    best = train("best", "dpo", **settings, select="best")
+    losses = read_validation(tmp_path / "best")
+    assert tuple(losses.values()) == LOSSES
+    assert best["pairs"] + best["validation_pairs"] == 12
     assert best["model_step"] == min(losses, key=lambda step: losses[step]) < best["steps"]
-    assert [int(row["step"]) for row in read_curve(chosen) if row["chosen"] == "1"] == [best["model_step"]]
-    assert best["validation/loss"] == pytest.approx(min(losses.values()))
-    with pytest.raises(AssertionError):
-        assert_equal_weights(tmp_path / "last", chosen)
-    # Training itself is the same: what is chosen from it is not.
-    assert [row["loss"] for row in read_curve(tmp_path / "last")] == [row["loss"] for row in read_curve(chosen)]
+    assert best["validation/loss"] == min(LOSSES)
+    curve = read_curve(tmp_path / "best")
+    assert [int(row["step"]) for row in curve if row["chosen"] == "1"] == [best["model_step"]]
+    # The rate is the same at every step: a training that ends where the loss is lowest has the same weights.
+    last = train("last", "dpo", **settings | {"epochs": LOSSES.index(min(LOSSES)) + 1})
+    assert last["model_step"] == last["steps"] == best["model_step"]
+    assert_equal_weights(tmp_path / "last", tmp_path / "best")
+    assert [row["loss"] for row in read_curve(tmp_path / "last")] == [row["loss"] for row in curve[: last["steps"]]]
 
 
-def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(tmp_path, train, trained, caplog):
-    whole, _ = trained("target-rpo", epochs=4)
-    limit = whole["rewards/margins"] * 0.6
+def test_exploding_margins_end_training_and_an_earlier_checkpoint_is_the_model(tmp_path, train, stated_margins, caplog):
     with caplog.at_level(logging.WARNING, "iterpref_core.training.trainer.train_objective"):
-        stopped = train("stopped", "target-rpo", epochs=4, max_margin=limit)
-    assert 0 < stopped["model_step"] < stopped["stopped/margin"] < whole["steps"]
-    assert stopped["steps"] == stopped["stopped/margin"] - 1
+        stopped = train("stopped", "target-rpo", epochs=4, max_margin=6.5, arguments=EVERY_EPOCH)
+    assert (stopped["stopped/margin"], stopped["steps"], stopped["model_step"]) == (8, 7, 6)
     (said,) = [record.getMessage() for record in caplog.records if record.name.startswith("iterpref_core")]
-    assert said.startswith("training diverged: margin = ")
+    assert said.startswith("training diverged: margin = 7 at step 8; an earlier checkpoint becomes the model")
     assert not list((tmp_path / "stopped" / "work" / "checkpoints").iterdir())
 
 
-def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(tmp_path, train, inputs):
-    with pytest.raises(TrainingError, match=r"margin = .* at step \d, before its first checkpoint"):
-        train("margin", "target-rpo", epochs=8, max_margin=1e-9)
+def test_where_a_validated_training_diverges_the_best_checkpoint_is_the_model(train, stated_losses, stated_margins):
+    stopped = train("stopped", "dpo", **VALIDATED, select="best", max_margin=18.5)
+    assert (stopped["stopped/margin"], stopped["model_step"]) == (20, 12), "step 18 has a checkpoint, and a higher loss"
+
+
+def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(tmp_path, train, inputs, stated_margins):
+    with pytest.raises(TrainingError, match=r"margin = 1 at step 2, before its first checkpoint"):
+        train("margin", "target-rpo", epochs=8, max_margin=0.5)
     assert not (tmp_path / "margin" / "out").exists()
     broken = shutil.copytree(inputs[1], tmp_path / "broken")
     weights = load_file(broken / "model.safetensors")
@@ -97,8 +124,9 @@ def test_a_run_that_diverges_before_its_first_checkpoint_is_an_error(tmp_path, t
 
 def test_a_training_whose_gradient_is_zero_has_diverged(tmp_path, train, params):
     """A rate of 1e6 makes all hidden states overflow, which the norms turn into zeros: nothing is NaN."""
+    fast = {name: changed(row, learning_rate=1e6) for name, row in params.objectives.items()}
     arguments = {"max_grad_norm": 0.0, "lr_scheduler_type": "constant", "save_steps": 1}
-    metrics = train("dead", "sft", epochs=4, objectives=_rate(params, 1e6), arguments=arguments, warmup_ratio=0.0)
+    metrics = train("dead", "sft", epochs=4, objectives=fast, arguments=arguments, warmup_ratio=0.0)
     assert metrics["stopped/gradient"] <= 3
     assert metrics["model_step"] < metrics["stopped/gradient"]
 
@@ -128,39 +156,35 @@ def test_evaluate_scores_the_pairs_that_it_is_given(nll, rows, inputs, tokenizer
     assert trainer.evaluate()["eval_loss"] != losses[-1], "in the same batches"
 
 
-def test_training_ends_where_the_validation_loss_no_longer_falls(trained, params):
-    settings = TOO_FAST | {"objectives": _rate(params, 0.5), "select": "best"}
-    whole, folder = trained("dpo", **settings)
-    losses = list(read_validation(folder).values())
-    # The last validation is the first that follows two others, none lower than the lowest before it.
-    last = next(n for n in range(2, len(losses)) if min(losses[n - 1 : n + 1]) >= min(losses[: n - 1]))
-    assert last + 1 < len(losses), "it has something to save"
-    ended, folder = trained("dpo", **settings, early_stopping_patience=2)
-    assert list(read_validation(folder).values()) == losses[: last + 1]
-    assert ended["stopped/patience"] == ended["steps"] < whole["steps"]
-    assert ended["validation/loss"] == min(losses[: last + 1])
+def test_training_ends_where_the_validation_loss_no_longer_falls(tmp_path, train, stated_losses):
+    ended = train("ended", "dpo", **VALIDATED, select="best", early_stopping_patience=2)
+    losses = read_validation(tmp_path / "ended")
+    assert tuple(losses.values()) == LOSSES[:6], "the fourth is lower than the two behind it"
+    assert ended["stopped/patience"] == ended["steps"] == list(losses)[5]
+    assert (ended["model_step"], ended["validation/loss"]) == (list(losses)[3], LOSSES[3])
+    whole = train("whole", "dpo", **VALIDATED, select="best", early_stopping_patience=3)
     assert "stopped/patience" not in whole
+    assert whole["steps"] > ended["steps"]
 
 
 @pytest.mark.parametrize(
     "settings",
     [
         {"arguments": {"max_steps": 4}},
-        TOO_FAST | {"select": "best", "early_stopping_patience": 2},
+        VALIDATED | {"select": "best", "early_stopping_patience": 2},
     ],
     ids=["steps that end within an epoch", "an early end"],
 )
 def test_a_training_that_was_killed_after_its_last_step_makes_no_further_one(
-    settings, tmp_path, train, trained, params, monkeypatch
+    settings, tmp_path, train, monkeypatch, stated_losses
 ):
     def killed(*_, **__):
         raise RuntimeError("killed before the model is written")
 
-    settings = settings | {"objectives": _rate(params, 0.5)}
-    whole, folder = trained("dpo", **settings)
+    whole = train("whole", "dpo", **settings)
     with monkeypatch.context() as patched:
         patched.setattr("iterpref_core.training.trainer.train_objective.write_model", killed)
         with pytest.raises(RuntimeError, match="killed before the model is written"):
             train("killed", "dpo", **settings)
     assert train("killed", "dpo", **settings) == whole
-    assert_equal_weights(tmp_path / "killed", folder)
+    assert_equal_weights(tmp_path / "killed", tmp_path / "whole")

@@ -31,7 +31,7 @@ def test_the_nll_of_both_regions_is_that_of_the_models_logits(check, model, mode
             logps = logps_by_hand(model, row.prompt_ids, program)
             nlls[name] += (-logps[torch.tensor(marks, dtype=bool)]).tolist()
     repair, own = (sum(nlls[name]) / len(nlls[name]) for name in nlls)
-    found = [numbers[name] for name in ("nll_repair", "nll_own_words", "nll_ratio")]
+    found = [numbers[name] for name in ("nll_repair", "nll_error_region", "nll_ratio")]
     assert found == pytest.approx([repair, own, repair / own], rel=1e-5)
     assert numbers["repairs"].startswith(f"{repair:.2f} nats a token on D+, {own:.2f} on D-, a ratio of ")
 

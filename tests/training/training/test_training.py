@@ -205,7 +205,7 @@ def test_another_model_can_be_the_reference(tmp_path, inputs, params, train, tra
     weights, same = read_weights(round_one), read_weights(tmp_path / "same")
     assert max((same[name] - weight).abs().max() for name, weight in weights.items()) < 2e-5
     second = (inputs[0], round_one / "out")
-    still = {"epochs": 1, "objectives": params.objectives | {"dpo": ObjectiveParams(learning_rate=1e-9)}}
+    still = {"epochs": 1, "objectives": params.objectives | {"dpo": ObjectiveParams(learning_rate=1e-9, beta=0.1)}}
     before = train("fixed", "dpo", second, reference=str(start), **still)
     again = train("own", "dpo", second, **still)
     assert before["rewards/margins"] > 10 * abs(again["rewards/margins"]), "it has moved away from the first model"
@@ -227,9 +227,9 @@ def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(inputs, param
     def key(fingerprint="model", objective="dpo", **settings):
         return run_key({"pairs": "md5"}, fingerprint, objective, params.model_copy(update=settings))
 
-    before, alpha = key(), ObjectiveParams(alpha=9.0)
-    assert key(objectives=params.objectives | {"rpo": alpha}) == before, "the values of other objectives do not count"
-    assert before not in (key(beta=0.2), key(objective="rpo"), key("other"))
+    before, other = key(), ObjectiveParams(learning_rate=9.0, beta=9.0)
+    assert key(objectives=params.objectives | {"target-dpo": other}) == before, "other objectives do not count"
+    assert before not in (key(objectives={"dpo": other}), key(objective="rpo"), key("other"))
     for change in ({"rejected": "focal"}, {"chosen": "focal"}, {"loss": "other"}, {"nll_of": "chosen"}):
         with monkeypatch.context() as patched:
             patched.setitem(OBJECTIVES, "dpo", replace(OBJECTIVES["dpo"], **change))
@@ -248,13 +248,13 @@ def key_of_reference(model, params):
     return key
 
 
-def test_reference_log_probabilities_belong_to_all_that_makes_them(model, key_of_reference, monkeypatch):
+def test_reference_log_probabilities_belong_to_all_that_makes_them(model, params, key_of_reference, monkeypatch):
     """Every setting that is not known to come later, so that a new setting counts."""
     lora = {"r": 4}
     changes = [
         {}, {"tokens": "other"}, {"fingerprint": "other"}, {"processes": "-fsdp-2"}, {"load": "bf16"}, {"bf16": True},
         {"micro_batch_size": 2}, {"layout": "padded"}, {"arguments": {"tf32": True}}, {"lora": lora},
-        {"lora": lora, "seed": 4},
+        {"lora": lora, "seed": params.seed + 1},
         *({"lora": lora | more} for more in (
             {"init_lora_weights": False}, {"init_lora_weights": "pissa_niter_4"}, {"r": 8}, {"use_dora": True},
             {"layer_replication": [[0, 2], [1, 2]]}, {"target_modules": ["q_proj"]},
@@ -273,7 +273,7 @@ def test_reference_log_probabilities_belong_to_all_that_makes_them(model, key_of
 
 
 def test_objectives_seeds_and_rates_share_one_reference(key_of_reference, params):
-    changes = {"beta": 0.5, "epochs": 9, "seed": 9, "objectives": {}, "max_margin": 1.0}
+    changes = {"epochs": 9, "seed": 9, "objectives": {}, "max_margin": 1.0}
     changes |= {"batch_size": 8, "warmup_ratio": 0.5, "validation_share": 0.5, "merge": False, "save_dtype": "float32"}
     assert len({key_of_reference(), *(key_of_reference(**{name: value}) for name, value in changes.items())}) == 1
 

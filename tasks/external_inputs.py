@@ -1,8 +1,8 @@
-"""Write `.iterpref/outside.yaml`: what stages read from outside of the checkout, so that DVC sees when it changes.
+"""Write `.iterpref/external.yaml`: what stages read from outside of the checkout, so that DVC sees when it changes.
 
 These are the files of models that params.yaml names by a path, copies of benchmarks that the environment names, and the
 versions of Python and of the libraries that compute. In dvc.yaml each stage names the values that it depends on.
-`dvc repro` starts this module as the stage `outside`; `iterpref run` calls it before it asks DVC what is stale.
+`dvc repro` starts this module as the stage `external`; `iterpref run` calls it before it asks DVC what is stale.
 """
 
 import json
@@ -21,12 +21,12 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 from .paths import STATE, home
 
-OUTSIDE = STATE / "outside.yaml"
+EXTERNAL = STATE / "external.yaml"
 LIBRARIES = ("accelerate", "evalplus", "peft", "tokenizers", "torch", "transformers", "trl")
 """The libraries that compute for a stage."""
 
 
-def write_outside(params: Params) -> None:
+def write_external_inputs(params: Params) -> None:
     """Write the file for these parameters, unless it is up to date.
 
     15 GB of weights are read once, and not again by each command: digests of files are kept by size, time and inode.
@@ -62,8 +62,8 @@ def write_outside(params: Params) -> None:
         "screened": benchmarks((*params.pairs.benchmarks, *params.evaluation.benchmarks)),
     }
     _write(kept, json.dumps(known))
-    # One section, so that `dvc exp show --drop outside` leaves all of it out: no commit has this file.
-    _write(OUTSIDE, json.dumps({"outside": found}, indent=2))
+    # One section, so that `dvc exp show --drop external` leaves all of it out: no commit has this file.
+    _write(EXTERNAL, json.dumps({"external": found}, indent=2))
 
 
 def _base_of(model: str | None) -> str | None:
@@ -98,4 +98,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(lambda: write_outside(load_params())))
+    sys.exit(exit_code(lambda: write_external_inputs(load_params())))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.records import read_yaml, with_values
-from tasks.outside import OUTSIDE, write_outside
+from tasks.external_inputs import EXTERNAL, write_external_inputs
 from tests.dvc_repository import reproduce
 from tests.settings import PARAMS, ROOT
 from tests.texts import write_files
@@ -17,7 +17,7 @@ from tests.texts import write_files
 GRAPH = {
     "training": {
         "cmd": "echo ran >> log; touch out",
-        "params": [{str(OUTSIDE): ["outside.files.student", "outside.transformers"]}],
+        "params": [{str(EXTERNAL): ["external.files.student", "external.transformers"]}],
         "outs": ["out"],
     },
 }
@@ -25,7 +25,7 @@ FILES = {name: (ROOT / name).read_text() for name in (".dvcignore", "config/dvc.
 
 
 @pytest.fixture
-def outside(tmp_path, monkeypatch):
+def external(tmp_path, monkeypatch):
     """A model's folder and two benchmarks; returns a function that reads what is written of them, as text by key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HUMANEVAL_OVERRIDE_PATH", raising=False)
@@ -39,8 +39,8 @@ def outside(tmp_path, monkeypatch):
     }
 
     def read():
-        write_outside(with_values(PARAMS, values))
-        return {key: json.dumps(value) for key, value in json.loads(OUTSIDE.read_text())["outside"].items()}
+        write_external_inputs(with_values(PARAMS, values))
+        return {key: json.dumps(value) for key, value in json.loads(EXTERNAL.read_text())["external"].items()}
 
     return read
 
@@ -56,19 +56,19 @@ def outside(tmp_path, monkeypatch):
         (lambda: os.environ.update(HUMANEVAL_OVERRIDE_PATH="humaneval.jsonl"), {"measured", "screened"}),
     ],
 )
-def test_other_content_is_another_value_and_a_new_time_is_not(change, keys, outside):
-    before = outside()
+def test_other_content_is_another_value_and_a_new_time_is_not(change, keys, external):
+    before = external()
     change()
-    after = outside()
+    after = external()
     assert {key for key in after if after[key] != before[key]} == keys
 
 
-def test_a_file_is_read_once_unless_the_list_of_digests_is_torn(outside, monkeypatch):
-    before = outside()
+def test_a_file_is_read_once_unless_the_list_of_digests_is_torn(external, monkeypatch):
+    before = external()
     Path(".iterpref/digests.json").write_text('{"')
-    assert outside() == before
-    monkeypatch.setattr("tasks.outside.file_digest", lambda _: pytest.fail("it is read again"))
-    assert outside() == before
+    assert external() == before
+    monkeypatch.setattr("tasks.external_inputs.file_digest", lambda _: pytest.fail("it is read again"))
+    assert external() == before
 
 
 def test_other_weights_are_seen_by_the_workflow_of_pull_requests_in_a_clone_and_by_a_plain_dvc_repro(toy_checkout):

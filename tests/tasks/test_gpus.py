@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks.cards import own_cards, visible_cards
+from tasks.gpus import reserved_gpus, visible_gpus
 from tests.settings import ROOT
 
 STAGE = """
 import os, sys, time
 from pathlib import Path
-from tasks.cards import own_cards
-with own_cards(every=sys.argv[2:] == ["every"]):
+from tasks.gpus import reserved_gpus
+with reserved_gpus(every=sys.argv[2:] == ["every"]):
     Path(sys.argv[1]).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
     while Path("block").exists():
         time.sleep(0.05)
@@ -67,7 +67,7 @@ def test_a_folder_that_another_user_has_made_stops_no_stage(tmp_path, monkeypatc
     theirs.mkdir()
     os.chown(theirs, 12345, 12345)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    with own_cards():
+    with reserved_gpus():
         assert list(theirs.iterdir()) == []
         other = start("other", cards="3,5")
         assert has("other") == "5", "both look into one folder"
@@ -79,7 +79,7 @@ def test_the_cards_are_those_that_the_variable_leaves(monkeypatch):
     seen = {"": (), "-1": (), "2, 3": ("2", "3"), "0,-1,1": ("0",), "GPU-8f2a,MIG-1": ("GPU-8f2a", "MIG-1")}
     for value, cards in seen.items():
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
-        assert visible_cards() == cards
+        assert visible_gpus() == cards
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with own_cards(), own_cards(every=True):
+    with reserved_gpus(), reserved_gpus(every=True):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "", "nothing is waited for"

@@ -19,7 +19,7 @@ from .lock import locks_of_user
 _POLL_S = 0.5
 
 
-def visible_cards() -> tuple[str, ...]:
+def visible_gpus() -> tuple[str, ...]:
     """Return the NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` leaves visible.
 
     CUDA ignores every name after the first invalid one: `0,-1,1` leaves GPU 0, and `-1` leaves none.
@@ -37,12 +37,12 @@ def visible_cards() -> tuple[str, ...]:
 
 
 @contextmanager
-def own_cards(*, every: bool = False) -> Iterator[None]:
+def reserved_gpus(*, every: bool = False) -> Iterator[None]:
     """Let this process and its children use one GPU, or all of them; wait until it is free.
 
     Return at once on a machine without a GPU.
     """
-    seen = visible_cards()
+    seen = visible_gpus()
     # All are taken in one order, so that two that want every card do not wait for each other.
     choices = [(card,) for card in sorted(seen)] if every else [seen]
     with ExitStack() as taken:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks import child
+from tasks import subprocesses
 from tests.settings import ROOT
 
 START = """
 import os, subprocess, sys, time
-from tasks import child
-started = child.start([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], os.environ)
-assert next(child.read_lines(started)) == "1"
+from tasks import subprocesses
+started = subprocesses.start([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], os.environ)
+assert next(subprocesses.read_lines(started)) == "1"
 print(started.pid, flush=True)
 time.sleep(60)
 """
@@ -45,22 +45,22 @@ def test_a_killed_parent_takes_its_child_along():
 
 
 def test_what_a_killed_child_left_behind_does_not_hold_its_output_open():
-    started = child.start(["sh", "-c", "sleep 60 & echo $!; kill -9 $$"], os.environ)
+    started = subprocesses.start(["sh", "-c", "sleep 60 & echo $!; kill -9 $$"], os.environ)
     began = time.monotonic()
-    [inner] = list(child.read_lines(started))
+    [inner] = list(subprocesses.read_lines(started))
     assert time.monotonic() - began < 30
-    child.end(started)
+    subprocesses.end(started)
     started.stdout.close()
     wait_until_gone(int(inner))
 
 
 def test_a_group_ends_with_all_that_is_in_it_and_bars_leave_their_last_state():
     program = "sh -c 'sleep 60' & echo $!; printf '  1%%\\r 50%%\\r100%%\\n'; wait"
-    started = child.start(["sh", "-c", program], os.environ)
-    lines = child.read_lines(started)
+    started = subprocesses.start(["sh", "-c", program], os.environ)
+    lines = subprocesses.read_lines(started)
     inner = int(next(lines))
     assert next(lines) == "100%"
-    child.end(started)
+    subprocesses.end(started)
     started.stdout.close()
     wait_until_gone(inner)
     assert started.returncode == -signal.SIGTERM

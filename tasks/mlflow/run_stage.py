@@ -10,8 +10,8 @@ from psutil import Process
 from iterpref_core.records import Params
 from iterpref_core.storage.cores import threads_in
 from iterpref_core.storage.jsonl import atomic_writer
-from tasks.dvc.observation import Observation, check_unchanged
-from tasks.dvc.reproduction import COMMAND_VARIABLE, Times
+from tasks.dvc.commands import COMMAND_VARIABLE, Times
+from tasks.dvc.observation import StageInputs, check_unchanged
 from tasks.dvc.storage import check_lock
 from tasks.git.source import observe_source
 from tasks.paths import TIMES
@@ -23,7 +23,7 @@ from .server import explain
 from .sync import logged_command
 
 
-def run_logged(begun: Observation, params: Params, work: Callable[[], StageRecord]) -> None:
+def run_logged(begun: StageInputs, params: Params, work: Callable[[], StageRecord]) -> None:
     """Run a stage and write its metrics, if no file or parameter that it reads was edited meanwhile.
 
     Under a plain `dvc repro` the stage's process also writes to MLflow; otherwise the process of the command does. DVC

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from iterpref_core.records import InputError, IterPrefError, storage_error
 from iterpref_core.storage.cores import threads_in
-from tasks import child, fork_server
-from tasks.cards import visible_cards
+from tasks import fork_server, subprocesses
+from tasks.gpus import visible_gpus
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
 """Set for a stage that `iterpref` runs and logs; absent under a plain `dvc repro`."""
@@ -61,14 +61,14 @@ class Commands:
         A process that has forked cannot use a GPU that its parent has looked at, which some libraries do when they are
         loaded. And systems other than Linux do not let a process with threads fork.
         """
-        if stages < _WORTH_FORKING or sys.platform != "linux" or visible_cards():
+        if stages < _WORTH_FORKING or sys.platform != "linux" or visible_gpus():
             yield
             return
         with TemporaryDirectory() as folder:
             address = f"{folder}/socket"
             self._python = [sys.executable, "-IS", fork_server.__file__, address]
             self._environment["ITERPREF_FORK_SERVER"] = address
-            server = child.start(
+            server = subprocesses.start(
                 [sys.executable, "-P", fork_server.__file__, address],
                 _inherited() | self._environment,
                 subprocess.DEVNULL,
@@ -76,7 +76,7 @@ class Commands:
             try:
                 yield
             finally:
-                child.end(server)
+                subprocesses.end(server)
 
     def run(
         self,
@@ -103,21 +103,21 @@ class Commands:
         with self._lock:
             if self._ended.is_set():
                 raise KeyboardInterrupt
-            process = child.start(
+            process = subprocesses.start(
                 [*self._python, "dvc", *arguments], _inherited() | self._environment | environment, folder=folder
             )
             self._running.add(process)
         lines = []
         begun: dict[str, float] = {}
         try:
-            for line in child.read_lines(process):
+            for line in subprocesses.read_lines(process):
                 lines.append(line)
                 if started := _STARTED.match(line):
                     begun[started[1]] = time.time()
                 if not _NOTHING_NEW.match(line):
                     say(line)
         finally:
-            child.end(process)
+            subprocesses.end(process)
             # Only this thread closes the pipe: `end` may run in another one while this one reads.
             if process.stdout is not None:
                 process.stdout.close()
@@ -138,7 +138,7 @@ class Commands:
             self._ended.set()
             running = list(self._running)
         for process in running:
-            child.end(process)
+            subprocesses.end(process)
 
 
 def _inherited() -> dict[str, str]:

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from flows.display import Say, Terminal
-from flows.engine import run_graph
+from flows.scheduler import run_graph
 from iterpref_core.records import InputError, Params, digest_of, load_params, with_values
-from tasks.dvc.graph import Survey, survey
-from tasks.dvc.reproduction import Commands
+from tasks.dvc.commands import Commands
+from tasks.dvc.graph import StageStates, survey
 from tasks.dvc.storage import check_storage
+from tasks.external_inputs import write_external_inputs
 from tasks.git.source import Source, observe_source
 from tasks.lock import only_run
 from tasks.mlflow import sync
-from tasks.mlflow.entry import Entry, begin_entry
-from tasks.outside import write_outside
+from tasks.mlflow.entry import CommandRecord, begin_entry
 from tasks.paths import PARAMS
 from tasks.profiles import write_values
 from tasks.stages import find_stage, training
@@ -45,13 +45,13 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
     """
     params = with_values(load_params(), values)
     with entered(stages, values, display) as (folder, source), only_run():
-        write_outside(params)
+        write_external_inputs(params)
         found = survey(stages)
         # Nothing to run: skip DVC and MLflow, except for entries that earlier commands could not send.
         if found.stale.isdisjoint(found.graph):
             number = len(found.graph)
             display.say("1 stage is up to date" if number == 1 else f"{number} stages are up to date")
-            sync.write_entry(None)
+            sync.send_kept()
             display.end(folder, "")
             return folder
         from tasks.early_checks import check_early  # a run with nothing to do need not load it
@@ -85,7 +85,9 @@ def entered(
         yield folder, snapshot.source.with_values(values)
 
 
-def run_stages(found: Survey, params: Params, entry: Entry, jobs: int, display: Terminal, *, copied: bool) -> None:
+def run_stages(
+    found: StageStates, params: Params, entry: CommandRecord, jobs: int, display: Terminal, *, copied: bool
+) -> None:
     """Run the stages of the current folder, each in its own process, and add their results to the entry.
 
     In a copy the code stays as it is; elsewhere the user may commit or edit code of later stages meanwhile.

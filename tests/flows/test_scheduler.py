@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from flows.engine import run_graph
+from flows.scheduler import run_graph
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_the_longest_chain_goes_first_and_then_the_order_of_the_graph():
 
 
 def test_what_has_company_shares_the_cores_and_what_is_behind_a_failure_does_not_begin(monkeypatch):
-    monkeypatch.setattr("flows.engine.usable_cores", lambda: 8)
+    monkeypatch.setattr("flows.scheduler.usable_cores", lambda: 8)
     graph = {"problems": (), "t1": ("problems",), "t2": ("problems",), "report": ("t1", "t2")}
     order, cores, _ = run(graph, 2, together=2)
     assert (order[0], set(order[1:3]), order[3:]) == ("problems", {"t1", "t2"}, ["report"])
@@ -60,7 +60,7 @@ def test_an_interrupt_ends_what_runs(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flows.engine.wait", interrupted)
+    monkeypatch.setattr("flows.scheduler.wait", interrupted)
 
     def work(_name, _share):
         return ended.wait(30)
