@@ -17,7 +17,7 @@ from iterpref_core.records import ModelError, Params, PreferencePair
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 from iterpref_core.storage.left_out import Dropped, open_left_out
 
-from .data.checks import Finding
+from .data.measures import Finding
 from .data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from .model.model_limits import limit_findings
 

@@ -23,8 +23,8 @@ from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.storage.whole_folder import is_whole, mark_whole
 
-from .checks import COLUMNS, DIGESTS, PairChecks, measure
 from .held_out import problems_of
+from .measures import COLUMNS, DIGESTS, PairMeasures, measure
 from .tokenization import tokenize_pairs
 from .tokenized_pair import COUNTS, TokenizedPair
 
@@ -42,7 +42,7 @@ _TOKENS = Features(
 )
 """The columns that are a `TokenizedPair`."""
 _MEASURED = Features({name: Value("int32") for name in COLUMNS} | {name: Value("string") for name in DIGESTS})
-"""The columns of `PairChecks`; `TokenizedPair` has some of them."""
+"""The columns of `PairMeasures`; `TokenizedPair` has some of them."""
 
 
 class TokenizedDataset(Sequence[TokenizedPair]):
@@ -62,7 +62,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         read = json.loads((folder / _READ).read_text())
         # Columns of the checks are read once, and the rows' own columns as rows are asked for.
         self._rows = dataset.select_columns(list(_TOKENS))
-        self.checks = PairChecks(columns)
+        self.checks = PairMeasures(columns)
         self.methods: tuple[str, ...] = tuple(read["methods"])
         self.problems = problems_of(columns["problem_id"], columns["statement"])
         # Pairs with programs of 3 and 4 tokens, and of 5 and 6, start at 0 and 7 of the reference, which ends at 18.

@@ -32,8 +32,8 @@ from iterpref_core.records import (
 from iterpref_core.storage.data_card import find_license
 from iterpref_core.storage.digests import file_digest
 
-from ..data.checks import report_findings
 from ..data.held_out import held_out
+from ..data.measures import report_findings
 from ..data.steps import accumulation_steps
 from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from ..launch import COMMIT_VARIABLE
