@@ -28,8 +28,8 @@ from ..pretrained.checkpoints import served_name
 from .adaptations import ADAPTATIONS, Body, adapt, applicable, next_trial, notes_of
 from .backend import BackendSettings, Completion, Model, Request, Sampling, before_stop
 from .endpoint import address_and_query, connection_options, endpoint_url, read_key
-from .ends import FINISHED
 from .faults import Fault, fault_of
+from .finish_reasons import FINISHED
 from .pacing import Pacing, seconds_to_wait
 from .replies import Reply, ReplyError, read_reply
 
