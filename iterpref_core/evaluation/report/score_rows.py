@@ -6,7 +6,7 @@ from statistics import median
 
 from iterpref_core.records import BENCHMARKS
 
-from ..statistics.comparison import Comparison, Difference
+from ..statistics.comparison import Comparison, ScoreDifference
 from .display_names import DIFFICULTIES, MAIN_BENCHMARK, MODELS, benchmark_name, in_order
 from .summary_record import BenchmarkScores, Summary
 
@@ -31,7 +31,7 @@ class ScoreRow:
     benchmark: str
     scores: BenchmarkScores
     part: str = ""
-    comparison: Difference | None = None
+    comparison: ScoreDifference | None = None
     seeds: int = 1
     spread: float | None = None
     best: bool = False
