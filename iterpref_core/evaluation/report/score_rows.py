@@ -69,7 +69,7 @@ def tables_of(rows: Iterable[ScoreRow]) -> dict[str, list[ScoreRow]]:
     return titled
 
 
-def undecided_below(rows: Iterable[ScoreRow]) -> float | None:
+def smallest_decided_difference(rows: Iterable[ScoreRow]) -> float | None:
     """Return the difference that so many tasks can show; None without a comparison.
 
     A difference is decided if its interval leaves 0 out: if it is larger than half of the interval's width. The rows'

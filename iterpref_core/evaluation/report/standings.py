@@ -18,7 +18,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 from .display_names import FOCAL, benchmark_name, in_order, model_name
 from .number_formats import interval, kept_percent, p_value, points, readable, share
-from .score_rows import ScoreRow, score_rows, tables_of, undecided_below
+from .score_rows import ScoreRow, score_rows, smallest_decided_difference, tables_of
 from .summary_record import Summary
 
 NOTE = (
@@ -134,7 +134,7 @@ def summary_standings(summary: Summary) -> Standings:
 
 def notes_of(rows: Iterable[ScoreRow]) -> list[str]:
     """Return what rows with so many tasks can show, and the notes on tests inside."""
-    sizes = {title: undecided_below(of_table) for title, of_table in tables_of(rows).items()}
+    sizes = {title: smallest_decided_difference(of_table) for title, of_table in tables_of(rows).items()}
     shown = [f"{100 * size:.1f} points ({title})" for title, size in sizes.items() if size is not None]
     undecided = [f"Differences below about {', '.join(shown)} stay undecided."] if shown else []
     return undecided + inside_notes(rows)
