@@ -44,7 +44,6 @@ from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.records import OBJECTIVES, PromptFormat, TrainingParams, load_params, prompt_text
 from iterpref_core.storage.cores import usable_cores
-from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.estimate.estimate import estimate_training
 from iterpref_core.training.trainer.train_objective import train_objective
@@ -115,9 +114,9 @@ def estimate(folder: Path, size: int) -> Told:
     """Return the figures of `iterpref train --estimate` for batches of a size, and the mean tokens of a pair."""
     params = settings(size)
     model = folder / "model"
-    files = PairReader(folder / "focal.jsonl")
+    pairs = folder / "focal.jsonl"
     with tempfile.TemporaryDirectory() as scratch:
-        rows = open_tokenized_dataset(files, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
+        rows = open_tokenized_dataset(pairs, load_chat_template(model, PLAIN), str(model), params, Path(scratch))
         found = estimate_training(read_config(model), rows, OBJECTIVES[OBJECTIVE], params)
         programs = (rows.checks["chosen_tokens"] + rows.checks["rejected_tokens"]) / 2
         tokens = float((rows.checks["prompt_tokens"] + programs).mean())

@@ -55,9 +55,8 @@ from iterpref_core.records import (
     prompt_text,
 )
 from iterpref_core.storage.cores import usable_cores
-from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, read_pairs, write_jsonl
 from iterpref_core.training.data.batches import Collator, row_multiple
-from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.attention import attention_mask
@@ -311,7 +310,7 @@ def tokenized(
             ref_chosen=reference(row.prompt_ids, row.chosen_ids),
             ref_rejected=reference(row.prompt_ids, row.rejected_ids),
         )
-        for row in tokenize_pairs(PairReader(pairs), ChatTemplate(tokenizer), params)
+        for row in tokenize_pairs(read_pairs(pairs), ChatTemplate(tokenizer), params)
     ]
 
 

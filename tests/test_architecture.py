@@ -33,7 +33,7 @@ ROOMS = {
     "nanolab": "",
     "problems": "composition screening validity own_code ingestion synthesis",
     "pairs": "codeflow localization selection ingestion",
-    "training": "launch objectives data model repair_nll pair_file trainer estimate library",
+    "training": "launch objectives data model repair_nll pair_checks trainer estimate library",
     "evaluation": "statistics benchmarks evaluation report scoring sharing",
     "cli": "",
 }

@@ -73,7 +73,7 @@ def check(
         raise InputError(f"{further[0]}: several files are for --problems without --pairs; give one file")
     # With --pairs, problems are only needed to compare with the split heldout.
     heldout = problems or PROBLEMS
-    from iterpref_core.training.pair_file import check_pair_file
+    from iterpref_core.training.pair_checks import check_pair_file
 
     settings = read_params(set_, params_file)
     numbers, findings = check_pair_file(
@@ -157,7 +157,7 @@ def train(
     if not out.name:
         raise InputError(f"--out {out}: the folder of the trained model needs a name of its own, such as models/mine")
     curve = curve or out.with_name(f"{out.name}.curve.csv")
-    from iterpref_core.training.pair_file import mark_pairs
+    from iterpref_core.training.pair_checks import mark_pairs
     from iterpref_core.training.trainer.train_objective import train_student
 
     line = (f"training.objectives.{name}.{value}" for value in OBJECTIVES[name].reads if value != "beta")
@@ -185,10 +185,10 @@ def _show_estimate(
     """Print the memory and the GPU-hours of a training on pairs."""
     from iterpref_core.models.pretrained.checkpoints import read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
-    from iterpref_core.training.data.checks import report_findings
+    from iterpref_core.training.data.measures import report_findings
     from iterpref_core.training.estimate.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
-    from iterpref_core.training.pair_file import tokenized_pairs
+    from iterpref_core.training.pair_checks import tokenized_pairs
 
     settings = params.training
     template = load_chat_template(model, params.model.student_format)

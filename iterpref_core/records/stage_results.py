@@ -102,7 +102,7 @@ class CodeflowResult(StageResult):
         problems: the number of problems.
         solved: problems with a version that passes the visible tests.
         solved_but_fails_hidden: solved problems with a passing version that fails the hidden tests.
-        missing: answers that are missing (`iterpref_core.models.inference.ends`).
+        missing: answers that are missing (`iterpref_core.models.inference.finish_reasons`).
         no_program: answers of prose alone, and empty ones.
         pass_rate: iteration → the share of *all* problems solved by then (with sampling: by that sample); the paper's
             figure 6.

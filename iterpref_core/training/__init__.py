@@ -2,7 +2,7 @@
 
 In: pairs with their regions, a model, an objective. Out: a trained model with its lineage (stage `training`,
 `trainer.train_objective`). From the ground up: `launch` (several processes), `objectives` (losses), `data` (tokens and
-masks), `model` (policy, reference), `pair_file` (checks of a file), `trainer` (the trainer and its run), `estimate`,
+masks), `model` (policy, reference), `pair_checks` (checks of a file), `trainer` (the trainer and its run), `estimate`,
 `library` (the collator for TRL). Other rooms import the names of `__all__` alone.
 """
 
@@ -12,6 +12,6 @@ __all__ = [
     "launch",
     "model",
     "objectives",
-    "pair_file",
+    "pair_checks",
     "trainer",
 ]

@@ -17,7 +17,7 @@ from iterpref_core.models.inference.backend_factory import (
     open_model,
     precision_of,
 )
-from iterpref_core.models.inference.ends import check_answered, describe_missing
+from iterpref_core.models.inference.finish_reasons import check_answered, describe_missing
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import is_served
 from iterpref_core.records import (

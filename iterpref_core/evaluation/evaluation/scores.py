@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from iterpref_core.models.inference.ends import count_reasons, describe_missing
+from iterpref_core.models.inference.finish_reasons import count_reasons, describe_missing
 from iterpref_core.records import DataFile, DifficultyRecord, ExecutionError, GroundTruth, Incomplete, Measured
 
 from ..benchmarks.benchmark import UNANSWERED, Benchmark, ProgramRun

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from iterpref_core.models.inference.ends import count_reasons
+from iterpref_core.models.inference.finish_reasons import count_reasons
 from iterpref_core.programs.source_code.line_diff import match_lines, split_lines
 from iterpref_core.records import (
     CodeflowParams,

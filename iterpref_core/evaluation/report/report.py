@@ -18,7 +18,7 @@ from .display_names import FOCAL, PAPER_COVERAGE, benchmark_name, in_words, mode
 from .explorer import text_hash, write_explorer
 from .findings import findings, headline
 from .pair_view import pair_context, template_text, templates
-from .score_rows import ScoreRow, main_benchmark, score_rows, tables_of, undecided_below
+from .score_rows import ScoreRow, main_benchmark, score_rows, smallest_decided_difference, tables_of
 from .standings import inside_notes, write_csv
 from .summary import ReportFiles, build_summary, figures, problem_outcomes
 from .summary_record import Summary, write_summary
@@ -51,7 +51,7 @@ def write_page(
         reasons=by_reason(*summary.unavailable.values()),
         benchmark=benchmark_name,
         inside=inside_notes(rows),
-        undecided_below=undecided_below,
+        smallest_decided_difference=smallest_decided_difference,
         cost=summary.cost,
         shown=list(figures(summary)),
         hours=hours,

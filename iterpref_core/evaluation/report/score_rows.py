@@ -6,7 +6,7 @@ from statistics import median
 
 from iterpref_core.records import BENCHMARKS
 
-from ..statistics.comparison import Comparison, Difference
+from ..statistics.comparison import Comparison, ScoreDifference
 from .display_names import DIFFICULTIES, MAIN_BENCHMARK, MODELS, benchmark_name, in_order
 from .summary_record import BenchmarkScores, Summary
 
@@ -31,7 +31,7 @@ class ScoreRow:
     benchmark: str
     scores: BenchmarkScores
     part: str = ""
-    comparison: Difference | None = None
+    comparison: ScoreDifference | None = None
     seeds: int = 1
     spread: float | None = None
     best: bool = False
@@ -69,7 +69,7 @@ def tables_of(rows: Iterable[ScoreRow]) -> dict[str, list[ScoreRow]]:
     return titled
 
 
-def undecided_below(rows: Iterable[ScoreRow]) -> float | None:
+def smallest_decided_difference(rows: Iterable[ScoreRow]) -> float | None:
     """Return the difference that so many tasks can show; None without a comparison.
 
     A difference is decided if its interval leaves 0 out: if it is larger than half of the interval's width. The rows'

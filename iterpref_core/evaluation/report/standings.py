@@ -18,7 +18,7 @@ from iterpref_core.storage.jsonl import atomic_writer
 
 from .display_names import FOCAL, benchmark_name, in_order, model_name
 from .number_formats import interval, kept_percent, p_value, points, readable, share
-from .score_rows import ScoreRow, score_rows, tables_of, undecided_below
+from .score_rows import ScoreRow, score_rows, smallest_decided_difference, tables_of
 from .summary_record import Summary
 
 NOTE = (
@@ -61,17 +61,17 @@ class Standings:
         """Print one table for each benchmark, and the notes."""
         for title, rows in tables_of(self.rows).items():
             # Without the columns that the title replaces, and without blanks, a table fits into 80 columns.
-            told = {"benchmark", "tasks"} if title.endswith(" tasks") else {"benchmark"}
+            hidden = {"benchmark", "tasks"} if title.endswith(" tasks") else {"benchmark"}
             table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
             table.padding, table.collapse_padding = (0, 0, 0, 0), True
-            console.print(_filled(table, self.first, rows, told, {", ": ","}))
+            console.print(_build_table(table, self.first, rows, hidden, {", ": ","}))
         for note in self._all_notes:
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
 
     def markdown(self) -> str:
         """Return the table and the notes as Markdown."""
         text = StringIO()
-        table = _filled(Table(box=MARKDOWN), self.first, self.rows, set(), {"|": r"\|"})
+        table = _build_table(Table(box=MARKDOWN), self.first, self.rows, set(), {"|": r"\|"})
         Console(file=text, width=10_000, color_system=None).print(table)
         return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
 
@@ -134,7 +134,7 @@ def summary_standings(summary: Summary) -> Standings:
 
 def notes_of(rows: Iterable[ScoreRow]) -> list[str]:
     """Return what rows with so many tasks can show, and the notes on tests inside."""
-    sizes = {title: undecided_below(of_table) for title, of_table in tables_of(rows).items()}
+    sizes = {title: smallest_decided_difference(of_table) for title, of_table in tables_of(rows).items()}
     shown = [f"{100 * size:.1f} points ({title})" for title, size in sizes.items() if size is not None]
     undecided = [f"Differences below about {', '.join(shown)} stay undecided."] if shown else []
     return undecided + inside_notes(rows)
@@ -196,12 +196,15 @@ def csv_text(rows: Iterable[ScoreRow]) -> str:
     return text.getvalue()
 
 
-def _filled(table: Table, first: str, rows: Sequence[ScoreRow], told: set[str], replaced: dict[str, str]) -> Table:
-    """Return a table with rows for people, focal ones bold, without columns of zeros or nothing, and those `told`."""
-    cells = [_texts(first, row) for row in rows]
+def _build_table(
+    table: Table, first: str, rows: Sequence[ScoreRow], hidden: set[str], replaced: dict[str, str]
+) -> Table:
+    """Return a table with rows for people, focal ones bold, without columns of zeros or nothing, and those `hidden`."""
+    cells = [_cells_of(first, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)
-    shown = [name for name in headings if name not in told and any((texts.get(name) or "0") != "0" for texts in cells)]
+    told = {name for name in headings if any((texts.get(name) or "0") != "0" for texts in cells)}
+    shown = [name for name in headings if name in told - hidden]
     for heading in shown:
         left = heading == "model" or table.box is MARKDOWN
         table.add_column(heading, justify="left" if left else "right", overflow="fold")
@@ -213,7 +216,7 @@ def _filled(table: Table, first: str, rows: Sequence[ScoreRow], told: set[str], 
     return table
 
 
-def _texts(first: str, row: ScoreRow) -> dict[str, str | None]:
+def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
     """Return a row as texts by heading; None for what is not known."""
     scores = row.scores
     paired = row.comparison

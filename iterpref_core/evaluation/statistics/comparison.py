@@ -23,7 +23,7 @@ class Kept(BaseModel, frozen=True):
     ci95: tuple[float, float]
 
 
-class Difference(BaseModel, frozen=True):
+class ScoreDifference(BaseModel, frozen=True):
     """The difference of two models' pass@1 on the same tasks.
 
     Attributes:
@@ -48,7 +48,7 @@ class Difference(BaseModel, frozen=True):
         return 1 if self.difference > 0 else -1
 
 
-class Comparison(Difference, frozen=True):
+class Comparison(ScoreDifference, frozen=True):
     """One model against another, task by task.
 
     `p_value` is of the exact McNemar test (1947) with one sample of each task, of a sign-flip test with several.

@@ -6,12 +6,12 @@ import numpy as np
 
 from iterpref_core.records import Measured
 
-from .comparison import Difference
+from .comparison import ScoreDifference
 from .paired_tests import RESAMPLES, SEED, compare_shares, kept_of
 from .pass_at_k import shares_passed
 
 
-def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> Difference | None:
+def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> ScoreDifference | None:
     """Return the difference of two models' mean pass@1; None if they share no problem.
 
     One training of each is compared problem by problem (`compare_shares`).
@@ -32,7 +32,7 @@ def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> Differ
     differences = means - means_before
     low, high = np.quantile(differences, [0.025, 0.975])
     rarer = min(np.mean(differences <= 0), np.mean(differences >= 0))
-    return Difference(
+    return ScoreDifference(
         n=n,
         difference=float(ours.mean() - theirs.mean()),
         ci95=(low, high),

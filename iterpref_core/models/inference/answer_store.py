@@ -14,7 +14,7 @@ from iterpref_core.records import InferenceParams, chat_messages, labeled_text, 
 from iterpref_core.storage.sqlite import Database
 
 from .backend import Completion, Request, Sampling
-from .ends import CUT, FINISHED
+from .finish_reasons import CUT, FINISHED
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS kept_answers (

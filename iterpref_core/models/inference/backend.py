@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from iterpref_core.records import InferenceParams, Prompt, PromptFormat
 
-from .ends import CUT, FINISHED
 from .event_loop import run_to_end
+from .finish_reasons import CUT, FINISHED
 
 QUIET_SHARE = 0.02
 """The share of answers that may be cut at the token limit, or lack a program, without a warning.
@@ -49,7 +49,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer, its cost in tokens, and how it ended (`ends`)."""
+    """An answer, its cost in tokens, and how it ended (`finish_reasons`)."""
 
     text: str
     prompt_tokens: int

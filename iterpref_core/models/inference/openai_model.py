@@ -28,8 +28,8 @@ from ..pretrained.checkpoints import served_name
 from .adaptations import ADAPTATIONS, Body, adapt, applicable, next_trial, notes_of
 from .backend import BackendSettings, Completion, Model, Request, Sampling, before_stop
 from .endpoint import address_and_query, connection_options, endpoint_url, read_key
-from .ends import FINISHED
-from .faults import Fault, fault_of
+from .finish_reasons import FINISHED
+from .http_errors import Fault, fault_of
 from .pacing import Pacing, seconds_to_wait
 from .replies import Reply, ReplyError, read_reply
 
@@ -122,11 +122,11 @@ class OpenAIModel(Model):
             if isinstance(outcome, Reply):
                 self._learn(call)
                 return call.priced(self._read(outcome, call))
-            missing = await self._wait(call, outcome) if outcome else None
+            missing = await self._handle(call, outcome) if outcome else None
             if missing is not None:
                 return call.priced(Completion("", 0, 0, missing))
 
-    async def _wait(self, call: "_Call", fault: Fault) -> str | None:
+    async def _handle(self, call: "_Call", fault: Fault) -> str | None:
         """Wait until a failed call can be repeated, or return why it has no answer.
 
         Raises:
@@ -136,17 +136,17 @@ class OpenAIModel(Model):
         if fault.form:
             self._check_fields(fault)
         # An address that has answered may do so again.
-        may_pass = fault.then == "repeat once" or (fault.then == "end the run" and self._answered)
+        may_pass = fault.action == "repeat once" or (fault.action == "end the run" and self._answered)
         if may_pass and not call.repeated:
             call.repeated = True
             await self._pacing.after_failure(1, fault.retry_after_s)
-        elif fault.then in ("give up the prompt", "repeat once"):
+        elif fault.action in ("give up the prompt", "repeat once"):
             return f"refused: {fault.said}"
-        elif fault.then in ("end the run", "no credit"):
+        elif fault.action in ("end the run", "no credit"):
             raise self._ending(fault)
         elif call.left:
             await self._pacing.after_failure(call.failures or 1, fault.retry_after_s)
-        elif fault.then in ("repeat", "wait"):
+        elif fault.action in ("repeat", "wait"):
             return f"failed: {call.failures + call.refusals} times, at last: {fault.said}"
         else:
             raise self._ending(fault)
@@ -172,7 +172,7 @@ class OpenAIModel(Model):
                 return None
             while left := self._may_try(call):
                 name = next_trial(fault.text, left)
-                if fault.then != "give up the prompt":
+                if fault.action != "give up the prompt":
                     await self._pacing.after_failure(1, fault.retry_after_s)
                 outcome = await self._try(call, name)
                 if isinstance(outcome, Reply):
@@ -211,11 +211,11 @@ class OpenAIModel(Model):
             self._pacing.succeeded()
             return outcome
         call.spend(*outcome.tokens)
-        if outcome.then in ("wait", "pause"):
-            is_busy = outcome.then == "wait"
+        if outcome.action in ("wait", "pause"):
+            is_busy = outcome.action == "wait"
             call.refusals += 1
-            call.in_a_row = self._pacing.refused(began, outcome.retry_after_s, is_busy=is_busy)
-        elif outcome.then in ("repeat", "reconnect"):
+            call.server_refusals = self._pacing.refused(began, outcome.retry_after_s, is_busy=is_busy)
+        elif outcome.action in ("repeat", "reconnect"):
             call.failures += 1
         return outcome
 
@@ -347,7 +347,7 @@ class OpenAIModel(Model):
     def _ending(self, fault: Fault) -> Exception:
         """Return the error that the run ends with."""
         where = f"{self.base_url}: model {self.name!r}"
-        if fault.then != "end the run":
+        if fault.action != "end the run":
             return EndpointError(
                 f"{where}: {fault.said}; everything received is kept: check server, limits and credit, then run the "
                 "same command again to continue"
@@ -384,7 +384,7 @@ class _Call:
         tried: adaptations that were tried in vain.
         failures: failed tries.
         refusals: tries that a busy server refused.
-        in_a_row: the server's refusals of any calls since its last success.
+        server_refusals: the server's refusals of any calls since its last success.
         repeated: a refusal that may pass has been repeated.
         prompt_tokens: the tokens of the prompt that further tries have cost.
         completion_tokens: the tokens of the answer that they have cost.
@@ -398,7 +398,7 @@ class _Call:
     tried: set[str] = field(default_factory=set)
     failures: int = 0
     refusals: int = 0
-    in_a_row: int = 0
+    server_refusals: int = 0
     repeated: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -417,7 +417,7 @@ class _Call:
     @property
     def left(self) -> bool:
         """Return True if the call may be tried again."""
-        return max(self.failures, self.in_a_row) < ATTEMPTS and self.refusals < REFUSALS
+        return max(self.failures, self.server_refusals) < ATTEMPTS and self.refusals < REFUSALS
 
 
 def _reason(error: openai.APIStatusError) -> str:

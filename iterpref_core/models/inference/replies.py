@@ -15,7 +15,7 @@ from openai._streaming import SSEDecoder
 from iterpref_core.records import prompt_text, whole_characters
 
 from .backend import Completion, Request
-from .ends import CUT, FINISHED, end_of
+from .finish_reasons import CUT, FINISHED, end_of
 
 CHARACTERS_PER_TOKEN = 3
 """An estimate, for servers that do not count tokens."""

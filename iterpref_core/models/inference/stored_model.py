@@ -11,7 +11,7 @@ from iterpref_core.records import BACKENDS, BudgetError, BudgetParams, ConfigErr
 
 from .answer_store import AnswerStore, Spent, answer_key
 from .backend import Completion, Model, Request, Sampling
-from .ends import check_answered
+from .finish_reasons import check_answered
 
 MISSING_IN_A_ROW = 20
 """After this many unanswered prompts in a row, the server is at fault, not the prompts."""

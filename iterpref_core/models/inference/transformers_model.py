@@ -28,7 +28,7 @@ from ..pretrained.prompt_tokens import EncodedPrompt, end_tokens, read_answer
 from ..pretrained.tokenizers import load_chat_template
 from ..pretrained.weights import generation_dtype, load_model, state_layer
 from .backend import Answered, BackendSettings, BatchModel, Completion, Request, Sampling, before_stop, ignore
-from .ends import CUT, FINISHED
+from .finish_reasons import CUT, FINISHED
 from .request_tokens import encode_requests, read_text
 
 _STOPS_EVERY = 8

@@ -13,7 +13,7 @@ from iterpref_core.records import question, with_question
 from iterpref_core.storage.jsonl import describe_validation_error
 
 from ..inference.backend import Completion, Model, Request, Sampling, ask_all
-from ..inference.ends import check_answered, describe_missing
+from ..inference.finish_reasons import check_answered, describe_missing
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from iterpref_core.execution import Admission, check_tests, open_executor
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.backend_factory import precision_of
-from iterpref_core.models.inference.ends import check_answered
+from iterpref_core.models.inference.finish_reasons import check_answered
 from iterpref_core.models.prompts.codeflow_prompts import check_wording, draft_prompt, refine_prompt
 from iterpref_core.records import (
     CodeflowParams,

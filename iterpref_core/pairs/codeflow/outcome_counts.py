@@ -7,7 +7,7 @@ from typing import Any, get_args
 from iterpref_core.execution import Admission
 from iterpref_core.models.inference.answer_store import cost_usd
 from iterpref_core.models.inference.backend import QUIET_SHARE
-from iterpref_core.models.inference.ends import describe_missing
+from iterpref_core.models.inference.finish_reasons import describe_missing
 from iterpref_core.programs.answers.extraction import lacks_program
 from iterpref_core.records import UNDECIDED, CodeflowParams, CodeflowResult, Trajectory, Verdict
 

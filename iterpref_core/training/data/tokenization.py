@@ -13,7 +13,6 @@ neither:
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import eq
-from typing import NamedTuple
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -73,56 +72,47 @@ def tokenize_pairs(
                 )
             answers.append((pair, pair.chosen, pair.chosen_spans or ()))
             # Of a program alone the second answer is the first once more, and is not kept.
-            program = pair.chosen if pair.rejected is None else pair.rejected
-            answers.append((pair, program, pair.rejected_spans or ()))
+            answers.append((pair, pair.chosen if pair.rejected is None else pair.rejected, pair.rejected_spans or ()))
         # Two answers for each pair, the chosen program and the rejected one.
         tokens = _encode_answers(template, answers, form.answer)
-        for pair, chosen, second in zip(batch, tokens[::2], tokens[1::2], strict=True):
-            rejected = _Tokens([], [], []) if pair.rejected is None else second
+        for pair, (whole, chosen, in_region), rejected in zip(batch, tokens[::2], tokens[1::2], strict=True):
+            ids, marks = ([], []) if pair.rejected is None else rejected[1:]
             # With room for four tokens the prompt "<s> a b c d e" becomes "<s> c d e": its start goes, but for "<s>".
-            whole = chosen.prompt_ids
             surplus = max(len(whole) - form.max_prompt_length, 0)
             begin = whole[:1] if surplus and whole[0] == template.tokenizer.bos_token_id else []
             prompt = begin + whole[surplus + len(begin) :]
             room = form.max_length - len(prompt)
             yield TokenizedPair(
                 prompt_ids=prompt,
-                chosen_ids=chosen.ids[:room],
-                rejected_ids=rejected.ids[:room],
-                focal=rejected.marks[:room],
-                focal_chosen=chosen.marks[:room],
+                chosen_ids=chosen[:room],
+                rejected_ids=ids[:room],
+                focal=marks[:room],
+                focal_chosen=in_region[:room],
                 task_id=pair.task_id,
                 blank=int(not pair.chosen.strip()),
                 problem_id=pair.problem_id or pair.task_id,
                 statement=statement_digest(pair.prompt),
                 prompt_truncated=surplus,
-                chosen_truncated=len(chosen.ids[room:]),
-                rejected_truncated=len(rejected.ids[room:]),
-                focal_truncated=sum(rejected.marks[room:]),
+                chosen_truncated=len(chosen[room:]),
+                rejected_truncated=len(ids[room:]),
+                focal_truncated=sum(marks[room:]),
             )
 
 
-Answer = tuple[PreferencePair, str, Sequence[Span]]
-"""A pair, the program that is to answer its prompt, and the [start, end) characters of the program to mark."""
+def _encode_answers(
+    template: ChatTemplate, answers: Sequence[tuple[PreferencePair, str, Sequence[Span]]], style: AnswerFormat
+) -> list[tuple[list[int], list[int], list[int]]]:
+    """Tokenize prompts and their answers, uncut, on all cores.
 
+    Args:
+        template: of the model.
+        answers: a pair, the program that answers its prompt, and the [start, end) characters of the program to mark.
+        style: of the answers.
 
-class _Tokens(NamedTuple):
-    """A prompt and its answer as token ids.
-
-    Attributes:
-        prompt_ids: the token ids that the model reads.
-        ids: the token ids of the answer, closed by the end of a turn.
-        marks: for each of `ids` 1 if the token shares a character with the region, else 0. What the template writes
-            around the program is never marked.
+    Returns:
+        For each the token ids of the prompt, the ids of the answer, closed by the end of a turn, and for each of these
+        1 if it shares a character with the region, else 0. What the template writes around the program is never marked.
     """
-
-    prompt_ids: list[int]
-    ids: list[int]
-    marks: list[int]
-
-
-def _encode_answers(template: ChatTemplate, answers: Sequence[Answer], style: AnswerFormat) -> list[_Tokens]:
-    """Return the tokens of prompts and their answers, uncut, made on all cores."""
     rendered = []
     for pair, program, _ in answers:
         try:
@@ -152,7 +142,7 @@ def _encode_answers(template: ChatTemplate, answers: Sequence[Answer], style: An
         closing = [] if end.token is None else [end.token]
         offsets = _true_offsets(encoding.offsets, text) + [(last, last)] * len(closing)
         places = np.array(offsets, np.int64).reshape(-1, 2).clip(first, last) - begin
-        tokens.append(_Tokens(asked.ids, encoding.ids + closing, mask_from_spans(places, region)))
+        tokens.append((asked.ids, encoding.ids + closing, mask_from_spans(places, region)))
     return tokens
 
 

@@ -6,7 +6,7 @@ has room.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,15 @@ from datasets import Dataset, Features, List, Value
 from datasets.arrow_writer import ArrowWriter
 
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
-from iterpref_core.records import TrainingParams, digest_of
-from iterpref_core.storage.digests import code_digest
+from iterpref_core.records import InputError, PreferencePair, TrainingParams, digest_of
+from iterpref_core.storage.digests import code_digest, file_digest
+from iterpref_core.storage.jsonl import read_pairs
 from iterpref_core.storage.make_once import make_once
 from iterpref_core.storage.progress import show_progress
 from iterpref_core.storage.whole_folder import is_whole, mark_whole
 
-from .checks import COLUMNS, DIGESTS, PairChecks, measure
 from .held_out import problems_of
-from .pairs import PairReader
+from .measures import COLUMNS, DIGESTS, PairMeasures, measure
 from .tokenization import tokenize_pairs
 from .tokenized_pair import COUNTS, TokenizedPair
 
@@ -42,7 +42,7 @@ _TOKENS = Features(
 )
 """The columns that are a `TokenizedPair`."""
 _MEASURED = Features({name: Value("int32") for name in COLUMNS} | {name: Value("string") for name in DIGESTS})
-"""The columns of `PairChecks`; `TokenizedPair` has some of them."""
+"""The columns of `PairMeasures`; `TokenizedPair` has some of them."""
 
 
 class TokenizedDataset(Sequence[TokenizedPair]):
@@ -62,7 +62,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         read = json.loads((folder / _READ).read_text())
         # Columns of the checks are read once, and the rows' own columns as rows are asked for.
         self._rows = dataset.select_columns(list(_TOKENS))
-        self.checks = PairChecks(columns)
+        self.checks = PairMeasures(columns)
         self.methods: tuple[str, ...] = tuple(read["methods"])
         self.problems = problems_of(columns["problem_id"], columns["statement"])
         # Pairs with programs of 3 and 4 tokens, and of 5 and 6, start at 0 and 7 of the reference, which ends at 18.
@@ -82,7 +82,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
 
 
 def open_tokenized_dataset(
-    reader: PairReader,
+    pairs: Path,
     template: ChatTemplate,
     fingerprint: str,
     params: TrainingParams,
@@ -91,13 +91,14 @@ def open_tokenized_dataset(
     """Return the rows of a training, tokenized; of several processes that want them, one makes them, the others wait.
 
     Args:
-        reader: reads the rows from their file.
+        pairs: their file; a pair that has no region yet has an empty one here.
         template: of the model that is to be trained.
         fingerprint: of that model, and of how it reads prompts.
         params: settings; the lengths and the form of answers decide the rows.
         folder: where tokenized rows are kept, each under a digest of all that decides it.
 
     Raises:
+        RecordError: a line is broken.
         InputError: there are not any rows, or a row cannot be used, or `max_length` leaves no room for programs.
         ModelError: the tokenizer gives no offsets or has no end token, or the chat template changes a program.
     """
@@ -107,8 +108,16 @@ def open_tokenized_dataset(
         transformers.__version__,
     ]
     form = params.model_dump(include={"max_prompt_length", "max_length", "answer"})
-    decisive = [reader.digests, fingerprint, form, versions]
+    decisive = [file_digest(pairs, "md5"), fingerprint, form, versions]
     key = digest_of(decisive)
+
+    methods: set[str] = set()
+
+    def read() -> Iterator[PreferencePair]:
+        for pair in read_pairs(pairs):
+            if pair.rejected_spans is not None:
+                methods.add(pair.localization or "given")
+            yield pair
 
     # Written to a partial folder, which `make_once` renames when it is whole.
     def make(partial: Path) -> None:
@@ -118,11 +127,15 @@ def open_tokenized_dataset(
             show_progress("tokenize", None, unit="pairs") as advance,
             ArrowWriter(features=features, path=str(partial / _PAIRS), writer_batch_size=_ROWS) as writer,
         ):
-            for row in tokenize_pairs(reader, template, params):
+            for row in tokenize_pairs(read(), template, params):
                 writer.write(measure(row) | {name: getattr(row, name) for name in _TOKENS})
                 advance()
-            writer.finalize()
-        (partial / _READ).write_text(json.dumps({"methods": sorted(reader.methods)}))
+            rows, _ = writer.finalize()
+        if not rows:
+            raise InputError(
+                f"{pairs}: no pair to train on; fixes that only insert lines are dropped or kept by localization.empty"
+            )
+        (partial / _READ).write_text(json.dumps({"methods": sorted(methods)}))
         mark_whole(partial)
 
     if not is_whole(folder / key):

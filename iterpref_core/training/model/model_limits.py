@@ -6,11 +6,11 @@ from typing import Any
 
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
 
-from ..data.checks import Finding, PairChecks
+from ..data.measures import Finding, PairMeasures
 from .unseen import CHANGING_ROPE
 
 
-def limit_findings(model: Path | str, checks: PairChecks) -> Iterator[Finding]:
+def limit_findings(model: Path | str, checks: PairMeasures) -> Iterator[Finding]:
     """Yield each limit of a model that rows exceed, with its remedy.
 
     Tables of positions, such as GPT-2's, are not checked here: `parity` runs the model on a row as long as the longest.

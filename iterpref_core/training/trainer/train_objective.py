@@ -30,10 +30,10 @@ from iterpref_core.records import (
     TrainingResult,
 )
 from iterpref_core.storage.data_card import find_license
+from iterpref_core.storage.digests import file_digest
 
-from ..data.checks import report_findings
 from ..data.held_out import held_out
-from ..data.pairs import PairReader
+from ..data.measures import report_findings
 from ..data.steps import accumulation_steps
 from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from ..launch import COMMIT_VARIABLE
@@ -122,9 +122,8 @@ def train_objective(
     accumulation = accumulation_steps(params, processes.num_processes)
 
     template = load_chat_template(model, prompt)
-    reader = PairReader(pairs)
     fingerprint = model_fingerprint(model, prompt)
-    rows = open_tokenized_dataset(reader, template, fingerprint, params, scratch / "pairs")
+    rows = open_tokenized_dataset(pairs, template, fingerprint, params, scratch / "pairs")
     reference = params.reference and check_checkpoint(params.reference, prompt)
     scored_by = model_fingerprint(reference, prompt) if reference else fingerprint
     report_findings(rows.checks.replay_findings(resolved.row))
@@ -134,8 +133,9 @@ def train_objective(
     report_findings(limit_findings(model, rows.checks))
     report_findings(rows.checks.findings(params, regional=resolved.row.regional))
 
+    digests = {"pairs": file_digest(pairs, "md5")}  # as DVC records it
     # The folder's name has the digest of all that decides the weights, and how processes share them.
-    key = run_key(reader.digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)
+    key = run_key(digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     _name_others(checkpoints, objective)
     arguments = training_arguments(params, resolved, accumulation, int((~is_held_out).sum()), checkpoints)
@@ -156,7 +156,7 @@ def train_objective(
 
     result = _result(rows, parts, trainer, step, diverged)
     settings = prompt.parameters | {"layout": trainer.data_collator.layout}
-    lineage = _lineage(model, resolved, params, settings, result, rows.methods, reader.digests, commit)
+    lineage = _lineage(model, resolved, params, settings, result, rows.methods, digests, commit)
     share = write_model(trainer, model, out, lineage, params)
     if processes.is_main_process:
         write_curve(curve, trainer.state.log_history, step)

@@ -10,7 +10,7 @@ from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, ignore
-from iterpref_core.models.inference.ends import CUT
+from iterpref_core.models.inference.finish_reasons import CUT
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
 from iterpref_core.records import BudgetError, BudgetParams, DataUnavailableError, EvaluationParams

@@ -7,7 +7,7 @@ from dataclasses import replace
 from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
 from iterpref_core.models.inference.backend import Completion, Model, Request, ask_all
 from iterpref_core.models.inference.backend_factory import model_identity, open_model
-from iterpref_core.models.inference.ends import CUT, FINISHED
+from iterpref_core.models.inference.finish_reasons import CUT, FINISHED
 from iterpref_core.records import InferenceParams, PromptFormat
 from tests.fake_models import stored
 from tests.mock_endpoint import serve

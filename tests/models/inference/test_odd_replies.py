@@ -5,7 +5,7 @@ import json
 import pytest
 
 from iterpref_core.models.inference.backend import Request, Sampling
-from iterpref_core.models.inference.faults import fault_of
+from iterpref_core.models.inference.http_errors import fault_of
 from iterpref_core.models.inference.replies import ReplyError, read_reply
 from tests.models.inference.endpoints import REPLIES, Scripted, choice, one, reply
 
@@ -16,7 +16,7 @@ ASKED = Request("abcdefg", 3)
     ("then", "status", "text"), [(then, *row) for then, rows in REPLIES["faults"].items() for row in rows]
 )
 def test_what_comes_of_a_fault(then, status, text):
-    assert fault_of(status, "", text).then == then
+    assert fault_of(status, "", text).action == then
 
 
 @pytest.mark.parametrize("repeats", [True, False])

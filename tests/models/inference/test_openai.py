@@ -11,7 +11,7 @@ from aiohttp import web
 
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, Sampling, ask_all
-from iterpref_core.models.inference.ends import CUT, FINISHED
+from iterpref_core.models.inference.finish_reasons import CUT, FINISHED
 from iterpref_core.records import ConfigError, EndpointError, InputError, IterPrefError, read_prompt
 from tests.fake_models import stored
 from tests.mock_endpoint import Behavior, MockEndpoint, serve

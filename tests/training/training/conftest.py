@@ -20,8 +20,7 @@ from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import OBJECTIVES, PreferencePair, TrainingParams, read_yaml, with_values
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.batches import Collator
-from iterpref_core.training.data.checks import COLUMNS, DIGESTS, PairChecks, measure
-from iterpref_core.training.data.pairs import PairReader
+from iterpref_core.training.data.measures import COLUMNS, DIGESTS, PairMeasures, measure
 from iterpref_core.training.data.tokenization import tokenize_pairs
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import score_rows
@@ -188,7 +187,7 @@ def logps_by_hand(model, prompt, program):
 def checks_of(rows):
     """Return the checks of pairs that are not on disk."""
     measured = list(map(measure, rows))
-    return PairChecks({name: [each[name] for each in measured] for name in (*COLUMNS, *DIGESTS)})
+    return PairMeasures({name: [each[name] for each in measured] for name in (*COLUMNS, *DIGESTS)})
 
 
 def read_weights(folder):
@@ -213,5 +212,5 @@ def assert_equal_weights(folder, other):
 
 
 @pytest.fixture
-def rows(pairs_file, tokenizer, params):
-    return list(tokenize_pairs(PairReader(pairs_file), ChatTemplate(tokenizer), params))
+def rows(pair_records, tokenizer, params):
+    return list(tokenize_pairs(pair_records, ChatTemplate(tokenizer), params))

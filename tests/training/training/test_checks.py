@@ -7,7 +7,7 @@ import pytest
 
 from iterpref_core.records import InputError
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.training.data.checks import Finding, report_findings
+from iterpref_core.training.data.measures import Finding, report_findings
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
 
 from .conftest import checks_of

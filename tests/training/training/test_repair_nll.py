@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from iterpref_core.records import load_params, with_values
-from iterpref_core.training.pair_file import check_pair_file
+from iterpref_core.training.pair_checks import check_pair_file
 
 from .conftest import logps_by_hand
 

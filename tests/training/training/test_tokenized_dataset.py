@@ -5,7 +5,6 @@ import pytest
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data import tokenized_dataset
-from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 
 from .conftest import checks_of
@@ -15,9 +14,7 @@ from .conftest import checks_of
 def open_dataset(pairs_file, tokenizer, params, tmp_path):
     def opened(pairs=pairs_file, fingerprint="model", **settings):
         changed = params.model_copy(update=settings)
-        return open_tokenized_dataset(
-            PairReader(pairs), ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables"
-        )
+        return open_tokenized_dataset(pairs, ChatTemplate(tokenizer), fingerprint, changed, tmp_path / "tables")
 
     return opened
 

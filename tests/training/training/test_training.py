@@ -19,7 +19,6 @@ from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import OBJECTIVES, ConfigError, InputError, ModelError, ObjectiveParams, PromptFormat
 from iterpref_core.training.data.batches import Collator
-from iterpref_core.training.data.pairs import PairReader
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.model.label_head import add_label_head
 from iterpref_core.training.model.reference import reference_logps, reference_path
@@ -32,7 +31,7 @@ from .conftest import assert_equal_weights, read_curve, read_weights, scored, tr
 
 
 def test_reference_is_computed_once_and_read_back(tmp_path, inputs, params, tokenizer, model, monkeypatch):
-    table = open_tokenized_dataset(PairReader(inputs[0]), ChatTemplate(tokenizer), "model", params, tmp_path / "pairs")
+    table = open_tokenized_dataset(inputs[0], ChatTemplate(tokenizer), "model", params, tmp_path / "pairs")
     path, batches = tmp_path / "key.npy", []
     add_label_head(model)
     collate = Collator.__call__
@@ -226,7 +225,7 @@ def test_no_path_of_a_training_lies_in_the_folder_that_the_model_replaces(name, 
 
 def test_a_checkpoint_belongs_to_its_settings_its_row_and_its_code(inputs, params, monkeypatch):
     def key(fingerprint="model", objective="dpo", **settings):
-        return run_key(PairReader(inputs[0]).digests, fingerprint, objective, params.model_copy(update=settings))
+        return run_key({"pairs": "md5"}, fingerprint, objective, params.model_copy(update=settings))
 
     before, other = key(), ObjectiveParams(learning_rate=9.0, beta=9.0)
     assert key(objectives=params.objectives | {"target-dpo": other}) == before, "other objectives do not count"

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Then = Literal["repeat", "repeat once", "wait", "pause", "reconnect", "give up the prompt", "end the run", "no credit"]
+Action = Literal[
+    "repeat", "repeat once", "wait", "pause", "reconnect", "give up the prompt", "end the run", "no credit"
+]
 """The consequence of a fault.
 
 `repeat`: the call is repeated, and if that never helps, this prompt has no answer. `reconnect`: as `repeat`, but then
@@ -27,13 +29,13 @@ class Rule(NamedTuple):
     """A row of the table of faults.
 
     Attributes:
-        then: the consequence.
+        action: the consequence.
         statuses: the statuses of the row; empty for all.
         words: a pattern that is found in the body; "" for any.
         form: the server may refuse a part of the call, and answer the prompt in another form.
     """
 
-    then: Then
+    action: Action
     statuses: tuple[int, ...] = ()
     words: str = ""
     form: bool = False
@@ -89,7 +91,7 @@ class Fault:
     """A call without an answer.
 
     Attributes:
-        then: the consequence.
+        action: the consequence.
         said: the reason, on one line.
         text: the raw body of a refusal, or "".
         retry_after_s: the seconds that the server asks to wait; 0 if it asks for none.
@@ -97,7 +99,7 @@ class Fault:
         tokens: the tokens of prompt and answer that the call has cost all the same.
     """
 
-    then: Then
+    action: Action
     said: str
     text: str = ""
     retry_after_s: float = 0.0
@@ -108,15 +110,15 @@ class Fault:
 def fault_of(status: int, said: str, text: str, retry_after_s: float = 0.0) -> Fault:
     """Return the fault that a status and a body are.
 
-    >>> fault_of(429, "", '{"error": {"message": "per minute … settings/billing"}}').then
+    >>> fault_of(429, "", '{"error": {"message": "per minute … settings/billing"}}').action
     'pause'
-    >>> fault_of(400, "", "please slow down").then, fault_of(500, "", "the prompt is too long").then
+    >>> fault_of(400, "", "please slow down").action, fault_of(500, "", "the prompt is too long").action
     ('pause', 'give up the prompt')
-    >>> fault_of(500, "", "oops").then, fault_of(403, "", "flagged").then, fault_of(401, "", "no key").then
+    >>> fault_of(500, "", "oops").action, fault_of(403, "", "flagged").action, fault_of(401, "", "no key").action
     ('repeat', 'give up the prompt', 'end the run')
     """
     # The first row that fits decides.
     for rule in RULES:
         if (not rule.statuses or status in rule.statuses) and re.search(rule.words, text, re.IGNORECASE):
-            return Fault(rule.then, f"{status} {said}", text, retry_after_s, rule.form)
+            return Fault(rule.action, f"{status} {said}", text, retry_after_s, rule.form)
     raise AssertionError("the last row fits all")

@@ -17,8 +17,7 @@ from iterpref_core.records import ModelError, Params, PreferencePair
 from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
-from .data.checks import Finding
-from .data.pairs import PairReader
+from .data.measures import Finding
 from .data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from .model.model_limits import limit_findings
 
@@ -48,7 +47,7 @@ def tokenized_pairs(pairs: Path, template: ChatTemplate, params: Params) -> Iter
     """
     with TemporaryDirectory() as folder:
         marked, text = mark_pairs(pairs, params, Path(folder))
-        yield open_tokenized_dataset(PairReader(marked), template, "", params.training, Path(folder)), text
+        yield open_tokenized_dataset(marked, template, "", params.training, Path(folder)), text
 
 
 def check_pair_file(

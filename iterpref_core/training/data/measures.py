@@ -75,7 +75,7 @@ class Finding:
     text: str
 
 
-class PairChecks:
+class PairMeasures:
     """Checks of tokenized pairs, and of programs alone, which have no error region to check.
 
     Args:
