@@ -132,11 +132,9 @@ def run_job(job: int, channel: int, asking: int, answers: int) -> int:
     message = unpacked(os.pread(job, size, 0))
     report = open_channel(channel, message.key)
     if not message.modules:
-
-        def tell(error: BaseException, path: str) -> None:
-            report(0, "error", 0, describe(error, path, ""))
-
-        return run_script(message.setup, message.code, tell)
+        return run_script(
+            message.setup, message.code, lambda error, path: report(0, "error", 0, describe(error, path, ""))
+        )
     child = Child(message)
     index = -1
     solution, test = child.file(*message.modules[0]), ""
