@@ -28,7 +28,7 @@ from ..isolation.pid_namespace import Processes, leaves_connections
 from ..isolation.process_limits import MAX_THREADS
 from ..packets import READY, Files, Runtime, Settings, receive, send_descriptor, write_all
 from ..solution.loading import seed
-from . import child
+from . import forked_program
 from .preparation import ask_before_times, preload, prepare_runners
 
 LOOK_S = 0.1
@@ -136,7 +136,7 @@ class Zygote:
         listener = 0 if self.filter is None else self.filter.own.install()
         if listener:
             send_descriptor(self.highest - 4, listener)
-        return child.run_job(self.highest, self.highest - 1, self.highest - 2, self.highest - 3)
+        return forked_program.run_job(self.highest, self.highest - 1, self.highest - 2, self.highest - 3)
 
     def settle(self) -> None:
         """Prepare for forks after all imports: seed, measure, restrict, and hide imported objects from the collector.
