@@ -4,7 +4,7 @@ White space separates tokens; their order and number count, as in CodeContests. 
 that large integers keep all of their digits.
 
 >>> first_difference("1  2\n", "1 2"), first_difference("2 1", "1 2"), first_difference("3.0", "3")
-(None, Difference(position=1, printed='2', expected='1'), None)
+(None, OutputDifference(position=1, printed='2', expected='1'), None)
 """
 
 import re
@@ -20,7 +20,7 @@ _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _ARITHMETIC = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
 
-class Difference(NamedTuple):
+class OutputDifference(NamedTuple):
     """The first difference between two outputs.
 
     Attributes:
@@ -58,7 +58,7 @@ def _same_token(printed: str, expected: str, tolerance: Decimal | None, ignore_c
 
 def first_difference(
     printed: str, expected: str, *, tolerance: float | None = None, ignore_case: bool = False
-) -> Difference | None:
+) -> OutputDifference | None:
     """Return where two outputs differ first, or None if they are the same.
 
     Args:
@@ -69,7 +69,7 @@ def first_difference(
         ignore_case: whether `Yes` is `YES`.
 
     >>> first_difference("1 2", "1 3")
-    Difference(position=2, printed='2', expected='3')
+    OutputDifference(position=2, printed='2', expected='3')
     >>> first_difference("0.3333", "0.33333", tolerance=1e-3)
     """
     allowed = None if tolerance is None else Decimal(repr(tolerance))
@@ -77,6 +77,6 @@ def first_difference(
     for position, pair in enumerate(zip_longest(_TOKEN.findall(printed), _TOKEN.findall(expected)), 1):
         if pair not in known_as_same:
             if None in pair or not _same_token(*pair, allowed, ignore_case):
-                return Difference(position, *pair)
+                return OutputDifference(position, *pair)
             known_as_same.add(pair)
     return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from iterpref_core.records import StdinTest, Verdict
 
-from ..comparison.token_comparison import Difference, first_difference
+from ..comparison.token_comparison import OutputDifference, first_difference
 from ..protocol.programs import Limits, Outcome, Program, ValueTest, shown_input
 from ..protocol.steps import SandboxStep
 from ..protocol.value_texts import clean, shorten
@@ -106,7 +106,7 @@ def _judged(program: Program, test: StdinTest, printed: str, call: Call) -> tupl
     return "wrong_answer", "the checker does not accept it"
 
 
-def _reason(difference: Difference) -> str:
+def _reason(difference: OutputDifference) -> str:
     """Return where outputs of several tokens differ; empty if that is the first one."""
     if difference.position == 1:
         return ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iterpref_core.execution.comparison.token_comparison import Difference, first_difference
+from iterpref_core.execution.comparison.token_comparison import OutputDifference, first_difference
 from tests.texts import read_table
 
 LONG = "9" * 5000
@@ -77,4 +77,4 @@ def test_tokens_are_equal_as_texts_or_as_numbers(printed, expected, option, same
     ],
 )
 def test_the_first_difference_is_named(printed, expected, difference):
-    assert first_difference(printed, expected) == Difference(*difference)
+    assert first_difference(printed, expected) == OutputDifference(*difference)
