@@ -7,7 +7,7 @@ In: programs as text, the tests of problems, limits. Out: verdicts with feedback
 """
 
 from .isolation.tiers import probe_isolation
-from .parsing.do_nothing import IDLE_WALL_S, do_nothing
+from .parsing.idle_program import IDLE_WALL_S, do_nothing
 from .problem_programs import (
     Admission,
     make_program,

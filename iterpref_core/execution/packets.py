@@ -41,7 +41,7 @@ class Runtime(NamedTuple):
     names: tuple[tuple[str, str], ...] = ()
 
 
-class Settings(NamedTuple):
+class WorkerSettings(NamedTuple):
     """The settings of a zygote, which hold for all of its programs.
 
     Attributes:

@@ -64,9 +64,14 @@ def break_reference(reference: str, donors: Sequence[str], random: Random) -> st
     elif way < 0.8:
         broken = _change_place(reference, random)
     elif way < 0.9:
-        broken = _lose_line(reference, random)
+        kept = whole_lines(reference)
+        del kept[random.randrange(1, len(kept))]
+        broken = "".join(kept)
     else:
-        broken = _spoil_character(reference, random)
+        # One character below the first line is lost or replaced.
+        position = random.randrange(reference.index("\n"), len(reference))
+        other = random.choice(("", ")", "s", " ", "0"))
+        broken = reference[:position] + other + reference[position + 1 :]
     return broken
 
 
@@ -83,19 +88,6 @@ def _transplant(reference: str, donors: Sequence[str], random: Random, lines: in
         else:
             result[line] = donor[min(line, len(donor) - 2)]
     return "".join(result)
-
-
-def _lose_line(reference: str, random: Random) -> str:
-    lines = whole_lines(reference)
-    del lines[random.randrange(1, len(lines))]
-    return "".join(lines)
-
-
-def _spoil_character(reference: str, random: Random) -> str:
-    """Return a program with one character below its first line lost or replaced."""
-    position = random.randrange(reference.index("\n"), len(reference))
-    other = random.choice(("", ")", "s", " ", "0"))
-    return reference[:position] + other + reference[position + 1 :]
 
 
 def make_repairs(problems: Sequence[Problem], seed: int, executor: Engine) -> Iterator[Example]:

@@ -54,7 +54,7 @@ _MARSHAL = 4
 """The version of the format that all supported versions of Python read."""
 
 
-class Message(NamedTuple):
+class ProgramMessage(NamedTuple):
     """The message to the process of a program; see `packed`.
 
     Attributes:
@@ -93,13 +93,13 @@ def packed(setup: str, code: str, steps: Sequence[SandboxStep], key: str) -> tup
     # Tuples: no class of this project's has to be imported, from its files, where the message is read.
     texts = [marshal.dumps(list(map(tuple, turn)), _MARSHAL) for turn in turns]
     only = texts.pop() if len(texts) == 1 else b""
-    message = Message(setup, code, tuple(modules), key, only)
+    message = ProgramMessage(setup, code, tuple(modules), key, only)
     return marshal.dumps(tuple(message), _MARSHAL), texts
 
 
-def unpacked(raw: bytes) -> Message:
+def unpacked(raw: bytes) -> ProgramMessage:
     """Return the message that `packed` has made."""
-    return Message._make(marshal.loads(raw))
+    return ProgramMessage._make(marshal.loads(raw))
 
 
 def unpacked_turn(raw: bytes) -> list[SandboxStep]:

@@ -12,7 +12,7 @@ from iterpref_core.records import InputError, IoTest, StdinTest
 
 from ..isolation import tiers
 from ..isolation.interpreters import Environment
-from ..parsing.do_nothing import IDLE_S, IDLE_WALL_S, JUDGES_ERRORS, do_nothing
+from ..parsing.idle_program import IDLE_S, IDLE_WALL_S, JUDGES_ERRORS, do_nothing
 from ..protocol.jobs import Job
 from ..protocol.programs import UNFIT, Limits, Outcome, Program
 from ..protocol.steps import SandboxStep, packed

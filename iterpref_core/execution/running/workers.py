@@ -26,7 +26,7 @@ from ..isolation import tiers
 from ..isolation.cleanup import remove_folder
 from ..isolation.interpreters import Environment, own_runtime, runtime_of
 from ..isolation.limits import fixed_addresses
-from ..packets import MAX_PACKET, READY, Runtime, Settings
+from ..packets import MAX_PACKET, READY, Runtime, WorkerSettings
 from ..protocol.jobs import Answer, Job
 from ..protocol.machine_paths import MachinePaths
 from ..protocol.programs import Limits
@@ -58,7 +58,7 @@ class Worker:
         plan: isolation of the zygote.
         limits: limits of each program.
         runtime: the interpreter, its packages and the modules to preload.
-        runners: see `Settings`.
+        runners: see `WorkerSettings`.
 
     Attributes:
         usable: whether the zygote waits for a job.
@@ -112,7 +112,8 @@ class Worker:
         try:
             with self._talking():
                 sizes = (limits.memory_mb, limits.file_mb, disk_mb)
-                self._socket.send(json.dumps(Settings(runtime, self._root, plan.layers, runners, *sizes)).encode())
+                settings = WorkerSettings(runtime, self._root, plan.layers, runners, *sizes)
+                self._socket.send(json.dumps(settings).encode())
                 answer = self._receive(START_S)
             problem = "" if answer == READY else answer.decode("utf-8", "replace")
         except WorkerDiedError as error:
@@ -241,7 +242,7 @@ class WorkerPool:
 
         Args:
             environment: name of the environment; None for this interpreter.
-            runners: runners that the worker has loaded, see `Settings`.
+            runners: runners that the worker has loaded, see `WorkerSettings`.
 
         Raises:
             ConfigError: the environment is unknown, or its interpreter cannot be used.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..isolation.cleanup import empty_folder
-from . import child
+from . import forked_program
 
 _PRELOADED = ("array", "dataclasses", "datetime", "heapq", "queue", "statistics", "string", "textwrap", "typing")
 """Modules that every program finds loaded; `statistics` imports `decimal`, `fractions`, `random` and others."""
@@ -55,10 +55,10 @@ def prepare_runners(folder: str, *, pytest: bool) -> None:
     from .runners.modules import run_script, run_unittest
     from .runners.pytest_runner import prepare_pytest, run_pytest_file
 
-    child.runners.update(unittest=run_unittest, pytest=run_pytest_file, script=run_script)
+    forked_program.runners.update(unittest=run_unittest, pytest=run_pytest_file, script=run_script)
     if not pytest:
         return
-    # The same folders as in `child.Child`
+    # The same folders as in `forked_program.Child`
     code_folder = os.path.join(os.path.dirname(folder), "code")
     os.mkdir(code_folder)
     os.mkdir(folder)

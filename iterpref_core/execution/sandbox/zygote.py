@@ -26,9 +26,9 @@ from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import deadlines
 from ..isolation.pid_namespace import Processes, leaves_connections
 from ..isolation.process_limits import MAX_THREADS
-from ..packets import READY, Files, Runtime, Settings, receive, send_descriptor, write_all
+from ..packets import READY, Files, Runtime, WorkerSettings, receive, send_descriptor, write_all
 from ..solution.loading import seed
-from . import child
+from . import forked_program
 from .preparation import ask_before_times, preload, prepare_runners
 
 LOOK_S = 0.1
@@ -83,7 +83,7 @@ class OneProcess:
 class Zygote:
     """The state that all children of one zygote share; `run_job` shows the life of a child."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         # In tier A `/tmp` is a link to the folder `tmp`. In tier B `/tmp` is the machine's, and closed.
         names = ("w", "tmp", "code") if "bwrap" in settings.layers else ("w", "code")
         self.folders = [os.path.join(settings.root, name) for name in names]
@@ -136,7 +136,7 @@ class Zygote:
         listener = 0 if self.filter is None else self.filter.own.install()
         if listener:
             send_descriptor(self.highest - 4, listener)
-        return child.run_job(self.highest, self.highest - 1, self.highest - 2, self.highest - 3)
+        return forked_program.run_job(self.highest, self.highest - 1, self.highest - 2, self.highest - 3)
 
     def settle(self) -> None:
         """Prepare for forks after all imports: seed, measure, restrict, and hide imported objects from the collector.
@@ -251,7 +251,7 @@ def main() -> None:
         supervisor = _socket.socket(fileno=0)
         packet, _ = receive(supervisor)
         runtime, *others = json.loads(packet)
-        settings = Settings(Runtime(*runtime), *others)
+        settings = WorkerSettings(Runtime(*runtime), *others)
         # In tier A the folder exists already, on a memory disk.
         own = "bwrap" not in settings.layers
         if own:
@@ -265,7 +265,7 @@ def main() -> None:
     os._exit(0)
 
 
-def serve(settings: Settings, supervisor: _socket.socket) -> None:
+def serve(settings: WorkerSettings, supervisor: _socket.socket) -> None:
     """Serve jobs.
 
     Args:

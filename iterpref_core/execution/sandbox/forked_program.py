@@ -13,7 +13,7 @@ from itertools import chain
 from types import ModuleType
 from typing import Any
 
-from ..protocol.steps import Message, SandboxStep, unpacked, unpacked_turn
+from ..protocol.steps import ProgramMessage, SandboxStep, unpacked, unpacked_turn
 from ..solution.console import run_script
 from ..solution.loading import file_of, load, write_file, write_files
 from .reports import compiled, describe, open_channel, printed, returned, run_source, tellers
@@ -48,7 +48,7 @@ class Child:
         code_folder: next to it, with the files of the program and of its other tests.
     """
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: ProgramMessage) -> None:
         self.folder = os.getcwd()
         self.code_folder = f"{os.path.dirname(self.folder)}/code"
         self._message = message
@@ -132,11 +132,9 @@ def run_job(job: int, channel: int, asking: int, answers: int) -> int:
     message = unpacked(os.pread(job, size, 0))
     report = open_channel(channel, message.key)
     if not message.modules:
-
-        def tell(error: BaseException, path: str) -> None:
-            report(0, "error", 0, describe(error, path, ""))
-
-        return run_script(message.setup, message.code, tell)
+        return run_script(
+            message.setup, message.code, lambda error, path: report(0, "error", 0, describe(error, path, ""))
+        )
     child = Child(message)
     index = -1
     solution, test = child.file(*message.modules[0]), ""
