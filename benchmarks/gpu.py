@@ -53,7 +53,7 @@ from iterpref_core.nanolab.embedded_models import train_tokenizer
 from iterpref_core.records import OBJECTIVES, TrainingParams, load_params, prompt_text, read_yaml
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Batch, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.estimate.estimate import estimate_training
+from iterpref_core.training.estimate import estimate_training
 from iterpref_core.training.model.attention import mask_function
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 

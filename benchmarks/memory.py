@@ -45,7 +45,7 @@ from iterpref_core.nanolab.pretrain import new_model
 from iterpref_core.records import OBJECTIVES, PromptFormat, TrainingParams, load_params, prompt_text
 from iterpref_core.storage.cores import usable_cores
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
-from iterpref_core.training.estimate.estimate import estimate_training
+from iterpref_core.training.estimate import estimate_training
 from iterpref_core.training.trainer.train_objective import train_objective
 
 ROOT = Path(__file__).parents[1]

@@ -186,7 +186,7 @@ def _show_estimate(
     from iterpref_core.models.pretrained.checkpoints import read_config
     from iterpref_core.models.pretrained.tokenizers import load_chat_template
     from iterpref_core.training.data.measures import report_findings
-    from iterpref_core.training.estimate.estimate import CARDS, estimate_training
+    from iterpref_core.training.estimate import CARDS, estimate_training
     from iterpref_core.training.model.policy import adapter_options
     from iterpref_core.training.pair_checks import tokenized_pairs
 

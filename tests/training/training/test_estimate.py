@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Mo
 from iterpref_core.records import OBJECTIVES, ConfigError
 from iterpref_core.training.data.batches import PAD_TO_MULTIPLE_OF, Collator
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.estimate.estimate import CARDS, estimate_training
+from iterpref_core.training.estimate import CARDS, estimate_training
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.policy import checkpointing_options
 from tests.architectures import FAMILIES, build_small

@@ -11,7 +11,7 @@ from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.models.pretrained.weights import load_model
 from iterpref_core.records import OBJECTIVES, ConfigError
-from iterpref_core.training.estimate.estimate import estimate_training
+from iterpref_core.training.estimate import estimate_training
 from iterpref_core.training.model.policy import load_policy
 from tests.settings import changed
 

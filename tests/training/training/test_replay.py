@@ -12,7 +12,7 @@ from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.records import OBJECTIVES, InputError, LocalizationParams, PreferencePair
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
-from iterpref_core.training.estimate.estimate import estimate_training
+from iterpref_core.training.estimate import estimate_training
 from tests.architectures import build_small
 from tests.settings import section
 

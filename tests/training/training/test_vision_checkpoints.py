@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.weights import load_base, load_model
 from iterpref_core.records import OBJECTIVES
-from iterpref_core.training.estimate.estimate import estimate_training
+from iterpref_core.training.estimate import estimate_training
 
 from .conftest import read_weights
 

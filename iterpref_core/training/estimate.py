@@ -23,11 +23,11 @@ from iterpref_core.models.pretrained.freed_memory import KEPT_BYTES
 from iterpref_core.models.pretrained.weights import empty_model
 from iterpref_core.records import Layout, Objective, TrainingParams
 
-from ..data.batches import PAD_TO_MULTIPLE_OF, Collator
-from ..data.steps import accumulation_steps, training_steps
-from ..data.tokenized_pair import TokenizedPair
-from ..model.policy import freeze_other_parts, lora_config
-from ..model.unseen import against_fork
+from .data.batches import PAD_TO_MULTIPLE_OF, Collator
+from .data.steps import accumulation_steps, training_steps
+from .data.tokenized_pair import TokenizedPair
+from .model.policy import freeze_other_parts, lora_config
+from .model.unseen import against_fork
 
 MARGIN = 0.1
 """Share of a card's memory that is left to CUDA, the allocator's fragments and communication."""

@@ -1,1 +1,0 @@
-"""Estimate of a training's memory and time, without its weights."""
