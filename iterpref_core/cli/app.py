@@ -35,7 +35,7 @@ _PANELS: Panels = {
     ),
     "Sharing": (export_verbs.export,),
 }
-_TEXTS = {"model", "trained", "against"}
+_TEXTS = {"model", "against"}
 """Options that are texts, since they may be names, but are paths in most cases."""
 
 
