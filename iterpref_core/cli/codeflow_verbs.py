@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from iterpref_core.records import InputError
+from iterpref_core.records import BACKENDS, InputError
 
 from .options import (
     BackendOption,
@@ -16,9 +16,9 @@ from .options import (
     ProblemsOption,
     SetOption,
     endpoint_values,
-    names_endpoint,
     output_file,
     params_with,
+    place_of,
     read_values,
     warn_of_demo_values,
 )
@@ -58,7 +58,6 @@ def debug(
 
     The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
     """
-    from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.codeflow.codeflow import debug_problems, show_prompts
 
     given = read_values(set_, params_file)
@@ -80,10 +79,10 @@ def debug(
         return
     if out is None:
         raise InputError("give --out, the file for the trajectories; or --show-prompt to look at the prompts alone")
-    # Stage `nanolab` writes an embedded model to this folder.
-    named = settings.model.debugger
-    refiner = debugger or ("models/debugger" if named == EMBEDDED or is_gguf(named) else named)
+    refiner = debugger or place_of(settings.model.debugger, "models/debugger")
     warn_of_demo_values(settings, refiner, "codeflow.wording", "codeflow.max_new_tokens")
+    # `--backend openai --draft-model coder` names a served model, unless a folder `coder` is here.
+    asks_server = (backend or base_url) and not BACKENDS[settings.inference.backend].local
     result = debug_problems(
         settings,
         problems=problems,
@@ -91,6 +90,6 @@ def debug(
         debugger=refiner,
         answers=out.with_name(f".{out.name}.answers.sqlite"),
         out=out,
-        student_served=names_endpoint(draft_model or "", settings, backend, base_url),
+        student_served=bool(asks_server and draft_model and not Path(draft_model).is_dir()),
     )
     show_result(result.metrics(), json_)

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from iterpref_core.records import (
-    BACKENDS,
     BackendName,
     ConfigError,
     EnvironmentParams,
@@ -166,16 +165,16 @@ def endpoint_values(backend: str | None, base_url: str | None) -> dict[str, obje
     return {"inference.backend": backend, "inference.base_url": base_url}
 
 
-def names_endpoint(
-    name: str,
-    params: Params,
-    backend: str | None,
-    base_url: str | None,
-) -> bool:
-    """Return True if a model's name is one at the endpoint that the options of a verb name, and no folder here."""
-    # `--backend openai --model coder` names a served model, unless a folder `coder` is here.
-    given = backend is not None or base_url is not None
-    return given and not BACKENDS[params.inference.backend].local and bool(name) and not Path(name).is_dir()
+def place_of(model: str, made: str) -> str:
+    """Return where a model of params.yaml is: the folder that stage `nanolab` makes of it, or the name itself.
+
+    Args:
+        model: `model.student` or `model.debugger`.
+        made: the stage's folder for this model.
+    """
+    from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
+
+    return made if model == EMBEDDED or is_gguf(model) else model
 
 
 def parse_assignments(assignments: Sequence[str] | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .options import (
     input_file,
     input_folder,
     output_file,
+    place_of,
     read_params,
 )
 from .printing import print_text, show_result
@@ -41,16 +42,10 @@ def pair(
     json_: JsonOption = False,
 ) -> None:
     """Choose preference pairs from trajectories, and filter them."""
-    from iterpref_core.models.pretrained.checkpoints import EMBEDDED, is_gguf
     from iterpref_core.pairs.selection.pair_selection import screen_pairs
 
     settings = read_params(set_, params_file)
-    student = model
-    if not student:
-        student = settings.model.student
-        if student == EMBEDDED or is_gguf(student):
-            # Stage `nanolab` makes a folder of this model.
-            student = "models/student"
+    student = model or place_of(settings.model.student, "models/student")
     result = screen_pairs(
         settings, trajectories=trajectories, problems=problems, tokenizer=student, out=out, dropped=dropped
     )

@@ -86,27 +86,25 @@ class DroppedRows:
         """Return the first rows of each reason."""
         return tuple(row for rows in self._first.values() for row in rows)
 
-    def commonest(self) -> Dropped | None:
-        """Return a row of the commonest reason, of the explained ones if there are such; None if no row is left out."""
-        return max(
-            self.first(),
-            key=lambda row: (bool(row.explanation), self.counts[f"dropped/{row.reason}"]),
-            default=None,
-        )
+    def nothing_taken(
+        self, product: str, sources: Sequence[Path], remedy: str = "check the file and --format"
+    ) -> InputError:
+        """Return the error for sources whose rows are all left out, with a row of the commonest reason.
 
-    def nothing_taken(self, product: str, sources: Sequence[Path]) -> InputError:
-        """Return the error for sources whose rows are all left out.
+        A row with an explanation is preferred.
 
         Args:
             product: `problem` or `pair`.
             sources: files and folders that were read.
+            remedy: what the user can do.
         """
         listed = ", ".join(map(str, sources))
-        found = "it is empty"
-        if row := self.commonest():
+        found = "nothing is in it"
+        if first := self.first():
+            row = max(first, key=lambda row: (bool(row.explanation), self.counts[f"dropped/{row.reason}"]))
             reasons = ", ".join(f"{count} {name.removeprefix('dropped/')}" for name, count in self.counts.items())
             found = f"{reasons}; {row.where}: {row.first_line or row.reason}"
-        return InputError(f"{listed}: no {product} to ingest ({found}); check the file and --format")
+        return InputError(f"{listed}: no {product} to ingest ({found}); {remedy}")
 
 
 def read_dropped(path: Path) -> Iterator[Dropped]:

@@ -84,7 +84,11 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
             licenses.add(find_license(source, "dataset"))
             continue
         with _explained(source):
-            _check_there(source)
+            if not source.is_dir():
+                from huggingface_hub import HfApi
+
+                # The hub is asked once: what comes later is asked again for a minute.
+                HfApi().dataset_info(str(source), timeout=_TIMEOUT_S)
             licenses.add(find_license(source, "dataset"))
             found = _find_splits(str(source), config)
         chosen = _choose(source, found, wanted)
@@ -176,14 +180,6 @@ def _explained(source: object) -> Iterator[None]:
             fault = f"`datasets` finds no files by its {CARD} and their names"
             remedy = "correct the card's `configs`, or name the files"
         raise InputError(f"{source}: {fault} ({first_line(error)}); {remedy}") from None
-
-
-def _check_there(source: Path) -> None:
-    """Ask the hub for a set that is not a folder. It is asked once: what comes later is asked again for a minute."""
-    from huggingface_hub import HfApi
-
-    if not source.is_dir():
-        HfApi().dataset_info(str(source), timeout=_TIMEOUT_S)
 
 
 def _find_splits(place: str, config: str | None) -> dict[str, list[str]]:

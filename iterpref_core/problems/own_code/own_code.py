@@ -15,7 +15,6 @@ from iterpref_core.records import (
     OWN_CODE,
     EnvironmentParams,
     ExecutionParams,
-    InputError,
     OwnCodeParams,
     Problem,
     ScriptTest,
@@ -87,18 +86,13 @@ def ingest_own_code(
         surveyed = survey(project, wanted, execution, counts, drops)
         drafted = list(drops.keep(_drafted(project, wanted, surveyed, stated, params, keep=keep)))
         kept = hold_out_nearest(list(drops.keep(_sound(drafted, executor))), heldout)
-    # Counts come before the error, whose message lists them.
+    if not kept:
+        raise drops.nothing_taken("problem", [folder], "docs/own-code.md has the reasons")
     counts["problems"] = len(kept)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
-    result: dict[str, int | str] = {**counts, **dict(sorted(drops.counts.items()))}
-    if not kept:
-        listed = ", ".join(f"{name} {count}" for name, count in result.items())
-        row = drops.commonest()
-        cause = f"{row.task_id}: {row.reason}: {row.first_line}; " if row and row.explanation else ""
-        raise InputError(f"{folder}: no problem to ingest ({listed}); {cause}docs/own-code.md has the reasons")
     write_jsonl(out, kept)
-    result["license"] = stated
+    result: dict[str, int | str] = {**counts, **dict(sorted(drops.counts.items())), "license": stated}
     # Other verbs need the interpreter, so the user gets the option to add.
     if execution.environments.get(project.name) != environment:
         stated = f"{project.name}={environment.python}{os.pathsep}{project.folder}"

@@ -103,7 +103,7 @@ def test_how_to_state_a_license_is_said_and_a_test_that_exits_takes_few_others_a
     folder = write_files(tmp_path / "p", {"m.py": FUNCTION + FUNCTION.replace(" f(", " g("), "test_m.py": tests})
     monkeypatch.setattr("iterpref_core.problems.own_code.survey.TOGETHER", 1)
     out = tmp_path / "out.jsonl"
-    with pytest.raises(InputError, match=r"dropped/license 2.*m:f: license: none is stated; add --license SPDX, or"):
+    with pytest.raises(InputError, match=r"2 license.*m.py:\d+: none is stated; add --license SPDX, or"):
         ingest_own_code(folder, out, PARAMS, EXECUTION)
     ingest_own_code(folder, out, PARAMS, EXECUTION, license="MIT")
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["p/m.f", "p/m.g"]

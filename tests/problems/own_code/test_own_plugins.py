@@ -106,5 +106,5 @@ def test_tests_run_with_the_plugins_of_the_environment_that_work(python, tmp_pat
 
 def test_a_conftest_that_cannot_be_imported_is_named_in_the_error(tmp_path):
     folder = write_files(tmp_path / "p", PROJECT | {"conftest.py": "import nowhere\n", "pytest.ini": ""})
-    with pytest.raises(InputError, match=r"not_collected: .*No module named 'nowhere'"):
+    with pytest.raises(InputError, match=r"1 not_collected.*No module named 'nowhere'"):
         ingested(folder, sys.executable)
