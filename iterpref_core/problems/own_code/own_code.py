@@ -23,7 +23,7 @@ from iterpref_core.records import (
 from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.left_out import Dropped, LeftOut, open_left_out
-from iterpref_core.storage.progress import show_progress
+from iterpref_core.storage.progress import watch
 
 from ..composition.problem_splits import hold_out_nearest
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
@@ -214,12 +214,11 @@ def _sound(
     left_out: LeftOut,
 ) -> Iterator[Problem]:
     """Yield the problems whose tests accept the reference."""
-    with show_progress("references", len(problems)) as advance:
-        for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
-            advance()
-            if outcome.verdict == "passed":
-                yield problem
-            else:
-                explanation = f"{outcome.verdict}: {outcome.feedback}"
-                left_out.add(Dropped("reference_fails", problem.entry_point, problem.task_id, explanation))
-                logger.warning("%s: its reference fails: %s", problem.task_id, explanation)
+    ran = executor.run_each(problems, lambda each: Program(each.reference or "", each.tests))
+    for problem, outcome in watch("references", len(problems), ran):
+        if outcome.verdict == "passed":
+            yield problem
+        else:
+            explanation = f"{outcome.verdict}: {outcome.feedback}"
+            left_out.add(Dropped("reference_fails", problem.entry_point, problem.task_id, explanation))
+            logger.warning("%s: its reference fails: %s", problem.task_id, explanation)
