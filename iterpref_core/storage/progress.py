@@ -6,12 +6,14 @@ Of the processes that `accelerate launch` starts together, only the first shows 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
+T = TypeVar("T")
 
 LOG_INTERVAL_S = 10.0
 
@@ -27,6 +29,14 @@ class Advance(Protocol):
     def __call__(self, count: int = 1, note: str = "") -> None:
         """Count more items."""
         ...
+
+
+def watch(label: str, total: int | None, items: Iterable[T]) -> Iterator[T]:
+    """Yield items, and show how many of `total` are done; None: their number is unknown."""
+    with show_progress(label, total) as advance:
+        for item in items:
+            yield item
+            advance()
 
 
 @contextmanager

@@ -17,3 +17,8 @@ def test_a_log_gets_a_line_now_and_then_and_at_the_end_of_the_first_process_alon
     with progress.show_progress("train", 1) as advance:
         advance()
     assert capsys.readouterr() == ("", "")
+
+
+def test_watched_items_come_as_they_are_and_count_once_they_are_done(capsys):
+    assert list(progress.watch("inject", 2, "ab")) == ["a", "b"]
+    assert capsys.readouterr() == ("", "inject: 2/2\n")

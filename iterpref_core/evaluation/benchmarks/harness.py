@@ -15,7 +15,7 @@ from iterpref_core.execution import Engine
 from iterpref_core.records import UNDECIDED, Sample, digest_of
 from iterpref_core.storage.digests import code_digest
 from iterpref_core.storage.make_once import make_once
-from iterpref_core.storage.progress import show_progress
+from iterpref_core.storage.progress import watch
 
 from .benchmark import Benchmark, ProgramRun
 
@@ -64,11 +64,9 @@ class Harness:
         place = {task_id: number for number, task_id in enumerate(self.benchmark.tasks)}
         order = sorted(range(len(samples)), key=lambda index: place[samples[index].task_id])
         runs: dict[int, ProgramRun] = {}
-        with show_progress(f"{self.benchmark.name}: score", len(samples)) as advance:
-            for index, finished in self.executor.each(order, run):
-                # "def f(x):\n    return x +" is not a wrong answer, but an unfinished one.
-                runs[index] = mark_truncated(finished) if truncated and truncated[index] else finished
-                advance(1)
+        for index, finished in watch(f"{self.benchmark.name}: score", len(samples), self.executor.each(order, run)):
+            # "def f(x):\n    return x +" is not a wrong answer, but an unfinished one.
+            runs[index] = mark_truncated(finished) if truncated and truncated[index] else finished
         return [runs[index] for index in range(len(samples))]
 
 
@@ -133,13 +131,10 @@ def run_canonical_solutions(benchmark: Benchmark[Any], executor: Engine, cache: 
         return found or _run(benchmark, executor, sample, benchmark.execution.cpu_s)
 
     def write(partial: Path) -> None:
-        with (
-            gzip.open(partial, "wt", encoding="utf-8", compresslevel=1) as file,
-            show_progress(f"{benchmark.name}: canonical solutions", len(samples)) as advance,
-        ):
-            for sample, found in executor.each(samples, run):
+        ran = watch(f"{benchmark.name}: canonical solutions", len(samples), executor.each(samples, run))
+        with gzip.open(partial, "wt", encoding="utf-8", compresslevel=1) as file:
+            for sample, found in ran:
                 file.write(json.dumps([sample.task_id, found]) + "\n")
-                advance(1)
 
     path = make_once(cache / f"canonical-{benchmark.name}-{_key(benchmark, executor, samples)}.jsonl.gz", write)
     with gzip.open(path, "rt", encoding="utf-8") as file:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from iterpref_core.execution import Executor, Limits, Program, ValueTest
 from iterpref_core.execution.isolation.interpreters import Environment
 from iterpref_core.records import ExecutionParams
-from iterpref_core.storage.progress import show_progress
+from iterpref_core.storage.progress import watch
 
 from ..benchmarks.benchmark import Sanitizer
 
@@ -52,18 +52,11 @@ def sanitize_all(
             return None
         return values[0]
 
-    programs = []
-    with (
-        Executor(
-            Limits(cpu_s=_CPU_S, wall_s=2 * _CPU_S, memory_mb=4096),
-            workers=execution.workers,
-            allow_unsafe=execution.allow_unsafe,
-            preload=() if python else (module,),
-            environments={_NAME: Environment(str(python), preload=(module,))} if python else {},
-        ) as executor,
-        show_progress(label, len(texts)) as advance,
-    ):
-        for _, program in executor.each(texts, sanitize):
-            advance(1)
-            programs.append(program)
-    return programs
+    with Executor(
+        Limits(cpu_s=_CPU_S, wall_s=2 * _CPU_S, memory_mb=4096),
+        workers=execution.workers,
+        allow_unsafe=execution.allow_unsafe,
+        preload=() if python else (module,),
+        environments={_NAME: Environment(str(python), preload=(module,))} if python else {},
+    ) as executor:
+        return [program for _, program in watch(label, len(texts), executor.each(texts, sanitize))]

@@ -23,7 +23,7 @@ from iterpref_core.records import (
 from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.progress import show_progress
+from iterpref_core.storage.progress import watch
 
 from ..composition.problem_splits import hold_out_nearest
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
@@ -203,12 +203,11 @@ assert not failure, failure
 
 def _sound(problems: Sequence[Problem], executor: Engine) -> Iterator[Problem | Dropped]:
     """Yield the problems whose tests accept the reference."""
-    with show_progress("references", len(problems)) as advance:
-        for problem, outcome in executor.run_each(problems, lambda each: Program(each.reference or "", each.tests)):
-            advance()
-            if outcome.verdict == "passed":
-                yield problem
-            else:
-                explanation = f"{outcome.verdict}: {outcome.feedback}"
-                logger.warning("%s: its reference fails: %s", problem.task_id, explanation)
-                yield Dropped("reference_fails", problem.entry_point, problem.task_id, explanation)
+    ran = executor.run_each(problems, lambda each: Program(each.reference or "", each.tests))
+    for problem, outcome in watch("references", len(problems), ran):
+        if outcome.verdict == "passed":
+            yield problem
+        else:
+            explanation = f"{outcome.verdict}: {outcome.feedback}"
+            logger.warning("%s: its reference fails: %s", problem.task_id, explanation)
+            yield Dropped("reference_fails", problem.entry_point, problem.task_id, explanation)

@@ -16,7 +16,7 @@ from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import InputError, Problem, ScriptTest, SynthesisParams, statement_digest
 from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import write_jsonl
-from iterpref_core.storage.progress import show_progress
+from iterpref_core.storage.progress import watch
 
 from ..ingestion.columns import DroppedError
 from ..ingestion.demands import demanding_places
@@ -69,26 +69,22 @@ def make_tree(
     seeds = Counter[str]()
     calls = Counter[str]()
     tree = FeatureTree()
-    with show_progress("features of seed code", None) as advance:
-        programs = fit_seeds(read_seeds(source), SEED_CHARS, reason_against, seeds)
-        requests = (
-            Request(fill(PROMPTS / "extract.jinja", categories=_CATEGORIES, code=program), _SEED)
-            for program in programs
-        )
-        for paths in ask_parsed(backend, requests, _sampling(params), read_features, calls):
-            advance()
-            if paths is not None:
-                tree.observe(paths)
+    programs = fit_seeds(read_seeds(source), SEED_CHARS, reason_against, seeds)
+    requests = (
+        Request(fill(PROMPTS / "extract.jinja", categories=_CATEGORIES, code=program), _SEED) for program in programs
+    )
+    answers = ask_parsed(backend, requests, _sampling(params), read_features, calls)
+    for paths in watch("features of seed code", None, answers):
+        if paths is not None:
+            tree.observe(paths)
     extracted = tree.size()
     if not extracted:
         raise InputError(f"{source}: no feature was found in {seeds['seeds']} programs; give more, or other seed code")
     tree.save(out)
     grown = Counter[str](features=0, asked=0, asked_again=0, unreadable=0)
-    with show_progress("rounds of evolution", ROUNDS) as advance:
-        for _ in range(ROUNDS):
-            evolve(tree, backend, params, grown)
-            tree.save(out)
-            advance()
+    for _ in watch("rounds of evolution", ROUNDS, range(ROUNDS)):
+        evolve(tree, backend, params, grown)
+        tree.save(out)
     counts = {
         **seeds,
         "seeds/dropped/unreadable": calls["unreadable"],
@@ -171,17 +167,15 @@ def write_problems(
     calls = Counter[str]()
     offered: list[tuple[FeaturePath, ...]] = []
 
-    with show_progress("problems", count) as advance, open_dropped(dropped) as drops:
+    with open_dropped(dropped) as drops:
         requests = _problem_requests(tree, count, offered)
         drafts = ask_parsed(backend, requests, _sampling(params), partial(read_object, form=Draft), calls)
         name = out.name.partition(".")[0]
-
-        def drafted() -> Iterator[Problem | Dropped]:
-            for number, draft in enumerate(drafts):
-                advance()
-                yield _read_draft(draft, offered[number], f"{name}/{number}", counts)
-
-        judged = (problem for _, problem in executor.each(drops.keep(drafted()), partial(_judge, executor)))
+        drafted = (
+            _read_draft(draft, offered[number], f"{name}/{number}", counts)
+            for number, draft in enumerate(watch("problems", count, drafts))
+        )
+        judged = (problem for _, problem in executor.each(drops.keep(drafted), partial(_judge, executor)))
         first: dict[str, str] = {}
         new = (_without_twin(problem, first) for problem in drops.keep(judged))
         counts["problems/kept"] = write_jsonl(out, drops.keep(new))

@@ -16,7 +16,7 @@ from iterpref_core.programs.source_code.mutants import mutants_of
 from iterpref_core.programs.source_code.syntax_tree import parse_source
 from iterpref_core.records import InputError, PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
-from iterpref_core.storage.progress import show_progress
+from iterpref_core.storage.progress import watch
 
 from .mutation_score import MUTANT_FLOOR_S
 
@@ -45,9 +45,8 @@ def inject_bugs(problems: Path, out: Path, executor: Engine, mutations: int) -> 
     """
     counts = Counter(problems=0, pairs=0)
     bugs = list(_bugs(problems, executor, mutations, counts))
-    with atomic_writer(out) as file, show_progress("inject", len(bugs)) as advance:
-        for (pair, _), outcome in executor.run_each(bugs, lambda bug: bug[1]):
-            advance()
+    with atomic_writer(out) as file:
+        for (pair, _), outcome in watch("inject", len(bugs), executor.run_each(bugs, lambda bug: bug[1])):
             if outcome.verdict in _FATES:
                 counts[f"mutants/{_FATES[outcome.verdict]}"] += 1
                 continue

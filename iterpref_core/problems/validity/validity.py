@@ -11,9 +11,9 @@ from iterpref_core.execution import open_executor
 from iterpref_core.records import ExecutionParams, InputError, Params, Problem, ValidityResult
 from iterpref_core.storage.jsonl import read_jsonl, write_jsonl
 from iterpref_core.storage.own_pairs import has_pairs_alone
-from iterpref_core.storage.progress import show_progress
+from iterpref_core.storage.progress import watch
 
-from .mutation_score import PRELOAD, ProblemQuality, measure_tests
+from .mutation_score import PRELOAD, measure_tests
 
 SPLIT = "codeflow"
 # The seed of the choice of problems, and of mutants.
@@ -68,11 +68,9 @@ def assess_tests(
     Raises:
         ExecutionError: the engine failed.
     """
-    assessed: list[ProblemQuality] = []
-    with open_executor(execution, PRELOAD) as executor, show_progress("validity", len(problems)) as advance:
-        for _, quality in executor.each(problems, lambda problem: measure_tests(problem, executor, _MUTANTS, _SEED)):
-            assessed.append(quality)
-            advance()
+    with open_executor(execution, PRELOAD) as executor:
+        measured = executor.each(problems, lambda problem: measure_tests(problem, executor, _MUTANTS, _SEED))
+        assessed = [quality for _, quality in watch("validity", len(problems), measured)]
     if out is not None:
         write_jsonl(out, assessed)
     mutants = sum(item.mutants for item in assessed)
