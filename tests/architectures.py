@@ -2,6 +2,8 @@
 
 import re
 
+from tests.settings import moved
+
 FAMILIES = (
     "bert", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mamba", "mistral", "mixtral", "phi3", "qwen2",
     "qwen3",
@@ -38,7 +40,7 @@ def build_small(name, window=None):
     if window is not None:
         values |= {key: window for key in _WINDOWS if hasattr(default, key)}
     noisy = {key: 0.3 for key, value in found.items() if isinstance(value, float) and _RANDOM.search(key)}
-    torch.manual_seed(0)
+    torch.manual_seed(moved(0))
     model = AutoModelForCausalLM.from_config(kind(**values, **noisy)).float()
     with torch.no_grad():
         for weight in model.parameters():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iterpref_core.records import PromptFormat
+from tests.settings import moved
 
 TURNS = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
 ASKS = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -166,7 +167,7 @@ def fit_model(tokenizer, family, exchanges, folder):
         tokenizer(write_exchange(tokenizer, family, *exchange), add_special_tokens=False)["input_ids"]
         for exchange in exchanges
     ]
-    torch.manual_seed(0)
+    torch.manual_seed(moved(0))
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,

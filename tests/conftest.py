@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import settings as settings_of_tests
 from tests.dvc_repository import toy_checkout
 from tests.once import made_once, read_gguf_once
 from tests.settings import ROOT
@@ -77,7 +78,7 @@ def make_model(tmp_path_factory):
 
     def make(tokenizer):
         folder = tmp_path_factory.mktemp("model")
-        torch.manual_seed(0)
+        torch.manual_seed(settings_of_tests.moved(0))
         config = LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=32,
@@ -165,15 +166,7 @@ def browser(chromium):
 
 def pytest_addoption(parser):
     """Add an option that shows which tests rest on how one training went."""
-    parser.addoption("--training-seed", type=int, default=0, metavar="N", help="add N to each seed of what is trained")
-
-
-def _move_seeds(number):
-    """Add a number to each seed of weights and of what trainings draw. Orders of rows have the seeds of parameters."""
-    import torch
-
-    seed = torch.manual_seed
-    torch.manual_seed = lambda usual: seed(usual + number)
+    parser.addoption("--training-seed", type=int, default=0, metavar="N", help="add N to the seeds of what is trained")
 
 
 def pytest_configure(config):
@@ -181,8 +174,7 @@ def pytest_configure(config):
     import os
     import tempfile
 
-    if config.option.training_seed:
-        _move_seeds(config.option.training_seed)
+    settings_of_tests.training_seed = config.option.training_seed
     for name in [name for name in os.environ if name.startswith("PREFECT")]:
         del os.environ[name]
     folder = tempfile.TemporaryDirectory(prefix="iterpref-tests-")

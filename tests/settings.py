@@ -11,6 +11,15 @@ PARAMS = load_params(ROOT / "params.yaml")
 _SECTIONS = {type(section): section for _, section in PARAMS}
 
 
+training_seed = 0
+"""What `--training-seed` says."""
+
+
+def moved(seed):
+    """Return the seed of something that is trained, moved by the option."""
+    return seed + training_seed
+
+
 def section(kind, **values):
     """A section of params.yaml with these values; a knob that a test does not name has the value it has there."""
     return kind.model_validate(_SECTIONS[kind].model_dump() | values)

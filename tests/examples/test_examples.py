@@ -8,7 +8,7 @@ import pytest
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import Selection
-from tests.settings import EXECUTION, ROOT
+from tests.settings import EXECUTION, ROOT, moved
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:'pin_memory':UserWarning"),  # of a machine without an accelerator
@@ -32,7 +32,7 @@ def run(model_folder, tmp_path, monkeypatch):
     def start(name, *more):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
         monkeypatch.setattr(sys, "argv", [name, str(model_folder), str(tmp_path / "out"), *more])
-        torch.manual_seed(0)
+        torch.manual_seed(moved(0))
         return runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
 
     return start

@@ -12,6 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from iterpref_core.execution import open_executor
 from iterpref_core.models.pretrained.checkpoints import locate_model, served_name
+from iterpref_core.nanolab import embedded_models
+from iterpref_core.nanolab import pretrain as pretrain_module
 from iterpref_core.nanolab.embedded_models import build_models, train_tokenizer
 from iterpref_core.nanolab.pretrain import (
     Example,
@@ -27,7 +29,7 @@ from iterpref_core.nanolab.pretrain import (
 from iterpref_core.nanolab.repairs import make_repairs
 from iterpref_core.records import InputError, IoTest, ModelError, ModelParams, NanolabParams, Problem
 from iterpref_core.storage.jsonl import write_jsonl
-from tests.settings import EXECUTION, changed, section
+from tests.settings import EXECUTION, changed, moved, section
 from tests.settings import PARAMS as DEFAULTS
 
 PARAMS = section(
@@ -44,6 +46,12 @@ REFERENCES = tuple(
     f"def solve(nums):\n    part = nums[{start}:]\n    kept = [n for n in part if n {test} 3]\n    return {end}(kept)\n"
     for start, test, end in ((0, ">", "sum"), (1, "<", "len"), (2, "!=", "sorted"))
 )
+
+
+@pytest.fixture(autouse=True)
+def moved_seed(monkeypatch):
+    for module in (pretrain_module, embedded_models):
+        monkeypatch.setattr(module, "SEED", moved(module.SEED))
 
 
 @cache

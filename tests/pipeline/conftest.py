@@ -16,7 +16,7 @@ from iterpref_core.records import PreferencePair, load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from tasks.profiles import write_params
 from tests.once import give_mlflow_tables, give_prefect_tables
-from tests.settings import PARAMS, ROOT
+from tests.settings import PARAMS, ROOT, moved
 
 PATIENCE_S = 900
 """On two quiet cores the longest command takes two minutes; a machine that others use may need many times as long."""
@@ -181,7 +181,7 @@ def toy(tmp_path, tmp_path_factory, toy_checkout):
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory, pytestconfig):
+def checkout(tmp_path_factory):
     """Tracked and new files, without what git ignores, as a fresh repository with a smaller profile tiny.
 
     Its graph trains one objective, and evaluates that model and its base. The others differ by a name, and have their
@@ -198,8 +198,7 @@ def checkout(tmp_path_factory, pytestconfig):
     checkout.run("git", "init", "--quiet")
     (target / ".git/info/exclude").write_text("output.log\n")
     with chdir(target):
-        moved = pytestconfig.option.training_seed
-        seeds = {f"{name}.seed": section.seed + moved for name, section in PARAMS if hasattr(section, "seed")}
+        seeds = {f"{name}.seed": moved(section.seed) for name, section in PARAMS if hasattr(section, "seed")}
         write_params("tiny", SMALLER | seeds)
     give_pairs(target)
     for objective in ("debugger", "sft", "dpo", "rpo", "target-dpo"):

@@ -27,7 +27,7 @@ from iterpref_core.training.model.reference import score_rows
 from iterpref_core.training.objectives.objective_settings import ObjectiveSettings
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from iterpref_core.training.trainer.train_objective import train_objective
-from tests.settings import PARAMS, section
+from tests.settings import PARAMS, moved, section
 
 SETTINGS = read_yaml(Path(__file__).with_name("settings.yaml"))
 
@@ -46,10 +46,10 @@ def read_and_compiled_once():
 
 
 @pytest.fixture(scope="session")
-def params(pytestconfig):
+def params():
     return section(
         TrainingParams,
-        seed=3 + pytestconfig.option.training_seed,
+        seed=moved(3),
         epochs=2,
         batch_size=4,
         micro_batch_size=4,

@@ -9,6 +9,7 @@ from iterpref_core.models.pretrained.checkpoints import read_config
 from iterpref_core.models.pretrained.weights import load_base, load_model
 from iterpref_core.records import OBJECTIVES
 from iterpref_core.training.estimate import estimate_training
+from tests.settings import moved
 
 from .conftest import read_weights
 
@@ -49,7 +50,7 @@ CONFIGS = {
 def checkpoint(request, tokenizer, tmp_path):
     """A folder of a tiny model, with the processor's file."""
     config = getattr(transformers, f"{request.param}Config")(**CONFIGS[request.param])
-    torch.manual_seed(0)
+    torch.manual_seed(moved(0))
     folder = tmp_path / "base"
     getattr(transformers, f"{request.param}ForConditionalGeneration")(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
