@@ -10,7 +10,7 @@ from iterpref_core.models.inference.backend import Model
 from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model
 from iterpref_core.records import BACKENDS, BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 
-from .conversation import Names
+from .rollouts import Names
 
 NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
 

@@ -5,7 +5,7 @@ import pytest
 from iterpref_core.execution import Outcome
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.models.inference.finish_reasons import CUT
-from iterpref_core.pairs.codeflow.conversation import Conversation
+from iterpref_core.pairs.codeflow.rollouts import Conversation
 from iterpref_core.records import CodeflowParams, IoTest, Problem
 from tests.engines import StandInEngine
 from tests.settings import section

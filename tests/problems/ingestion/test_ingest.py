@@ -8,7 +8,7 @@ import pytest
 
 from iterpref_core.problems.ingestion.ingest import ingest as ingest_with
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
+from iterpref_core.problems.ingestion.presets import mbpp_plus_ids
 from iterpref_core.problems.ingestion.problem_rows import Selection
 from iterpref_core.records import InputError, Problem
 from iterpref_core.storage.jsonl import read_jsonl

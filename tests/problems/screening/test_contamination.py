@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.problems.ingestion.preparations import mbpp_plus_ids
+from iterpref_core.problems.ingestion.presets import mbpp_plus_ids
 from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask, read_benchmark
 from iterpref_core.problems.screening.contamination import Decontamination
 from iterpref_core.records import InputError, PreferencePair
