@@ -7,6 +7,7 @@ from pathlib import Path
 from subprocess import CalledProcessError
 from typing import Any
 
+from iterpref_core import records
 from iterpref_core.records import ConfigError, InputError, TrainingError
 
 COMMIT_VARIABLE = "ITERPREF_COMMIT"
@@ -94,14 +95,17 @@ def _own_command() -> list[str]:
 def _failure(code: int, kept: Any) -> InputError | TrainingError:
     """Return the error of a process that failed.
 
-    >>> _failure(2, {"message": "InputError: pairs.jsonl: no such file"})
+    >>> _failure(-15, {"message": "RecordError: pairs.jsonl: no such file"})
     InputError('pairs.jsonl: no such file')
     >>> _failure(-9, "Signal 9 (SIGKILL) received by PID 4711")
     TrainingError('a process ended with exit code -9: see above what it printed, and run again')
     """
+    refused = code == 2
     if isinstance(kept, dict):
-        # The message begins with the class of the error.
-        _, _, message = kept["message"].partition(": ")
+        # The message begins with the class of the error. The code may be that of the signal by which accelerate ended a
+        # process that was ending by itself.
+        name, _, message = kept["message"].partition(": ")
+        refused = issubclass(getattr(records, name, Exception), InputError)
     else:  # it was killed, or is the only one
         message = f"a process ended with exit code {code}: see above what it printed, and run again"
-    return InputError(message) if code == 2 else TrainingError(message)
+    return InputError(message) if refused else TrainingError(message)
