@@ -12,6 +12,7 @@ from flows.cli import run_verbs
 from iterpref_core.records import read_yaml
 from tasks.mlflow.entry import kept_entries
 from tasks.mlflow.server import Server
+from tasks.profiles import write_values
 from tests.dvc_repository import reproduce
 from tests.once import give_mlflow_tables
 
@@ -23,6 +24,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from flows import stage
+from tasks.stages.stage import Stage
 
 def measured(name, number):
     return SimpleNamespace(metrics=lambda: {name: number})
@@ -49,8 +51,12 @@ def evaluation(params, objective):
     return measured("heldout/pass_at_1", score)
 
 TOYS = {"pairs": pairs, "training": training, "evaluation": evaluation}
+
+def run(called, params, *words):
+    return TOYS[called.name](params, *words)
+
 if __name__ == "__main__":
-    stage._function_of = TOYS.get
+    Stage.run = run
     sys.exit(stage.main(*sys.argv[1:]))
 """
 PARAMS = ["training.epochs", "training.seed", "training.objectives.dpo"]
@@ -84,7 +90,7 @@ def toy(toy_checkout, tmp_path_factory, monkeypatch):
     """A checkout whose stages take no time. DVC that runs in this process calls them here, too."""
     folder = toy_checkout(STAGES, {"toy.py": TOY, "code.py": "1", ".gitignore": IGNORED})
     give_mlflow_tables(tmp_path_factory, folder)
-    monkeypatch.setattr(stage, "_function_of", runpy.run_path("toy.py")["TOYS"].get)
+    monkeypatch.setattr("tasks.stages.stage.Stage.run", runpy.run_path("toy.py")["run"])
 
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):  # a stage sets them
         monkeypatch.setenv(name, "")
@@ -104,9 +110,7 @@ def run(*command, code=0):
 
 
 def set_beta(value):
-    lines = Path("params.yaml").read_text().splitlines(keepends=True)
-    lines = [f"  beta: {value}\n" if line.startswith("  beta:") else line for line in lines]
-    Path("params.yaml").write_text("".join(lines))
+    write_values({"training.objectives.dpo.beta": value})
 
 
 def digests():
@@ -146,9 +150,12 @@ def test_every_state_has_its_own_row_what_dvc_restores_has_none_and_the_newest_c
         (written,) = server.client.get_run(row.info.run_id).outputs.model_outputs
         model = server.client.get_logged_model(written.model_id)
         assert (model.tags["dvc.md5"], model.params["training.beta"]) == (made[beta], beta)
-    assert [row.info.run_name for row in command_rows()] == ["dvc repro beta=0.23", f"dvc repro {first[:7]}"]
+    assert [row.info.run_name for row in command_rows()] == [
+        "dvc repro objectives.dpo.beta=0.23",
+        f"dvc repro {first[:7]}",
+    ]
     for row in command_rows():
-        assert row.data.metrics == {"heldout/pass_at_1/dpo": float(row.data.params["training.beta"])}
+        assert row.data.metrics == {"heldout/pass_at_1/dpo": float(row.data.params["training.objectives.dpo.beta"])}
 
     before = len(rows())
     run("git", "checkout", "--", "params.yaml")
@@ -177,6 +184,6 @@ def test_a_command_that_fails_says_so(toy):
     set_beta(1.5)
     run(sys.executable, "toy.py", "training", "dpo", code=2)
     (row,) = [row for row in command_rows() if row.info.status == "FAILED"]
-    assert row.data.params["training.beta"] == "1.5"
+    assert row.data.params["training.objectives.dpo.beta"] == "1.5"
     assert row.data.tags["mlflow.note.content"] == "training@dpo: beta is large"
     assert stage_rows("training@dpo") == [], "Prefect has stages that failed"

@@ -9,6 +9,7 @@ from contextlib import chdir
 import pytest
 
 from tasks.dvc.graph import survey
+from tasks.profiles import write_values
 from tests.dvc_repository import reproduce
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -23,7 +24,7 @@ def test_the_experiment_runs_once_and_reruns_what_changed(checkout, monkeypatch)
     assert stale(checkout) == set()
     params = checkout.path / "params.yaml"
     text = params.read_text()
-    params.write_text(text.replace("beta: 0.1 #", "beta: 0.2 #"))
+    write_values({"training.objectives.target-rpo.beta": 0.2}, params)
     assert stale(checkout) == {"training@target-rpo", "report"}
     params.write_text(text)
 
