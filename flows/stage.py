@@ -27,12 +27,12 @@ from tasks.stages.stage import StageRecord, write_metrics
 from tasks.subprocesses import die_with
 
 
-def main(name: str, *arguments: str) -> int:
+def main(name: str, *words: str) -> int:
     """Run a stage and return its exit code.
 
     Args:
         name: the stage's name in dvc.yaml.
-        arguments: the part after `@` in DVC's name of the stage, such as an objective; or options of the stage.
+        words: the part after `@` in DVC's name of the stage, such as an objective; or a mapping of names as options.
     """
     # Python needs a second to come here. By then DVC, which the shell has named, may have ended.
     die_with(int(os.environ.pop("ITERPREF_PARENT", "") or os.getppid()))
@@ -41,10 +41,10 @@ def main(name: str, *arguments: str) -> int:
     shown.setFormatter(PrintableFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(handlers=[shown])
     signal.signal(signal.SIGTERM, _raise_exit)
-    return exit_code(lambda: _run(name, *arguments))
+    return exit_code(lambda: _run(name, *words))
 
 
-def _run(name: str, *arguments: str) -> None:
+def _run(name: str, *words: str) -> None:
     """Run a stage.
 
     DVC observes the stage before its code is imported and its inputs are read. So any edit after the stage has started
@@ -53,6 +53,7 @@ def _run(name: str, *arguments: str) -> None:
     if name not in STAGES:
         raise InputError(unknown_name("stage", name, STAGES))
     stage = STAGES[name]
+    arguments = stage.arguments(words)
     item = arguments[0] if stage.items and arguments else ""
     full = stage.at(item)
     # `accelerate launch` starts a process for each GPU, whose parent has the lock and the GPUs.

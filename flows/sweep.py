@@ -17,7 +17,6 @@ from flows.display import Say, Terminal
 from flows.scheduler import run_graph
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.report.standings import Standings, row_to_json
-from iterpref_core.evaluation.scoring.leaderboard import rank_models
 from iterpref_core.records import (
     BenchmarkName,
     InputError,
@@ -156,6 +155,8 @@ def run_sweep(
         FailedPointsError: a point failed for another reason.
         InputError: the grid is wrong, or git does not know the user.
     """
+    from iterpref_core.evaluation.scoring.leaderboard import rank_models  # an experiment loads this file, too
+
     check_identity()
     params = load_params()
     rows = plan_rows(params, preset, objectives, values)

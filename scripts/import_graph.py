@@ -239,7 +239,7 @@ def graph_text() -> str:
 def entry_of(stage: Stage) -> dict[str, Any]:
     """Return the entry of a stage in dvc.yaml."""
     key = ITEM if stage.place is None else KEY
-    words = stage.words or (key if stage.items else "")
+    words = stage.named_by or (key if stage.items else "")
     code = [path.relative_to(ROOT) for path in dependencies_of(stage.name)]
     reads = [path for paths in stage.reads.values() for path in (paths if isinstance(paths, tuple) else (paths,))]
     deps = sorted({str(path) for path in (*code, *reads, *stage.after)})

@@ -17,6 +17,7 @@ IMPORTS = {
     # In every verb, and in every `iterpref run` that has nothing to do.
     "import iterpref_core.cli.problem_verbs, iterpref_core.pairs.ingestion.preference_pairs": ("numpy",),
     "import iterpref_core.evaluation.report.standings": ("numpy",),
+    "import flows.prefect_flows": ("numpy",),
     "import tasks.doctor, iterpref_core.models.inference.backend_factory": ("torch",),
 }
 """Statements, run one after the other, and what is not loaded by then."""

@@ -64,10 +64,10 @@ def localize(
     json_: JsonOption = False,
 ) -> None:
     """Mark the error region of every pair that has none yet."""
-    from iterpref_core.pairs.localization.localization import mark_pairs
+    from iterpref_core.pairs.localization.localization import mark_regions
 
     settings = read_params(set_, params_file, {"localization.method": method})
-    result = mark_pairs(settings, pairs=pairs, out=out, dropped=dropped)
+    result = mark_regions(settings, pairs=pairs, out=out, dropped=dropped)
     show_result(result.metrics(), json_)
 
 

@@ -139,8 +139,8 @@ def read_pairs(path: Path | str) -> Iterator[PreferencePair]:
             except RecordError as error:
                 raise RecordError(f"{error}{_other_layout(path, item.text)}") from None
             columns = list(pair.model_extra or ())
-            if pair.rejected is None and (other := _OTHER_REJECTED.intersection(columns)):
-                raise RecordError(f"{item.where}: no 'rejected' but {other.pop()!r}{_other_layout(path, item.text)}")
+            if pair.rejected is None and (other := next((name for name in columns if name in _OTHER_REJECTED), "")):
+                raise RecordError(f"{item.where}: no 'rejected' but {other!r}{_other_layout(path, item.text)}")
             further.update(columns)
             task_id = pair.task_id or f"pair-{item.number}"
             _check_unused(path, item.number, task_id, used)

@@ -6,7 +6,7 @@ from .stage import Stage
 
 STAGE = Stage(
     name="localization",
-    work="iterpref_core.pairs.localization.localization:mark_pairs",
+    work="iterpref_core.pairs.localization.localization:mark_regions",
     params=["localization"],
     reads={"pairs": PAIRS},
     writes={"out": FOCAL},

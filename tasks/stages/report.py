@@ -15,8 +15,7 @@ def prepare(*models: str) -> None:
     Raises:
         InputError: this stage does not depend on the results of a model.
     """
-    # `--base models/student --sft models/trained/sft` names the models base and sft.
-    results = [str(paths.RESULTS / word.removeprefix("--")) for word in models if word.startswith("--")]
+    results = [str(paths.RESULTS / model) for model in models]
     deps = read_yaml(paths.GRAPH)["stages"]["report"]["deps"]
     if missing := [path for path in results if path not in deps]:
         added = ", ".join(missing)
@@ -52,7 +51,7 @@ STAGE = Stage(
     writes={"out": paths.REPORTS},
     untracked={"results": paths.RESULTS, "metrics": paths.METRICS, "lock": paths.LOCK, "times": paths.TIMES},
     # A model that leaves the stage evaluation, and the deps here, leaves the report.
-    words="${stages.evaluation.foreach}",
+    named_by="${stages.evaluation.foreach}",
     measured=paths.HEADLINE,
     plots=[
         {

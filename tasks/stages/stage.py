@@ -42,7 +42,7 @@ class Stage:
         external: keys of `.iterpref/external.yaml` that it depends on.
         items: what it runs for, each in a stage of its own, such as `training@sft`.
         place: item → the path that `${item}` means, where that is not the item itself.
-        words: what follows the name on the command line, if it has no items.
+        named_by: a mapping of dvc.yaml, for a stage without items: the names in it are arguments of `work`.
         measured: where its numbers are written.
         compared: argument of `work` → a file of numbers that `dvc exp show` compares.
         plotted: argument of `work` → a table that DVC plots.
@@ -52,7 +52,7 @@ class Stage:
             describes.
         result: the record that `work` returns, where several processes hand it over by its metrics.
         check: refuses settings before any stage runs: (params[, item]).
-        prepare: is called before the work's module is loaded, with the words of the command line.
+        prepare: is called before the work's module is loaded, with the item or the names.
         headline: (item, metric) → the metric's name in the row of a command, or None.
         pages: a folder that MLflow gets.
         scores_model: whether MLflow gets its metrics for the model that it reads, as well.
@@ -69,7 +69,7 @@ class Stage:
     external: Sequence[str] = ()
     items: Sequence[str] = ()
     place: Callable[[str], Path] | None = None
-    words: str = ""
+    named_by: str = ""
     measured: Path | None = None
     compared: Paths = field(default_factory=dict)
     plotted: Paths = field(default_factory=dict)
@@ -100,14 +100,28 @@ class Stage:
         """
         return self.measured or METRICS / f"{self.at(item).replace('@', '/')}.json"
 
-    def run(self, params: Any, *words: str) -> StageRecord:
+    def arguments(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Return the item or the names that follow the stage's name on the command line.
+
+        DVC writes a mapping as options, whose values the stage does not need.
+
+        >>> Stage(name="training", work="", items=["sft"]).arguments(["sft"])
+        ('sft',)
+        >>> Stage(name="report", work="").arguments(["--base", "models/student", "--sft", "models/trained/sft"])
+        ('base', 'sft')
+        """
+        if self.items:
+            return tuple(words)
+        return tuple(word.removeprefix("--") for word in words if word.startswith("--"))
+
+    def run(self, params: Any, *arguments: str) -> StageRecord:
         """Do the work of the stage, on the paths of a checkout.
 
         Args:
             params: the parameters.
-            words: the item; or what the command line gives a stage without items.
+            arguments: the item; or the names that a stage without items is given.
         """
-        item = words[0] if self.items else ""
+        item = arguments[0] if self.items else ""
         place = str(self.place(item)) if self.place else item
 
         def of_item(path: Path | tuple[Path, ...]) -> Any:
@@ -118,7 +132,7 @@ class Stage:
         paths = {**self.reads, **self.writes, **self.compared, **self.plotted, **self.untracked}
         found = {name: of_item(path) for name, path in paths.items()}
         module, _, function = self.work.partition(":")
-        record: StageRecord = getattr(import_module(module), function)(params, *words, **found)
+        record: StageRecord = getattr(import_module(module), function)(params, *arguments, **found)
         return record
 
     def processes(self) -> str | None:

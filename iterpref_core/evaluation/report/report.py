@@ -97,8 +97,8 @@ def build_report(params: Params, *models: str, out: Path, **files: Path) -> Summ
 
     Args:
         params: all parameters.
-        models: the models of the graph, as DVC writes a mapping on a command line: `--base models/student --sft …`;
-            files of other models in the folders are not read. Without a name, all are.
+        models: names of the models of the graph; files of other models in the folders are not read. Without a name, all
+            are.
         out: the folder of the report.
         files: the fields of `ReportFiles`.
 
@@ -108,12 +108,11 @@ def build_report(params: Params, *models: str, out: Path, **files: Path) -> Summ
     Raises:
         InputError: an input is absent or unusable; no file is written.
     """
-    names = [word.removeprefix("--") for word in models if word.startswith("--")]
     # An experiment on own pairs has no repairs: its debugger is the student, and would stand in the table twice.
     if params.model.debugger == params.model.student != "nanolab":
-        names = [name for name in names if name != "debugger"]
+        models = tuple(name for name in models if name != "debugger")
     read = ReportFiles(**files)
-    summary = build_summary(read, params, names or None)
+    summary = build_summary(read, params, models or None)
     shown = choose_pairs(read, params.report.pairs_shown)
     write_explorer(read, params.codeflow, out / "explorer.html", summary)
     write_summary(summary, out / "summary.json")

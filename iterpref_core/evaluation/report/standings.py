@@ -203,8 +203,8 @@ def _build_table(
     cells = [_cells_of(first, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)
-    told = {name for name in headings if any((texts.get(name) or "0") != "0" for texts in cells)}
-    shown = [name for name in headings if name in told - hidden]
+    filled = {name for name in headings if any((texts.get(name) or "0") != "0" for texts in cells)}
+    shown = [name for name in headings if name in filled - hidden]
     for heading in shown:
         left = heading == "model" or table.box is MARKDOWN
         table.add_column(heading, justify="left" if left else "right", overflow="fold")

@@ -77,7 +77,7 @@ DROPPED = {
 }
 
 
-def mark_pairs(params: Params, **files: Any) -> LocalizationResult:
+def mark_regions(params: Params, **files: Any) -> LocalizationResult:
     """Write the pairs with their regions (stage `localization`); `files` are as in `localize_pairs`."""
     return localize_pairs(params=params.localization, **files)
 

@@ -51,6 +51,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
     Attributes:
         checks: of all pairs.
         methods: names of the methods of localization.
+        digests: MD5 of the file of pairs.
         problems: of all rows, a name for each problem.
         starts: (pairs + 1,) where the two programs of each pair begin in the reference.
         reference: log-probabilities as `reference_logps` gives them, which rows have from then on.
@@ -64,6 +65,7 @@ class TokenizedDataset(Sequence[TokenizedPair]):
         self._rows = dataset.select_columns(list(_TOKENS))
         self.checks = PairMeasures(columns)
         self.methods: tuple[str, ...] = tuple(read["methods"])
+        self.digests: dict[str, str] = read["digests"]
         self.problems = problems_of(columns["problem_id"], columns["statement"])
         # Pairs with programs of 3 and 4 tokens, and of 5 and 6, start at 0 and 7 of the reference, which ends at 18.
         # A program alone has no reference, and takes no room there.
@@ -108,7 +110,8 @@ def open_tokenized_dataset(
         transformers.__version__,
     ]
     form = params.model_dump(include={"max_prompt_length", "max_length", "answer"})
-    decisive = [file_digest(pairs, "md5"), fingerprint, form, versions]
+    digests = {"pairs": file_digest(pairs, "md5")}  # as DVC records it
+    decisive = [digests, fingerprint, form, versions]
     key = digest_of(decisive)
 
     methods: set[str] = set()
@@ -135,7 +138,7 @@ def open_tokenized_dataset(
             raise InputError(
                 f"{pairs}: no pair to train on; fixes that only insert lines are dropped or kept by localization.empty"
             )
-        (partial / _READ).write_text(json.dumps({"methods": sorted(methods)}))
+        (partial / _READ).write_text(json.dumps({"methods": sorted(methods), "digests": digests}))
         mark_whole(partial)
 
     if not is_whole(folder / key):

@@ -24,9 +24,11 @@ class ObjectiveSettings:
     alpha: float = 0.0
     beta: float = 0.0
 
-    def values(self) -> dict[str, Any]:
-        """Return the values that decide a training, as JSON."""
-        return self.row.values() | {"learning_rate": self.learning_rate, "alpha": self.alpha, "beta": self.beta}
+    def deciding(self, params: TrainingParams) -> dict[str, Any]:
+        """Return the values that decide a training, as JSON: those of all objectives in `params`, and its own."""
+        shared = params.model_dump(mode="json", exclude={"accelerate", "start", "objectives"})
+        own = {"learning_rate": self.learning_rate, "alpha": self.alpha, "beta": self.beta}
+        return shared | self.row.values() | own
 
 
 def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:

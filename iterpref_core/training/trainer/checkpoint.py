@@ -31,9 +31,7 @@ def run_key(digests: Mapping[str, str], fingerprint: str, objective: str, params
         objective: the objective's name.
         params: settings; the values of other objectives do not count.
     """
-    settings = (
-        params.model_dump(exclude={"accelerate", "start", "objectives"}) | settings_of(objective, params).values()
-    )
+    settings = settings_of(objective, params).deciding(params)
     # Other code or packages make other weights, so their checkpoints are not resumed from.
     versions = [code_digest(*TRAINED_BY), training_versions()]
     return digest_of([dict(digests), fingerprint, objective, settings, *versions], 16)

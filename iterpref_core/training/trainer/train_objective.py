@@ -30,7 +30,6 @@ from iterpref_core.records import (
     TrainingResult,
 )
 from iterpref_core.storage.data_card import find_license
-from iterpref_core.storage.digests import file_digest
 
 from ..data.held_out import held_out
 from ..data.measures import report_findings
@@ -133,9 +132,8 @@ def train_objective(
     report_findings(limit_findings(model, rows.checks))
     report_findings(rows.checks.findings(params, regional=resolved.row.regional))
 
-    digests = {"pairs": file_digest(pairs, "md5")}  # as DVC records it
     # The folder's name has the digest of all that decides the weights, and how processes share them.
-    key = run_key(digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)
+    key = run_key(rows.digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     _name_others(checkpoints, objective)
     arguments = training_arguments(params, resolved, accumulation, int((~is_held_out).sum()), checkpoints)
@@ -156,7 +154,7 @@ def train_objective(
 
     result = _result(rows, parts, trainer, step, diverged)
     settings = prompt.parameters | {"layout": trainer.data_collator.layout}
-    lineage = _lineage(model, resolved, params, settings, result, rows.methods, digests, commit)
+    lineage = _lineage(model, resolved, params, settings, result, rows.methods, rows.digests, commit)
     share = write_model(trainer, model, out, lineage, params)
     if processes.is_main_process:
         write_curve(curve, trainer.state.log_history, step)
@@ -290,7 +288,7 @@ def _lineage(
 ) -> ModelLineage:
     source = locate_model(model)
     folder = Path(source.adapters or source.name_or_path)
-    decided = params.model_dump(mode="json", exclude={"accelerate", "start", "objectives"}) | own.values()
+    decided = own.deciding(params)
     return ModelLineage(
         # The path depends on this machine, the name on the model.
         base=folder.resolve().name if folder.is_dir() else source.name_or_path,

@@ -89,7 +89,7 @@ class Experiment:
         self.files.lock.write_text(json.dumps({"schema": "2.0", "stages": stages}))
 
     def build(self, out, names=None, params=PARAMS):
-        return build_report(params, *(f"--{name}" for name in names or ()), out=out, **vars(self.files))
+        return build_report(params, *(names or ()), out=out, **vars(self.files))
 
     def summarize(self, names=None):
         return build_summary(self.files, PARAMS, names)

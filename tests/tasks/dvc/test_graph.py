@@ -91,9 +91,9 @@ def test_no_stage_reads_a_folder_that_several_write_into(repo):
 
 
 def test_the_report_refuses_a_model_whose_results_it_does_not_wait_for(checkout):
-    models = {"--base": "models/student", "--hybrid-dpo": "models/trained/hybrid-dpo"}
+    options = {"--base": "models/student", "--hybrid-dpo": "models/trained/hybrid-dpo"}
     with pytest.raises(InputError, match=r"dvc\.yaml: the stage report must depend on results/hybrid-dpo"):
-        report.STAGE.prepare(*(word for option in models.items() for word in option))
+        report.STAGE.prepare(*report.STAGE.arguments([word for option in options.items() for word in option]))
 
 
 def test_a_model_joins_and_leaves_the_graph_by_its_rows(checkout):
