@@ -8,6 +8,7 @@ from collections import defaultdict
 import pytest
 
 from iterpref_core.execution import Program, open_executor
+from iterpref_core.execution.isolation import tiers
 from iterpref_core.problems.own_code.own_code import ingest_own_code
 from iterpref_core.records import EnvironmentParams, InputError, OwnCodeParams, Problem
 from iterpref_core.storage.dropped import read_dropped
@@ -84,7 +85,11 @@ def ingested(folder, python):
     return {problem.entry_point: problem for problem in read_jsonl(out, Problem)}, reasons
 
 
-def test_tests_run_with_the_plugins_of_the_environment_that_work(python, tmp_path):
+@pytest.mark.parametrize("closed", [{}, {"bwrap": "closed by the test"}], ids=["best tier", "tier B"])
+def test_tests_run_with_the_plugins_of_the_environment_that_work(closed, python, tmp_path, monkeypatch):
+    # `python` is below /tmp, which tier B closes.
+    layers = tiers.probe_isolation() | closed
+    monkeypatch.setattr(tiers, "probe_isolation", lambda: layers)
     folder = write_files(tmp_path / "p", PROJECT)
     problems, reasons = ingested(folder, python)
     assert sorted(problems) == ["thrice", "twice"]
