@@ -17,7 +17,7 @@ from iterpref_core.records import BENCHMARKS, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 from .display_names import FOCAL, benchmark_name, in_order, model_name
-from .number_formats import interval, kept_percent, p_value, points, readable, share
+from .number_formats import interval, kept_percent, p_value, points, readable, share, shares
 from .score_rows import ScoreRow, score_rows, smallest_decided_difference, tables_of
 from .summary_record import Summary
 
@@ -163,7 +163,7 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
         "ci95_low": scores.ci95[0],
         "ci95_high": scores.ci95[1],
         **({"seeds": row.seeds, "std": row.spread} if row.seeds > 1 else {}),
-        **{f"pass_at_{k}": score for k, score in scores.of_other_k.items()},
+        **scores.numbers_of_other_k,
         "difference": paired and paired.difference,
         "difference_low": paired and paired.ci95[0],
         "difference_high": paired and paired.ci95[1],
@@ -220,7 +220,6 @@ def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
     """Return a row as texts by heading; None for what is not known."""
     scores = row.scores
     paired = row.comparison
-    low, high = map(share, scores.ci95)
     tokens = scores.tokens and round(scores.tokens.per_answer)
     numbers = {"tokens": tokens, "cut": scores.truncated, "dollars": scores.cost_usd}
     on_some = f" on {paired.n:,}" if paired and paired.n < scores.n else ""
@@ -229,10 +228,13 @@ def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
         "model": model_name(row.model),
         "tasks": f"{scores.n:,}",
         "pass@1": share(scores.pass_at_1),
-        "95% interval": f"[{low}, {high}]",
+        "95% interval": shares(scores.ci95),
         "seeds": str(row.seeds) if row.seeds > 1 else None,
         "std": None if row.spread is None else share(row.spread),
-        **{f"pass@{k}": share(score) for k, score in scores.of_other_k.items()},
+        **{
+            f"pass@{k}": f"{share(score)} {shares(ci95)}" if ci95 else share(score)
+            for k, (score, ci95) in scores.of_other_k.items()
+        },
         f"against {model_name(first)}": (
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
         ),

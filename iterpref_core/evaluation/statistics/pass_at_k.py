@@ -73,11 +73,10 @@ def score_tasks(
 ) -> ScoreRecord | None:
     """Return pass@1, the mean over tasks of the share of samples that passed; None where no task is left.
 
-    Its interval comes from `share_interval`.
-
     Args:
         verdicts: of each task's samples.
-        k: the values of k; for each above 1 pass@k is added, over the tasks with that many judged samples.
+        k: the values of k; for each above 1 pass@k is added, over the tasks with that many judged samples. The interval
+            of each k is `share_interval` of its tasks' pass@k: another draw of tasks is what it covers.
     """
     tasks = list(_with_verdict(verdicts).values())
     if not tasks:
@@ -93,6 +92,7 @@ def score_tasks(
         scores = _scores(tasks, number)
         if scores:
             fields[f"pass_at_{number}"] = sum(scores) / len(scores)
+            fields[f"pass_at_{number}_ci95"] = share_interval(scores)
             fields[f"pass_at_{number}_n"] = len(scores)
     return ScoreRecord.model_validate(fields)
 
