@@ -34,7 +34,7 @@ def test_in_a_pipe_a_table_is_as_wide_as_its_rows(iterpref, seeds, monkeypatch):
     assert (code, "90.0" in row, "+80.0" in row) == (0, True, True), out
 
 
-def test_a_row_of_seeds_is_their_mean_with_a_bootstrap_over_problems_and_seeds(iterpref, seeds):
+def test_a_row_of_seeds_is_their_mean_with_an_interval_over_problems_and_seeds(iterpref, seeds):
     code, out, err = iterpref("leaderboard", "r/base", *seeds, "--json")
     assert code == 0, err
     rows = {row["model"]: row for row in json.loads(out)["standings"]}
@@ -50,7 +50,7 @@ def test_a_row_of_seeds_is_their_mean_with_a_bootstrap_over_problems_and_seeds(i
 
 def test_it_is_printed_in_four_forms(iterpref, seeds):
     _, text, _ = iterpref("leaderboard", "r/base", *seeds)
-    assert "bootstrap over problems and seeds" in " ".join(text.split())
+    assert "over other problems and other seeds" in " ".join(text.split())
     _, out, _ = iterpref("leaderboard", "r/base", *seeds, "--format", "csv")
     assert [row["model"] for row in csv.DictReader(out.splitlines())] == ["target_rpo", "dpo", "base"]
     assert "| target_rpo " in iterpref("leaderboard", "r/base", *seeds, "--format", "markdown")[1]

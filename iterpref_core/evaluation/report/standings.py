@@ -238,7 +238,7 @@ def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
         f"against {model_name(first)}": (
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
         ),
-        "p": p_value(paired.p_value) if paired else None,
+        "p": None if paired is None or paired.p_value is None else p_value(paired.p_value),
         "kept": kept_percent(paired.kept) if paired and paired.kept else None,
         **{name: None if number is None else readable(number) for name, number in numbers.items()},
     }

@@ -8,12 +8,10 @@ import numpy as np
 from .comparison import SIGNIFICANT, Comparison, Kept
 from .pass_at_k import Z95, share_interval
 
-RESAMPLES = 2000
-"""The number of resamples of problems and seeds."""
 _FLIPS = 20_000
 """The number of random sign flips: a p-value of 0.05 has a standard error of 0.0015."""
-SEED = 19
-"""The seed of both."""
+_SEED = 19
+"""Their seed."""
 _BATCH = 250
 """The number of sign flips that are in memory at a time."""
 _ROUNDING = 1e-12
@@ -56,7 +54,7 @@ def compare_shares(
     if one_sample_each:
         p_value, p_worse = _mcnemar(gained, lost)
     else:
-        p_value, p_worse = _flip_signs(effects, np.random.default_rng(SEED))
+        p_value, p_worse = _flip_signs(effects, np.random.default_rng(_SEED))
     return Comparison(
         n=n,
         gained=gained,
