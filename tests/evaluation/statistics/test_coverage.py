@@ -62,19 +62,18 @@ def test_the_interval_of_a_difference_holds_it(population, tasks, samples):
     assert 0.93 <= covered(intervals, truth) <= (0.99 if tasks == 20 else 0.975)
 
 
-@pytest.mark.parametrize("tasks", [40, 164, 500])
+@pytest.mark.parametrize("tasks", [40, 500])
 @pytest.mark.parametrize("scatter", [0.0, 0.23, 0.46])
 @pytest.mark.parametrize("others", ["seeds", "one training"])
 def test_of_equal_models_at_most_one_in_sixteen_is_called_better_from_three_seeds_on(tasks, scatter, others):
     """The standard deviation of a seed's score is 0, 3 and 6 points. With two seeds against one training 9% are."""
     random = np.random.default_rng(tasks)
-    for seeds in (SEEDS_FOR_P, 5):
-        called = 0
-        for _ in range(DRAWS):
-            level = logit(random.beta(0.6, 0.6, tasks).clip(1e-6, 1 - 1e-6))
-            sides = []
-            for number, spread in ((seeds, scatter), (seeds, scatter) if others == "seeds" else (1, 0.0)):
-                shifted = level + random.normal(0, spread, (number, 1)) + random.normal(0, 0.7, (number, tasks))
-                sides.append((random.random((number, tasks)) < expit(shifted)).astype(float))
-            called += compare_scores(*sides).effect != 0
-        assert called / DRAWS <= 0.065, seeds
+    called = 0
+    for _ in range(DRAWS):
+        level = logit(random.beta(0.6, 0.6, tasks).clip(1e-6, 1 - 1e-6))
+        sides = []
+        for seeds, spread in ((SEEDS_FOR_P, scatter), (SEEDS_FOR_P, scatter) if others == "seeds" else (1, 0.0)):
+            shifted = level + random.normal(0, spread, (seeds, 1)) + random.normal(0, 0.7, (seeds, tasks))
+            sides.append((random.random((seeds, tasks)) < expit(shifted)).astype(float))
+        called += compare_scores(*sides).effect != 0
+    assert called / DRAWS <= 0.0625
