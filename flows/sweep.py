@@ -6,6 +6,7 @@ the checkout.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -19,10 +20,13 @@ from iterpref_core.evaluation.evaluation.results_file import load_model_results
 from iterpref_core.evaluation.report.standings import Standings, row_to_json
 from iterpref_core.records import (
     BenchmarkName,
+    CodeflowResult,
     InputError,
     IterPrefError,
     ModelResults,
+    PairsResult,
     Params,
+    TrainingResult,
     digest_of,
     load_params,
     with_values,
@@ -34,9 +38,9 @@ from tasks.git.worktree import Snapshot, take_snapshot, worktree_of
 from tasks.grid import BASE, SweepRow, choose_benchmark, plan_rows
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
-from tasks.paths import PARAMS, RESULTS, STATE, home
+from tasks.paths import METRICS, PARAMS, RESULTS, STATE, home
 from tasks.profiles import write_values
-from tasks.stages import add_objective, evaluation, training
+from tasks.stages import add_objective, evaluation, pairs, training
 
 
 class SweepResult(NamedTuple):
@@ -62,6 +66,13 @@ class RefusedPointsError(FailedPointsError, InputError):
     """Points of a sweep failed, all because of their input or parameters. Exit code 2."""
 
 
+class PointResult(NamedTuple):
+    """The scores of a point, and the pairs that it was trained on, in words; "" without a training on pairs."""
+
+    scores: ModelResults
+    pairs: str
+
+
 class Sweep(NamedTuple):
     """The settings, files and locks that all points of a sweep share.
 
@@ -81,8 +92,8 @@ class Sweep(NamedTuple):
     page: str
 
 
-def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say: Say) -> ModelResults:
-    """Train and score one point, save it as a DVC experiment, and return its results on its only benchmark.
+def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say: Say) -> PointResult:
+    """Train and score one point, save it as a DVC experiment, and return its result on its only benchmark.
 
     Args:
         name: name of its DVC experiment and its worktree.
@@ -118,7 +129,18 @@ def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say:
             saving = ("exp", "save", "--force", "--name", name, target)
             work.commands.run(name, saving, share, lambda _: None, folder)
         entry.add(graph, times, folder)
-        return _read_results(folder / RESULTS / objective)
+        trained_on = _read_pairs(folder / METRICS, objective) if pairs.STAGE.name in graph else ""
+        return PointResult(_read_results(folder / RESULTS / objective), trained_on)
+
+
+def _read_pairs(metrics: Path, objective: str) -> str:
+    """Return how many pairs a point was trained on, and of how many: `23 pairs (own pairs 23 of 234 in mine)`."""
+    from iterpref_core.evaluation.report.summary import load_result, pair_figures
+
+    trained = load_result(metrics / "training" / f"{objective}.json", TrainingResult).pairs
+    codeflow = load_result(metrics / "codeflow.json", CodeflowResult)
+    chosen = pair_figures(codeflow, load_result(metrics / "pairs.json", PairsResult))
+    return f"{trained:,} pairs ({'; '.join(f'{name} {text}' for name, text in chosen)})"
 
 
 def _read_results(folder: Path) -> ModelResults:
@@ -171,7 +193,7 @@ def run_sweep(
     points = {name: point for _, name, point in planned}
     work = Sweep(snapshot, params, Commands(), Lock(), display.page())
 
-    def run(name: str, share: dict[str, str]) -> ModelResults:
+    def run(name: str, share: dict[str, str]) -> PointResult:
         row = points[name]
         return display.show(f"{row.label} ({name})", (), partial(run_point, name, row, share, work))
 
@@ -179,18 +201,25 @@ def run_sweep(
     with work.commands.forking(2 * len(points)):  # a training and an evaluation
         outcomes = run_graph(graph, jobs, run, work.commands.end)
     scores: dict[str, list[ModelResults]] = {}  # a row is missing if all its points failed
+    trained: dict[str, dict[str, None]] = {}
     failed = []
     experiments = []
     for label, name, _ in planned:
         try:
-            results = outcomes[name].result()
+            point = outcomes[name].result()
         except IterPrefError as error:
             failed.append(error)
             display.say(f"{label}: {error}")
         else:
-            scores.setdefault(label, []).append(results)
+            scores.setdefault(label, []).append(point.scores)
+            trained.setdefault(point.pairs, {})[label] = None
             experiments.append(name)
     standings = rank_models(scores, [benchmark])
+    trained.pop("", None)
+    notes = [
+        f"Trained on {text}{': ' + ', '.join(labels) if len(trained) > 1 else ''}." for text, labels in trained.items()
+    ]
+    standings = replace(standings, notes=[*notes, *standings.notes])
     display.table(list(map(row_to_json, standings.rows)), f"pass@1 of {benchmark}, compared to {standings.first}")
     result = SweepResult(standings, experiments)
     if failed:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.records import (
+    OBJECTIVE_VALUES,
+    OBJECTIVES,
     BenchmarkName,
     ConfigError,
     InputError,
@@ -31,6 +33,10 @@ BASE = "base"
 """The name of a row without a training."""
 CHOSEN_ON = "validation"
 """Grids that choose a setting score on this benchmark, which must not measure the result."""
+
+
+_OF_PREFERENCE = ("reference", "max_margin")
+"""The values of `training` that an objective without a preference term does not read."""
 
 
 class SweepRow(NamedTuple):
@@ -92,8 +98,11 @@ def plan_rows(
     Objectives sft and dpo at {"training.beta": [0.1, 0.3]} are four points. Without objectives they are the preset's,
     or the experiment's.
 
+    A row has the values that its objective reads: sft at two betas is one point.
+
     Raises:
-        ConfigError: a preset, objective or parameter is unknown, or a value is out of range.
+        ConfigError: a preset, objective or parameter is unknown, no objective reads a parameter, or a value is out of
+            range.
     """
     if preset:
         rows = list(_preset_rows(preset, objectives, params))
@@ -101,14 +110,19 @@ def plan_rows(
         rows = [SweepRow(name, name, {}) for name in objectives or trained_objectives()]
     if empty := [key for key, listed in values.items() if not listed]:
         raise ConfigError(f"{', '.join(empty)}: has no values; a sweep needs at least one")
-    combined = []
-    objectives = [row.objective for row in rows]
+    for key in values:
+        if not any(_reads(row.objective, key) for row in rows):
+            names = ", ".join(dict.fromkeys(row.objective for row in rows))
+            raise ConfigError(f"{key}: has no effect on {names}; leave it out")
+    combined: list[SweepRow] = []
     # Two objectives at two betas and three rates are twelve points.
     for choice in product(*values.values()):
         point = dict(zip(values, choice, strict=True))
         for row in rows:
-            label = f"{row.label} {describe_values(point)}".strip()
-            combined.append(row._replace(label=label, values=with_lines(row.values | point, objectives)))
+            own = {key: value for key, value in point.items() if _reads(row.objective, key)}
+            label = f"{row.label} {describe_values(own)}".strip()
+            combined.append(row._replace(label=label, values=with_lines(row.values | own, [row.objective])))
+    combined = [row for place, row in enumerate(combined) if row not in combined[:place]]
     for row in combined:
         # Check all points before the first one trains.
         if "evaluation.benchmarks" in row.values:
@@ -117,6 +131,25 @@ def plan_rows(
         if row.objective != BASE:
             training.check(changed, row.objective)
     return combined
+
+
+def _reads(objective: str, key: str) -> bool:
+    """Return False for a value of `training` that does not change this objective's model.
+
+    >>> _reads("sft", "training.beta"), _reads("sft", "training.seed"), _reads("sft", "training.objectives.dpo.alpha")
+    (False, True, False)
+    """
+    section, _, name = key.partition(".")
+    if section != "training":
+        return True
+    if objective == BASE:
+        return False
+    if name.startswith("objectives."):
+        return name.startswith(f"objectives.{objective}.")
+    row = OBJECTIVES[objective]
+    if name in OBJECTIVE_VALUES:
+        return name in row.reads
+    return (row.preference or name not in _OF_PREFERENCE) and (row.nll_of is not None or name != "nll")
 
 
 def _read_preset(name: str) -> Any:

@@ -1,6 +1,5 @@
 """`iterpref run`, `sweep` and `ui`: run the experiment and grids, and print their results."""
 
-import json
 import os
 import resource
 import signal
@@ -12,16 +11,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from iterpref_core.cli.options import JsonOption, ParamsOption, SetOption, parse_assignments, read_values, tell_settings
-from iterpref_core.cli.printing import table_console
+from iterpref_core.cli.options import (
+    FormOption,
+    JsonOption,
+    ParamsOption,
+    SetOption,
+    output_file,
+    parse_assignments,
+    read_values,
+    tell_settings,
+)
+from iterpref_core.cli.printing import show_standings, table_console
 from iterpref_core.cli.training_verbs import Objective
 from iterpref_core.records import BenchmarkName, load_params, with_values
+from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.graph import check_root, load_graph
 from tasks.paths import SUMMARY
 from tasks.stages import report
 
 if TYPE_CHECKING:
     from flows.sweep import SweepResult
+    from iterpref_core.evaluation.report.standings import Form
 
 
 def run(
@@ -107,6 +117,8 @@ def sweep(
     jobs: Annotated[
         int, typer.Option(min=1, max=64, help="Number of points at the same time; each has its own GPU.")
     ] = 1,
+    form: FormOption = "text",
+    out: Annotated[Path | None, output_file(help="File for the table, in the form of --format.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Train and score a grid of DVC experiments in a git worktree, and compare each to the first."""
@@ -129,9 +141,9 @@ def sweep(
                 result = run_sweep(preset, objectives, values, benchmark, seeds, jobs, Terminal())
     except FailedPointsError as failure:
         # Points that succeeded are printed before the error.
-        _print_sweep(failure.result, json_)
+        _print_sweep(failure.result, form, out, json_)
         raise
-    _print_sweep(result, json_)
+    _print_sweep(result, form, out, json_)
 
 
 def ui(
@@ -176,10 +188,15 @@ def _print_results(folder: Path) -> None:
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
 
 
-def _print_sweep(result: "SweepResult", as_json: bool) -> None:
+def _print_sweep(result: "SweepResult", form: "Form", out: Path | None, as_json: bool) -> None:
     standings, experiments = result
-    if as_json:
-        typer.echo(json.dumps({**standings.to_json(), "experiments": experiments}, indent=2))
-    elif experiments:
-        standings.print(table_console())
+    if not (experiments or as_json):
+        return
+    # A file takes the form, and the terminal has the table as well.
+    printed = "text" if out else form
+    show_standings(standings, printed, as_json, experiments=experiments)
+    if printed == "text" and not as_json:
         typer.echo("experiments  `dvc exp show --only-changed --drop external`; `dvc exp apply NAME` brings one here")
+    if out and experiments:
+        with atomic_writer(out) as file:
+            file.write(standings.text(form))

@@ -1,8 +1,7 @@
 """The verbs that execute and score."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +11,7 @@ from .options import (
     BackendOption,
     BaseUrlOption,
     EnvironmentOption,
+    FormOption,
     JsonOption,
     ParamsOption,
     SetOption,
@@ -23,7 +23,7 @@ from .options import (
     read_params,
     warn_of_demo_values,
 )
-from .printing import print_text, show_result, table_console
+from .printing import print_text, show_result, show_standings
 
 
 def execute(
@@ -151,24 +151,15 @@ def leaderboard(
         ),
     ],
     out: Annotated[Path | None, output_folder(help="Folder for the table as Markdown and CSV.")] = None,
-    form: Annotated[
-        Literal["text", "markdown", "latex", "csv"], typer.Option("--format", help="Form of the table that is printed.")
-    ] = "text",
+    form: FormOption = "text",
     benchmark: Annotated[list[str] | None, typer.Option(help="Benchmark to show; repeatable.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Compare results of several models with the first on the same tasks."""
-    from iterpref_core.evaluation.report.standings import csv_text
     from iterpref_core.evaluation.scoring.leaderboard import make_leaderboard
 
     board, lacking = make_leaderboard(results, benchmark or (), out)
-    if json_:
-        print_text(json.dumps(board.to_json(), indent=2))
-    elif form == "text":
-        board.print(table_console())
-    else:
-        texts = {"markdown": board.markdown, "latex": board.latex, "csv": lambda: csv_text(board.rows)}
-        typer.echo(texts[form](), nl=False)
+    show_standings(board, form, json_)
     if lacking:
         raise typer.Exit(1)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from iterpref_core.evaluation.report.standings import Form
 from iterpref_core.records import (
     BackendName,
     ConfigError,
@@ -34,6 +35,7 @@ PairsOption = Annotated[Path, input_file(help="JSONL of pairs with at least prom
 ProblemsOption = Annotated[Path, input_file(help="JSONL of problems.")]
 BackendOption = Annotated[BackendName | None, typer.Option(help="How the model is called.")]
 BaseUrlOption = Annotated[str | None, typer.Option(help="URL for backend openai; its key is OPENAI_API_KEY.")]
+FormOption = Annotated[Form, typer.Option("--format", help="Form of the table.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DroppedOption = Annotated[
     Path | None, output_file(help="JSONL of everything that is left out: row, reason, explanation, what it repeats.")

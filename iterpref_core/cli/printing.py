@@ -15,6 +15,8 @@ from iterpref_core.records import printable_text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from iterpref_core.evaluation.report.standings import Form, Standings
+
 _SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
 
 
@@ -29,6 +31,16 @@ def table_console() -> "Console":
 
     has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(width=None if has_width else 10_000)
+
+
+def show_standings(standings: "Standings", form: "Form", as_json: bool, **more: Any) -> None:
+    """Print a table of scores in a form; or as JSON, with more fields."""
+    if as_json:
+        print_text(json.dumps({**standings.to_json(), **more}, indent=2))
+    elif form == "text":
+        standings.print(table_console())
+    else:
+        typer.echo(standings.text(form), nl=False)
 
 
 def show_result(result: Mapping[str, Any], as_json: bool) -> None:

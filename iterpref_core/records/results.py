@@ -34,7 +34,8 @@ class ResultRecord(BaseModel):
 class ScoreRecord(ResultRecord, extra="allow"):
     """pass@1 over `n` tasks with a 95% interval, as shares of 1.
 
-    Scores of larger k are extra fields: `pass_at_5`, and `pass_at_5_n` for their number of tasks.
+    Scores of larger k are extra fields: `pass_at_5`, its 95% interval `pass_at_5_ci95`, and `pass_at_5_n`, the number
+    of tasks that have five samples.
     """
 
     n: Annotated[int, Field(gt=0)]
@@ -43,15 +44,26 @@ class ScoreRecord(ResultRecord, extra="allow"):
 
     @property
     def beyond(self) -> dict[str, Any]:
-        """Return the scores of other k than 1, by field."""
+        """Return what is known of other k than 1, by field."""
         extra = self.model_extra or {}
-        return {name: score for name, score in extra.items() if re.fullmatch(r"pass_at_\d+", name)}
+        return {name: value for name, value in extra.items() if re.fullmatch(r"pass_at_\d+(_ci95|_n)?", name)}
 
     @property
-    def of_other_k(self) -> dict[int, float]:
-        """Return k → pass@k, of other k than 1, in their order."""
-        scores = {int(name.removeprefix("pass_at_")): score for name, score in self.beyond.items()}
-        return dict(sorted(scores.items()))
+    def of_other_k(self) -> dict[int, tuple[float, tuple[float, float] | None]]:
+        """Return k → pass@k and its 95% interval, of other k than 1, in their order; older results lack intervals."""
+        fields = self.beyond
+        found = {int(name.split("_")[2]) for name in fields}
+        return {k: (fields[f"pass_at_{k}"], fields.get(f"pass_at_{k}_ci95")) for k in sorted(found)}
+
+    @property
+    def numbers_of_other_k(self) -> dict[str, float]:
+        """Return the same by the names of metrics and columns: `pass_at_5`, `pass_at_5_ci95_low`, `…_high`."""
+        numbers = {}
+        for k, (score, ci95) in self.of_other_k.items():
+            numbers[f"pass_at_{k}"] = score
+            if ci95:
+                numbers[f"pass_at_{k}_ci95_low"], numbers[f"pass_at_{k}_ci95_high"] = ci95
+        return numbers
 
 
 class DifficultyRecord(ScoreRecord):
@@ -207,8 +219,7 @@ class ModelResults(ResultRecord):
                 numbers["missing"] = float(sum(result.missing.values()))
                 numbers["pass_at_1_low"], numbers["pass_at_1_high"] = result.pass_at_1_bounds
             else:
-                scores = {1: result.pass_at_1} | result.of_other_k
-                numbers |= {f"pass_at_{k}": score for k, score in scores.items()}
+                numbers |= {"pass_at_1": result.pass_at_1, **result.numbers_of_other_k}
             name = metric_name(benchmark)
             metrics |= {f"{name}/{key}": value for key, value in numbers.items()}
         return metrics

@@ -34,7 +34,7 @@ def test_in_a_pipe_a_table_is_as_wide_as_its_rows(iterpref, seeds, monkeypatch):
     assert (code, "90.0" in row, "+80.0" in row) == (0, True, True), out
 
 
-def test_a_row_of_seeds_is_their_mean_with_a_bootstrap_over_problems_and_seeds(iterpref, seeds):
+def test_a_row_of_seeds_is_their_mean_with_an_interval_over_problems_and_seeds(iterpref, seeds):
     code, out, err = iterpref("leaderboard", "r/base", *seeds, "--json")
     assert code == 0, err
     rows = {row["model"]: row for row in json.loads(out)["standings"]}
@@ -50,17 +50,35 @@ def test_a_row_of_seeds_is_their_mean_with_a_bootstrap_over_problems_and_seeds(i
 
 def test_it_is_printed_in_four_forms(iterpref, seeds):
     _, text, _ = iterpref("leaderboard", "r/base", *seeds)
-    assert "bootstrap over problems and seeds" in " ".join(text.split())
+    assert "over other problems and other seeds" in " ".join(text.split())
     _, out, _ = iterpref("leaderboard", "r/base", *seeds, "--format", "csv")
     assert [row["model"] for row in csv.DictReader(out.splitlines())] == ["target_rpo", "dpo", "base"]
     assert "| target_rpo " in iterpref("leaderboard", "r/base", *seeds, "--format", "markdown")[1]
     code, out, _ = iterpref("leaderboard", "r/base", *seeds, "--format", "latex")
     assert code == 0
-    assert out.splitlines()[:3] == [r"\begin{tabular}{lr}", r"\toprule", r"Model & held-out \\"]
-    assert r"target\_rpo & \textbf{92.5} $\pm$ 2.5 {\scriptsize $+82.5" in out
-    assert r"base & 10.0 \\" in out
+    headings = r"model & pass@1 & 95\% interval & seeds & std & against base & p & kept \\"
+    assert out.splitlines()[3:7] == [r"\begin{tabular}{lrrrrrrr}", r"\toprule", headings, r"\midrule"]
+    assert r"target\_rpo & \textbf{92.5} & [80.6, 98.5] & 3 & 2.5 & +82.5 [+67.6, +97.4] & $<$0.001 & 100 [" in out
+    assert r"base & 10.0 & [4.0, 16.0] & -- & -- & -- & -- & -- \\" in out
+    caption = out.splitlines()[2]
+    assert r"\caption{held-out, 40 tasks. Scores are in percent" in caption
+    assert "both with their 95\\% intervals in brackets" in caption
+    assert "std is the seeds' standard deviation" in caption
     _, out, _ = iterpref("leaderboard", "r/base", seeds[1], "--format", "latex")
     assert r"\textbf" not in out, "the best is not significantly better"
+
+
+def test_in_latex_several_benchmarks_are_columns(iterpref):
+    for name, passed in (("base", 4), ("mine", 36)):
+        both = {"humaneval": benchmark(40, passed, "h-1"), "mbpp": benchmark(40, 5, "m-1")}
+        (Path("r") / name).mkdir(parents=True)
+        (Path("r") / name / "results.json").write_text(json.dumps({"model": name, "benchmarks": both}))
+    code, out, err = iterpref("leaderboard", "r/base", "r/mine", "--format", "latex")
+    assert code == 0, err
+    assert r"model & HumanEval & MBPP \\" in out
+    assert r"mine & \textbf{90.0} [84.0, 96.0] {\scriptsize +80.0 [" in out
+    assert r"& 12.5 [6.5, 18.5] {\scriptsize 0.0 [$-$" in out
+    assert "small: the difference from base." in out.splitlines()[2]
 
 
 @pytest.mark.parametrize(

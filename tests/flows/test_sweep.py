@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.display import Terminal
-from flows.sweep import plan_points, run_sweep
+from flows.sweep import PointResult, plan_points, run_sweep
 from iterpref_core.records import InputError, Measured, ModelResults, load_params, read_yaml, with_values
 from tasks.dvc.commands import StageError
 from tasks.git.source import observe_source
@@ -220,14 +220,18 @@ def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, 
     def run_point(_name, row, *_):
         if row.label == "target-dpo beta=0.1":
             raise failed
-        return results
+        return PointResult(results, "23 pairs (own pairs 23 of 234 in mine)")
 
     monkeypatch.setattr("flows.sweep.run_point", run_point)
     grid = ("--objective", "target-dpo", "--set", "training.beta=0.1,0.2")
-    ended, out, err = iterpref("sweep", *grid, "--json")
+    ended, out, err = iterpref("sweep", *grid, "--json", "--format", "latex", "--out", "paper/table.tex")
     assert (ended, "1 of 2 trainings failed, the others are kept; the last: bad" in err) == (code, True), err
     result = json.loads(out[out.index("{\n") :])
     assert [row["model"] for row in result["standings"]] == ["target-dpo beta=0.2"]
+    assert result["notes"][0] == "Trained on 23 pairs (own pairs 23 of 234 in mine)."
+    table = Path("paper/table.tex").read_text()
+    assert r"target-dpo beta=0.2 & 50.0 & [44.0, 56.0] \\" in table
+    assert "Trained on 23 pairs (own pairs 23 of 234 in mine)." in table
     assert len(result["experiments"]) == 1
 
 

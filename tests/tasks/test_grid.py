@@ -20,6 +20,29 @@ def test_a_parameter_without_values_is_refused():
         plan_rows(PARAMS, None, ["dpo"], {"training.beta": []})
 
 
+def test_an_objective_has_no_row_for_a_value_that_it_does_not_read():
+    rows = plan_rows(PARAMS, None, ["sft", "target-rpo"], {"training.beta": [0.1, 0.3], "training.seed": [1]})
+    assert [row.label for row in rows] == ["sft seed=1", "target-rpo beta=0.1 seed=1", "target-rpo beta=0.3 seed=1"]
+    assert [row.values for row in rows[:2]] == [
+        {"training.seed": 1},
+        {"training.objectives.target-rpo.beta": 0.1, "training.seed": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("objective", "key", "value"),
+    [
+        ("sft", "training.beta", 0.1),
+        ("sft", "training.max_margin", 1.0),
+        ("dpo", "training.nll", "sum"),
+        ("dpo", "training.objectives.rpo.beta", 0.1),
+    ],
+)
+def test_a_value_that_no_row_reads_is_refused(objective, key, value):
+    with pytest.raises(ConfigError, match=f"^{key}: has no effect on {objective}; leave it out$"):
+        plan_rows(PARAMS, None, [objective], {key: [value]})
+
+
 def test_rates_are_multiples_of_the_rate_that_the_model_s_profile_has():
     key = "training.objectives.target-rpo.learning_rate"
     adapters = with_values(PARAMS, {key: 1e-4})

@@ -54,6 +54,16 @@ def share(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
+def shares(ends: Sequence[float]) -> str:
+    """Format both ends of an interval of shares, in percent without the sign.
+
+    >>> shares((0.3, 0.4567))
+    '[30.0, 45.7]'
+    """
+    low, high = map(share, ends)
+    return f"[{low}, {high}]"
+
+
 def interval(ends: Sequence[float]) -> str:
     """Format both ends of an interval of differences, in percentage points.
 

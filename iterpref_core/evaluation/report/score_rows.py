@@ -72,11 +72,15 @@ def tables_of(rows: Iterable[ScoreRow]) -> dict[str, list[ScoreRow]]:
 def smallest_decided_difference(rows: Iterable[ScoreRow]) -> float | None:
     """Return the difference that so many tasks can show; None without a comparison.
 
-    A difference is decided if its interval leaves 0 out: if it is larger than half of the interval's width. The rows'
-    intervals have different widths; this is of their median.
+    A difference is decided if its interval leaves 0 out, which is if it is larger than its distance to the end on the
+    side of 0. The rows have different distances: this is their median, and no more than a difference that is decided.
     """
-    halves = [(row.comparison.ci95[1] - row.comparison.ci95[0]) / 2 for row in rows if row.comparison]
-    return median(halves) if halves else None
+    compared = [row.comparison for row in rows if row.comparison]
+    distances = [
+        each.difference - each.ci95[0] if each.difference > 0 else each.ci95[1] - each.difference for each in compared
+    ]
+    decided = [abs(each.difference) for each in compared if each.effect]
+    return min([median(distances), *decided]) if distances else None
 
 
 def main_rows(summary: Summary) -> dict[str, ScoreRow]:

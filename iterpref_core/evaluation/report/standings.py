@@ -1,12 +1,11 @@
 """Print and write a list of score rows as a table in the terminal, as Markdown, as CSV and for scripts."""
 
 import csv
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
@@ -17,16 +16,22 @@ from iterpref_core.records import BENCHMARKS, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 from .display_names import FOCAL, benchmark_name, in_order, model_name
-from .number_formats import interval, kept_percent, p_value, points, readable, share
+from .latex_table import latex_table, latex_text
+from .number_formats import interval, kept_percent, p_value, points, readable, share, shares
 from .score_rows import ScoreRow, score_rows, smallest_decided_difference, tables_of
 from .summary_record import Summary
 
+Form = Literal["text", "markdown", "latex", "csv"]
+"""A form that the table is written in."""
+
 NOTE = (
-    "Scores are in percent, differences in points on the same tasks. p: exact McNemar test (several samples: "
-    "randomization test), not corrected for the number of rows."
+    "Scores are in percent and differences in points on the same tasks, both with their 95% intervals in brackets. p: "
+    "exact McNemar test (several samples: randomization test), not corrected for the number of rows."
 )
 _KEPT_NOTE = "kept: the percentage of the first model's solved tasks that a model also solves."
 _EMPTY = "–"
+_WIDE = 10_000
+"""The width of a console that breaks no row."""
 
 
 @dataclass(frozen=True)
@@ -59,39 +64,23 @@ class Standings:
 
     def print(self, console: Console) -> None:
         """Print one table for each benchmark, and the notes."""
-        for title, rows in tables_of(self.rows).items():
-            # Without the columns that the title replaces, and without blanks, a table fits into 80 columns.
-            hidden = {"benchmark", "tasks"} if title.endswith(" tasks") else {"benchmark"}
+        for title, hidden, rows in self._tables():
             table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
+            # Without blanks a table fits into 80 columns.
             table.padding, table.collapse_padding = (0, 0, 0, 0), True
-            console.print(_build_table(table, self.first, rows, hidden, {", ": ","}))
+            console.print(_build_table(table, self.first, rows, hidden, (", ", ",")))
         for note in self._all_notes:
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
 
-    def markdown(self) -> str:
-        """Return the table and the notes as Markdown."""
-        text = StringIO()
-        table = _build_table(Table(box=MARKDOWN), self.first, self.rows, set(), {"|": r"\|"})
-        Console(file=text, width=10_000, color_system=None).print(table)
-        return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
-
-    def latex(self) -> str:
-        """Return the table for a paper (booktabs), a column a benchmark.
-
-        A cell has pass@1, its standard deviation over several seeds, and the difference from the first model with its
-        interval. The best score of a column is bold if it is significantly better than the next one.
-        """
-        benchmarks = in_order({row.benchmark for row in self.rows}, BENCHMARKS)
-        cells = {(row.model, row.benchmark): _latex_cell(row) for row in self.rows}
-        lines = [rf"\begin{{tabular}}{{l{'r' * len(benchmarks)}}}", r"\toprule"]
-        lines += [
-            " & ".join(["Model", *(_latex_text(benchmark_name(name)) for name in benchmarks)]) + r" \\",
-            r"\midrule",
-        ]
-        for model in dict.fromkeys([self.first, *(row.model for row in self.rows)]):
-            texts = [cells.get((model, name), "--") for name in benchmarks]
-            lines.append(" & ".join([_latex_text(model_name(model)), *texts]) + r" \\")
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    def text(self, form: Form) -> str:
+        """Return the table in a form; CSV is in shares of 1, and has no notes."""
+        if form == "text":
+            text = StringIO()
+            self.print(Console(file=text, width=_WIDE, color_system=None))
+            return text.getvalue()
+        if form == "csv":
+            return csv_text(self.rows)
+        return self.markdown() if form == "markdown" else self._latex()
 
     def write(self, out: Path) -> None:
         """Write leaderboard.md and leaderboard.csv into a folder."""
@@ -99,22 +88,54 @@ class Standings:
             file.write(self.markdown())
         write_csv(self.rows, out / "leaderboard.csv")
 
+    def _tables(self) -> Iterator[tuple[str, set[str], list[ScoreRow]]]:
+        """Yield the title of each benchmark's table, the columns that the title replaces, and the rows."""
+        for title, rows in tables_of(self.rows).items():
+            yield title, {"benchmark", "tasks"} if title.endswith(" tasks") else {"benchmark"}, rows
 
-def _latex_text(text: str) -> str:
-    """Return a text with LaTeX's own characters escaped."""
-    return re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", "/"))
+    def markdown(self) -> str:
+        """Return the table and the notes as Markdown."""
+        text = StringIO()
+        table = _build_table(Table(box=MARKDOWN), self.first, self.rows, set(), ("|", r"\|"))
+        Console(file=text, width=_WIDE, color_system=None).print(table)
+        return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
+
+    def _latex(self) -> str:
+        """Return the table for a paper: of one benchmark with all columns, of several with a column for each.
+
+        The best score of a benchmark is bold if it is significantly better than the next one.
+        """
+        notes = [note.rstrip(".") + "." for note in self._all_notes]
+        tables = list(self._tables())
+        if len(tables) == 1:
+            [(title, hidden, rows)] = tables
+            headings, *texts = _texts_of(self.first, rows, hidden)
+            lines = [[*map(latex_text, cells)] for cells in texts]
+            for row, cells in zip(rows, lines, strict=True):
+                cells[headings.index("pass@1")] = _latex_score(row)
+            return latex_table(headings, lines, " ".join([f"{title}.", *notes]))
+        names = in_order({row.benchmark for row in self.rows}, BENCHMARKS)
+        found = {(row.model, row.benchmark): _latex_cell(row) for row in self.rows}
+        models = dict.fromkeys([self.first, *(row.model for row in self.rows)])
+        lines = [
+            [latex_text(model_name(model)), *(found.get((model, name), "--") for name in names)] for model in models
+        ]
+        small = f"± is the standard deviation over seeds; small: the difference from {model_name(self.first)}."
+        return latex_table(["model", *map(benchmark_name, names)], lines, " ".join([*notes, small]))
+
+
+def _latex_score(row: ScoreRow) -> str:
+    return rf"\textbf{{{share(row.scores.pass_at_1)}}}" if row.best else share(row.scores.pass_at_1)
 
 
 def _latex_cell(row: ScoreRow) -> str:
-    score = share(row.scores.pass_at_1)
-    if row.best:
-        score = rf"\textbf{{{score}}}"
-    if row.spread is not None:
-        score += rf" $\pm$ {share(row.spread)}"
+    """Return all of a row in one cell: score, standard deviation, interval, and small the difference."""
+    spread = "" if row.spread is None else f" ± {share(row.spread)}"
+    cell = _latex_score(row) + latex_text(f"{spread} {shares(row.scores.ci95)}")
     if row.comparison is None:
-        return score
-    against = f"{points(row.comparison.difference)} {interval(row.comparison.ci95)}".replace("−", "-")
-    return rf"{score} {{\scriptsize ${against}$}}"
+        return cell
+    against = f"{points(row.comparison.difference)} {interval(row.comparison.ci95)}"
+    return rf"{cell} {{\scriptsize {latex_text(against)}}}"
 
 
 def summary_standings(summary: Summary) -> Standings:
@@ -163,7 +184,7 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
         "ci95_low": scores.ci95[0],
         "ci95_high": scores.ci95[1],
         **({"seeds": row.seeds, "std": row.spread} if row.seeds > 1 else {}),
-        **{f"pass_at_{k}": score for k, score in scores.of_other_k.items()},
+        **scores.numbers_of_other_k,
         "difference": paired and paired.difference,
         "difference_low": paired and paired.ci95[0],
         "difference_high": paired and paired.ci95[1],
@@ -197,30 +218,33 @@ def csv_text(rows: Iterable[ScoreRow]) -> str:
 
 
 def _build_table(
-    table: Table, first: str, rows: Sequence[ScoreRow], hidden: set[str], replaced: dict[str, str]
+    table: Table, first: str, rows: Sequence[ScoreRow], hidden: set[str], replaced: tuple[str, str]
 ) -> Table:
-    """Return a table with rows for people, focal ones bold, without columns of zeros or nothing, and those `hidden`."""
+    """Return a table with rows for people, focal ones bold."""
+    headings, *texts = _texts_of(first, rows, hidden)
+    for heading in headings:
+        left = heading == "model" or table.box is MARKDOWN
+        table.add_column(heading, justify="left" if left else "right", overflow="fold")
+    old, new = replaced
+    for row, written in zip(rows, texts, strict=True):
+        table.add_row(*(Text(text.replace(old, new)) for text in written), style="bold" if row.model in FOCAL else None)
+    return table
+
+
+def _texts_of(first: str, rows: Sequence[ScoreRow], hidden: set[str]) -> list[list[str]]:
+    """Return the headings and then each row's texts, without columns of zeros or nothing, and those `hidden`."""
     cells = [_cells_of(first, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)
     filled = {name for name in headings if any((texts.get(name) or "0") != "0" for texts in cells)}
     shown = [name for name in headings if name in filled - hidden]
-    for heading in shown:
-        left = heading == "model" or table.box is MARKDOWN
-        table.add_column(heading, justify="left" if left else "right", overflow="fold")
-    for row, texts in zip(rows, cells, strict=True):
-        written = [printable_text(texts.get(heading) or _EMPTY) for heading in shown]
-        for old, new in replaced.items():
-            written = [text.replace(old, new) for text in written]
-        table.add_row(*map(Text, written), style="bold" if row.model in FOCAL else None)
-    return table
+    return [shown, *([printable_text(texts.get(heading) or _EMPTY) for heading in shown] for texts in cells)]
 
 
 def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
     """Return a row as texts by heading; None for what is not known."""
     scores = row.scores
     paired = row.comparison
-    low, high = map(share, scores.ci95)
     tokens = scores.tokens and round(scores.tokens.per_answer)
     numbers = {"tokens": tokens, "cut": scores.truncated, "dollars": scores.cost_usd}
     on_some = f" on {paired.n:,}" if paired and paired.n < scores.n else ""
@@ -229,14 +253,17 @@ def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
         "model": model_name(row.model),
         "tasks": f"{scores.n:,}",
         "pass@1": share(scores.pass_at_1),
-        "95% interval": f"[{low}, {high}]",
+        "95% interval": shares(scores.ci95),
         "seeds": str(row.seeds) if row.seeds > 1 else None,
         "std": None if row.spread is None else share(row.spread),
-        **{f"pass@{k}": share(score) for k, score in scores.of_other_k.items()},
+        **{
+            f"pass@{k}": f"{share(score)} {shares(ci95)}" if ci95 else share(score)
+            for k, (score, ci95) in scores.of_other_k.items()
+        },
         f"against {model_name(first)}": (
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
         ),
-        "p": p_value(paired.p_value) if paired else None,
+        "p": None if paired is None or paired.p_value is None else p_value(paired.p_value),
         "kept": kept_percent(paired.kept) if paired and paired.kept else None,
         **{name: None if number is None else readable(number) for name, number in numbers.items()},
     }

@@ -31,7 +31,7 @@ from iterpref_core.storage.jsonl import describe_validation_error
 
 from ..evaluation.results_file import load_model_results
 from .comparisons import compare_models, scores_of
-from .display_names import MODELS, in_order
+from .display_names import MODELS, in_order, in_words
 from .summary_record import BenchmarkScores, Contamination, Provenance, Summary
 
 T = TypeVar("T")
@@ -122,16 +122,23 @@ def figures(summary: Summary) -> Iterator[tuple[str, str]]:
     """Yield the figures of the stages' results that the terminal and the page show, as (name, text)."""
     tokens, dollars = summary.cost
     yield "answers", f"{tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else "")
-    total = f"of {summary.codeflow.problems:,} problems"
-    if summary.codeflow.problems:
-        yield "pairs", f"{summary.pairs.paired:,} {total}"
-    if summary.pairs.replayed:
-        yield "replay", f"{summary.pairs.replayed:,} {total}"
+    yield from pair_figures(summary.codeflow, summary.pairs)
     if summary.codeflow.inside:
-        yield "run inside", f"{summary.codeflow.inside:,} {total}"
-    for name, counts in (summary.pairs.own or {}).items():
+        yield "run inside", f"{summary.codeflow.inside:,} of {summary.codeflow.problems:,} problems"
+
+
+def pair_figures(codeflow: CodeflowResult, pairs: PairsResult) -> Iterator[tuple[str, str]]:
+    """Yield the figures of the chosen pairs, as (name, text): of the attempts, and of each file of own pairs."""
+    total = f"of {codeflow.problems:,} problems"
+    if codeflow.problems:
+        yield "pairs", f"{pairs.paired:,} {total}"
+    if pairs.replayed:
+        yield "replay", f"{pairs.replayed:,} {total}"
+    for name, counts in (pairs.own or {}).items():
         taken = counts["pairs"] + counts.get("replay", 0)
-        yield "own pairs", f"{taken:,} of {sum(counts.values()):,} in {name}"
+        left_out = {why: count for why, count in counts.items() if count and why not in ("pairs", "replay")}
+        reasons = [f"{count:,} {in_words(why)}" for why, count in left_out.items()]
+        yield "own pairs", ", ".join([f"{taken:,} of {sum(counts.values()):,} in {name}", *reasons])
 
 
 def problem_outcomes(summary: Summary) -> list[tuple[str, int, float]]:

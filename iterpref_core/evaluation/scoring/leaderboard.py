@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
-
-import numpy as np
+from statistics import stdev
 
 from iterpref_core.records import Incomplete, InputError, Measured, ModelResults
 
@@ -14,7 +12,14 @@ from ..report.comparisons import check_same_data, measured_differently, scores_o
 from ..report.display_names import benchmark_name
 from ..report.score_rows import ScoreRow
 from ..report.standings import Standings, notes_of
-from ..statistics.seed_comparison import compare_seeds, resample_means, shared_shares
+from ..report.summary_record import BenchmarkScores
+from ..statistics.seed_comparison import SEEDS_FOR_P, compare_seeds, score_seeds
+
+_SEEDS_NOTE = (
+    "Scores of several seeds are means, and std is the seeds' standard deviation; intervals and p are over other "
+    f"problems and other seeds. Two models have a p from {SEEDS_FOR_P} seeds of each on; one training counts as a "
+    "model without seeds."
+)
 
 
 def make_leaderboard(
@@ -124,7 +129,7 @@ def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequen
             notes.setdefault((f"no score of {', '.join(names)}", reason), []).append(label)
     texts = [f"{what} on {', '.join(names)}: {why}" for (what, why), names in notes.items()]
     if any(row.seeds > 1 for row in rows):
-        texts.insert(0, "Scores of several seeds are means; their intervals and p: bootstrap over problems and seeds.")
+        texts.insert(0, _SEEDS_NOTE)
     return Standings(first, rows, [*texts, *notes_of(rows)])
 
 
@@ -133,8 +138,6 @@ def _row(name: str, benchmark: str, seeds: Sequence[Measured]) -> ScoreRow:
     scores = scores_of(seeds[0])
     if len(seeds) == 1:
         return ScoreRow(name, benchmark, scores)
-    passed = [result.pass_at_1 for result in seeds]
-    low, high = map(float, np.quantile(resample_means(shared_shares(seeds)), [0.025, 0.975]))
-    update = {"pass_at_1": mean(passed), "ci95": (low, high), "parts": None, "truncated": None, "tokens": None}
-    scores = scores.model_copy(update=update | {"cost_usd": None} | dict.fromkeys(seeds[0].beyond))
-    return ScoreRow(name, benchmark, scores, seeds=len(seeds), spread=stdev(passed))
+    of_first = scores.model_dump(include={"samples", "errors", "exceptions", "inside"})
+    scores = BenchmarkScores.model_validate(of_first | score_seeds(seeds).model_dump())
+    return ScoreRow(name, benchmark, scores, seeds=len(seeds), spread=stdev(seed.pass_at_1 for seed in seeds))

@@ -30,20 +30,20 @@ class ScoreDifference(BaseModel, frozen=True):
         n: the number of tasks.
         difference: the difference, as a share of 1.
         ci95: its 95% interval, which leaves 0 out if and only if `p_value` is below 0.05.
-        p_value: the two-sided p-value of "both are equally good".
+        p_value: the two-sided p-value of "both are equally good"; None with too few seeds for one.
         kept: the share of the other model's solved tasks that this model solves; None if there are none.
     """
 
     n: int
     difference: float
     ci95: tuple[float, float]
-    p_value: float
+    p_value: float | None
     kept: Kept | None = None
 
     @property
     def effect(self) -> int:
-        """1 if better, -1 if worse, 0 if chance explains the difference (p is 0.05 or more)."""
-        if self.p_value >= SIGNIFICANT:
+        """1 if better, -1 if worse, 0 if chance explains the difference (p is 0.05 or more, or not known)."""
+        if self.p_value is None or self.p_value >= SIGNIFICANT:
             return 0
         return 1 if self.difference > 0 else -1
 
@@ -61,6 +61,7 @@ class Comparison(ScoreDifference, frozen=True):
         tasks_lost: the names of the tasks that it solves less often.
     """
 
+    p_value: float
     gained: int
     lost: int
     p_worse: float

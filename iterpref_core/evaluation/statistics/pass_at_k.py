@@ -73,36 +73,34 @@ def score_tasks(
 ) -> ScoreRecord | None:
     """Return pass@1, the mean over tasks of the share of samples that passed; None where no task is left.
 
-    Its interval comes from `share_interval`.
-
     Args:
         verdicts: of each task's samples.
-        k: the values of k; for each above 1 pass@k is added, over the tasks with that many judged samples.
+        k: the values of k; for each above 1 pass@k is added, over the tasks with that many judged samples. The interval
+            of each k is `share_interval` of its tasks' pass@k: another draw of tasks is what it covers.
     """
-    tasks = list(_with_verdict(verdicts).values())
-    if not tasks:
+    shares = [*task_scores(verdicts, 1).values()]
+    if not shares:
         return None
-    shares = _scores(tasks, 1)
     fields: dict[str, Any] = {
-        "n": len(tasks),
+        "n": len(shares),
         "pass_at_1": sum(shares) / len(shares),
         "ci95": share_interval(shares),
     }
     # Every further k has its own tasks: the tasks with at least k samples.
     for number in sorted(set(k) - {1}):
-        scores = _scores(tasks, number)
-        if scores:
+        if scores := [*task_scores(verdicts, number).values()]:
             fields[f"pass_at_{number}"] = sum(scores) / len(scores)
+            fields[f"pass_at_{number}_ci95"] = share_interval(scores)
             fields[f"pass_at_{number}_n"] = len(scores)
     return ScoreRecord.model_validate(fields)
 
 
-def _scores(tasks: Iterable[Sequence[bool]], k: int) -> list[float]:
-    """Return pass@k of each task with at least k judged samples; a task is a list that marks the passed samples."""
-    scores = []
-    for passed in tasks:
+def task_scores(verdicts: Verdicts, k: int) -> dict[str, float]:
+    """Return, by task_id, pass@k of the tasks with at least k judged samples."""
+    scores = {}
+    for task_id, passed in _with_verdict(verdicts).items():
         if len(passed) >= k:
-            scores.append(pass_at_k(len(passed), sum(passed), k))
+            scores[task_id] = pass_at_k(len(passed), sum(passed), k)
     return scores
 
 

@@ -8,6 +8,7 @@ import pytest
 from iterpref_core.evaluation.evaluation.model_evaluation import ask_benchmarks, evaluate_model
 from iterpref_core.evaluation.evaluation.results_file import ResultsFolder
 from iterpref_core.evaluation.evaluation.sampler import Sampler
+from iterpref_core.evaluation.statistics.pass_at_k import share_interval
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion, ignore
 from iterpref_core.models.inference.finish_reasons import CUT
@@ -143,7 +144,11 @@ def test_several_samples_give_unbiased_pass_at_1_and_5_with_intervals(bench, cap
     assert entry["pass_at_1"] == pytest.approx(right / 6 / 2)
     at_5 = (1 - comb(6 - right, 5) / comb(6, 5)) / 2
     assert metrics["heldout/pass_at_5"] == entry["pass_at_5"] == pytest.approx(at_5)
-    assert {name for name in metrics if "pass_at" in name} == {"heldout/pass_at_1", "heldout/pass_at_5"}
+    low, high = entry["pass_at_5_ci95"]
+    assert (low, high) == pytest.approx(share_interval([2 * at_5, 0]))
+    ends = {"heldout/pass_at_5_ci95_low": low, "heldout/pass_at_5_ci95_high": high}
+    assert {name: value for name, value in metrics.items() if "ci95" in name and "pass_at" in name} == ends
+    assert {name for name in metrics if "pass_at" in name} == {"heldout/pass_at_1", "heldout/pass_at_5", *ends}
     assert "heldout: no pass@10: no task has 10 judged samples (evaluation.samples)" in caplog.text
     assert "no pass@5" not in caplog.text
 

@@ -32,17 +32,18 @@ def heldout(passed, **fields):
 
 def test_a_table_has_every_model_and_every_k_and_compares_models_with_the_first(board, tmp_path):
     tokens = {"prompt": 9, "completion": 80, "per_answer": 40.0}
-    more = {"tokens": tokens, "truncated": 0, "cost_usd": 0.5, "pass_at_2": 0.75}
+    more = {"tokens": tokens, "truncated": 0, "cost_usd": 0.5, "pass_at_2": 0.75, "pass_at_2_ci95": (0.4, 0.9)}
     made, (best, other) = board({"half": heldout(1), "big": heldout(2, **more)})
     assert (best["model"], best["n"], best["pass_at_1"], best["compared"]) == ("big", "2", "1.0", "2")
     assert (best["difference"], best["p_value"], best["answers_cut"], best["cost_usd"]) == ("0.5", "1.0", "0", "0.5")
     assert (other["model"], other["pass_at_1"], other["difference"]) == ("half", "0.5", "")
     assert (best["pass_at_2"], other["pass_at_2"], best["tokens_per_answer"]) == ("0.75", "", "40.0")
+    assert (best["pass_at_2_ci95_low"], best["pass_at_2_ci95_high"]) == ("0.4", "0.9")
     table = (tmp_path / "board/leaderboard.md").read_text()
     cells = [[cell.strip() for cell in line.split("|")] for line in table.splitlines() if line[:1] == "|"]
     assert cells[2][1:5] == ["held-out", "big", "2", "100.0"]
     place = cells[0].index("pass@2")
-    assert [row[place] for row in cells[2:]] == ["75.0", "–"]
+    assert [row[place] for row in cells[2:]] == ["75.0 [40.0, 90.0]", "–"]
     assert "against half" in table
     assert [row["difference"] for row in made.to_json()["standings"]] == [0.5, None]
 

@@ -4,11 +4,18 @@ import re
 import shutil
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
-from iterpref_core.evaluation.report.score_rows import score_rows, tables_of
+from iterpref_core.evaluation.report.score_rows import (
+    ScoreRow,
+    score_rows,
+    smallest_decided_difference,
+    tables_of,
+)
 from iterpref_core.evaluation.report.standings import summary_standings
 from iterpref_core.evaluation.report.summary_record import BenchmarkScores
+from iterpref_core.evaluation.statistics.comparison import ScoreDifference
 from tests.evaluation.report.conftest import change
 
 
@@ -67,6 +74,16 @@ def test_every_benchmark_and_every_difficulty_of_one_is_a_table(rich):
     assert list(tables) == [f"{name} tasks" for name in names]
     assert {len(rows) for rows in tables.values()} == {7}
     assert all(row.comparison is None for row in tables["LiveCodeBench, hard, 100 tasks"])
+
+
+def test_what_stays_undecided_is_never_more_than_a_difference_that_is_decided():
+    decided = ScoreDifference(n=40, difference=0.075, ci95=(0.001, 0.158), p_value=0.014)
+    worse = ScoreDifference(n=40, difference=-0.075, ci95=(-0.158, -0.001), p_value=0.014)
+    undecided = ScoreDifference(n=40, difference=0.01, ci95=(-0.1, 0.12), p_value=0.8)
+    scores = BenchmarkScores(n=40, pass_at_1=0, ci95=(0, 1), samples=9, errors={})
+    for compared, size in (([decided], 0.074), ([worse], 0.074), ([undecided] * 2 + [decided], 0.075), ([], None)):
+        rows = [ScoreRow("m", "heldout", scores, comparison=each) for each in compared]
+        assert smallest_decided_difference(rows) == (size and pytest.approx(size))
 
 
 def test_an_exception_in_a_unit_test_is_no_wrong_answer():

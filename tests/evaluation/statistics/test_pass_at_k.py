@@ -8,6 +8,7 @@ import pytest
 from iterpref_core.evaluation.statistics.pass_at_k import (
     pass_at_k,
     score_tasks,
+    share_interval,
     shares_passed,
 )
 
@@ -41,7 +42,9 @@ def test_a_task_without_a_judged_sample_does_not_count_and_pass_at_5_is_over_tho
     fields = score_tasks(verdicts, k=(1, 2, 6, 7)).to_json()
     assert fields["pass_at_2"] == pytest.approx((1 - 6 / 15) / 2)
     assert (fields["pass_at_2_n"], fields["pass_at_6_n"], fields["pass_at_6"]) == (2, 1, 1.0)
-    assert not {"pass_at_5", "pass_at_7"} & fields.keys()
+    assert not {"pass_at_5", "pass_at_7", "pass_at_7_ci95"} & fields.keys()
+    assert fields["pass_at_2_ci95"] == pytest.approx(share_interval([0, 9 / 15])), "over the two tasks with two samples"
+    assert fields["pass_at_6_ci95"] == pytest.approx(share_interval([1]))
     assert shares_passed(verdicts) == {"a": pytest.approx(1 / 3), "b": 0.0, "c": 1.0}
 
 
