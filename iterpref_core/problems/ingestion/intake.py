@@ -228,8 +228,8 @@ def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -
     for path in map(fetch, files):
         if layout_of(path) not in _LAYOUTS:
             raise InputError(
-                f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON, Parquet, CSV or Arrow, "
-                "as pandas and datasets write them"
+                f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON, Parquet, CSV, TSV or "
+                "Arrow, as pandas and datasets write them"
             )
         # Rows are numbered within their file, for messages, and over all files, for names.
         number = 0
