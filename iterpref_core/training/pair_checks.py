@@ -112,7 +112,9 @@ def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str
     template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
     with tokenized_pairs(pairs, template, params) as (rows, regions):
         checks = rows.checks
-        trained: dict[str, Any] = {"trained": template.describe(params.training.answer), "regions": regions}
+        # Where no answer is a program, nothing but the template stands around it.
+        style = "bare" if checks["markdown"].all() else params.training.answer
+        trained: dict[str, Any] = {"trained": template.describe(style), "regions": regions}
         findings = [*checks.findings(params.training), *limit_findings(model, checks)]
         try:
             trained |= measure_repairs(model, rows)

@@ -96,6 +96,17 @@ def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref
     assert 0 < found["dpo"][1] < found["target-dpo"][1] < 1
 
 
+@pytest.mark.parametrize(("others", "found"), [([], "1 of 1 "), (ROWS, "1 of 9 ")])
+def test_answers_in_markdown_are_trained_as_they_are_and_counted(iterpref, word_model, caplog, others, found):
+    answer = {side: f"So:\n```python\n{_pair(2)[side]}```" for side in ("chosen", "rejected")}
+    pairs = ("--pairs", str(written(Path("pairs.jsonl"), _pair(2) | answer, *others)), "--model", word_model)
+    _, out, _ = iterpref("check", *pairs)
+    assert f"look: an answer is Markdown, and trained as it is, so that D- is of its words, too: {found}" in out
+    assert ("```python\\nprogram\\n```" in out) == bool(others)
+    assert iterpref("train", *pairs, "--objective", "sft", "--out", "o", "--set", "training.epochs=1")[0] == 0
+    assert f"data: an answer is Markdown, and trained as it is: {found}" in caplog.text
+
+
 def test_a_rate_counts_or_is_refused(iterpref, word_model):
     written(Path("pairs.jsonl"), *ROWS)
     given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--out", "o")
