@@ -76,10 +76,12 @@ class Ingested:
         counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_dropped/<reason>` of
             parts of rows, and of files.
         dropped: the first rows of each reason.
+        findings: sentences on what the user should look at.
     """
 
     counts: dict[str, int]
     dropped: tuple[Dropped, ...]
+    findings: tuple[str, ...] = ()
 
 
 @dataclass
