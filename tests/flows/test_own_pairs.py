@@ -107,6 +107,35 @@ def test_answers_in_markdown_are_trained_as_they_are_and_counted(iterpref, word_
     assert f"data: an answer is Markdown, trained as it is: {found}" in caplog.text
 
 
+FENCED = ROWS[0] | {"chosen": f"So:\n```python\n{ROWS[0]['chosen']}```"}
+BY_INGEST = "`iterpref ingest in.jsonl --format trl --out OUT`"
+WAYS_IN = {
+    "as it is": (ROWS, []),
+    "without fences": (
+        [FENCED, FENCED | {"chosen": "```python\nx = 1"}, FENCED | {"chosen": "No."}, *ROWS[1:]],
+        ["programs alone of answers in Markdown (2 rows) and leaves out 2 of 10 rows (1 truncated, 1 no_code)"],
+    ),
+    "turned": (
+        [ROWS[0] | {"score_chosen": 1, "score_rejected": 2}],
+        [f"{BY_INGEST}: score_chosen is below score_rejected in 1 of 1 pairs; "],
+    ),
+    "none": ([ROWS[0] | {"chosen": "No."}], [f"{BY_INGEST} takes none: in.jsonl: no pair to ingest (1 no_code; "]),
+    "in a checkout": (
+        [ROWS[0] | {"rejected": ROWS[0]["chosen"].replace("  return", "  # So\n    return")}],
+        ["in `pairs/` of a checkout, stage `pairs` leaves out 1 of 1 rows (1 comments_only)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_check_says_what_the_other_ways_in_would_leave_out(iterpref, way):
+    rows, expected = WAYS_IN[way]
+    code, out, _ = iterpref("check", "--pairs", str(written(Path("in.jsonl"), *rows)), "--json")
+    texts = [finding["text"] for finding in json.loads(out)["findings"]]
+    assert (code, len(texts)) == (0, len(expected))
+    assert all(words in text for words, text in zip(expected, texts, strict=True)), texts
+
+
 def test_a_rate_counts_or_is_refused(iterpref, word_model):
     written(Path("pairs.jsonl"), *ROWS)
     given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--out", "o")
