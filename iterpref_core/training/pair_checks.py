@@ -92,7 +92,8 @@ def check_pair_file(
     findings = list(_overlap_findings(benchmarks.overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]
     rows = kept + benchmarks.contaminated
-    findings += [Finding(stops=False, text=text) for text in _ways_in(pairs, rows, counts)]
+    if pairs.is_file():  # a pipe is read once
+        findings += [Finding(stops=False, text=text) for text in _ways_in(pairs, rows, counts)]
     replay = {"replay": counts.pop("replay")} if counts["replay"] else {}
     numbers: dict[str, Any] = {"pairs": rows - replay.get("replay", 0), **replay, **private.counts}
     numbers["benchmark_tasks"] = sum(overlap.tasks for overlap in benchmarks.overlaps.values())

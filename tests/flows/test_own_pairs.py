@@ -101,7 +101,7 @@ def test_answers_in_markdown_are_trained_as_they_are_and_counted(iterpref, word_
     answer = {side: f"So:\n```python\n{_pair(2)[side]}```" for side in ("chosen", "rejected")}
     pairs = ("--pairs", str(written(Path("pairs.jsonl"), _pair(2) | answer, *others)), "--model", word_model)
     _, out, _ = iterpref("check", *pairs)
-    assert f"look: an answer is Markdown, trained as it is, and D- covers its prose, too: {found}" in out
+    assert f"look: an answer is Markdown, trained as it is, and D- may lie outside of its program: {found}" in out
     assert ("```python\\nprogram\\n```" in out) == bool(others)
     assert iterpref("train", *pairs, "--objective", "sft", "--out", "o", "--set", "training.epochs=1")[0] == 0
     assert f"data: an answer is Markdown, trained as it is: {found}" in caplog.text

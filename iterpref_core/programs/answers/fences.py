@@ -8,6 +8,10 @@ _FENCE = re.compile(
     r"^(?P<margin>[ \t]*)(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?P<fence>`{3,}|~{3,})(?P<info>.*)", re.MULTILINE
 )
 """A line with a fence, which may be in a list or in a quotation."""
+_EDGE = re.compile(rf"{_FENCE.pattern}|(?<=[^\s`~])(?P<last>`{{3,}}|~{{3,}})[ \t]*$", re.MULTILINE)
+"""An edge of a block: such a line, or a fence behind the last line of code."""
+_TAG = re.compile(r"\w[\w+#.-]*|.*[={].*")
+"""The words behind an opening fence: `python`, or `{.python title="a"}`."""
 _STRING = re.compile(r"""(?:^|[=([{,:+%]|\breturn)[ \t]*\w{0,2}("{3}|'{3})[\s\S]*?(?:\1|\Z)""", re.MULTILINE)
 """A string of several lines, which may lack its end; not one that a sentence names."""
 _INDENTED_CODE = 4
@@ -37,16 +41,16 @@ def open_block(answer: str) -> int | None:
     (4, None)
     """
     opened = None
-    for fence in _FENCE.finditer(answer):
-        info = fence["info"].strip()
+    for edge in _EDGE.finditer(answer):
+        fence, info = edge["fence"] or edge["last"], (edge["info"] or "").strip()
         if opened is None:
-            # A fence that ends in its line, as in ```x = 1```, marks words.
-            opened = None if "`" in info else fence
-        # ```` is not closed by ```, nor by ```python.
+            # ```x = 1``` marks words in a line.
+            opened = edge if edge["fence"] and "`" not in info else None
+        # ```` is not closed by ```, nor ``` by ```python or by the fence of a docstring.
         elif (
-            fence["fence"].startswith(opened["fence"])
-            and not info[:1].isalnum()
-            and len(fence["margin"]) < len(opened["margin"]) + _INDENTED_CODE
+            fence.startswith(opened["fence"])
+            and not _TAG.fullmatch(info)
+            and len(edge["margin"] or "") < len(opened["margin"]) + _INDENTED_CODE
         ):
             opened = None
     return None if opened is None else opened.start()

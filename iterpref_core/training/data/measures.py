@@ -216,7 +216,7 @@ class PairMeasures:
         yield too_few, rows, f"fewer pairs than one batch ({batch})", "lower it, or bring more", 1
         blank = "drop these pairs, which teach empty answers"
         yield counts["blank"], rows, "the chosen program is empty", blank, 0
-        markdown = f"an answer is Markdown, trained as it is{', and D- covers its prose, too' * regional}"
+        markdown = f"an answer is Markdown, trained as it is{', and D- may lie outside of its program' * regional}"
         programs = "`iterpref ingest PAIRS --format trl --out pairs.jsonl` takes the programs out"
         yield counts["markdown"], rows, markdown, programs, 1
         yield counts["no_difference"], rows, "chosen and rejected are the same tokens", "drop these pairs", 1
