@@ -190,15 +190,18 @@ def ingest(
 
 
 def _show_ingested(taken: "Ingested", json_: bool) -> None:
-    """Print the counts, and the first rows that are left out."""
+    """Print the counts, the first rows that are left out, and the findings."""
     if json_:
-        show_result(taken.counts | {"dropped_rows": list(map(asdict, taken.dropped))}, json_)
+        rows = {"dropped_rows": list(map(asdict, taken.dropped)), "findings": taken.findings}
+        show_result(taken.counts | rows, json_)
         return
     show_result(taken.counts, json_)
     for row in taken.dropped:
         name = f" {row.task_id}" if row.task_id else ""
         reason = ": ".join(filter(None, [row.reason, row.first_line]))
         print_text(f"dropped: {row.where}{name}: {reason}", err=True)
+    for finding in taken.findings:
+        print_text(f"look: {finding}", err=True)
 
 
 def _refuse(ctx: typer.Context, form: str, known: Set[str]) -> None:

@@ -195,8 +195,8 @@ class LocalizationResult(StageResult):
         given: pairs whose region was there before, and is kept.
         empty: pairs whose D- has no text.
         anchored: empty pairs that got an anchor.
-        dropped: reason → pairs that are left out. `empty`: by policy `drop`. `no_anchor`: policy `anchor` found no
-            line, because the texts differ in blank lines at most, or the failing program has no text.
+        dropped: reason → pairs that are left out. `empty`: by policy `drop`. `equal`: by each but `keep`, because
+            the programs differ in blanks at most.
         focal_line_share: the share of the written pairs' failing lines with text that lie in a span.
     """
 

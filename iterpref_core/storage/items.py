@@ -1,6 +1,6 @@
 r"""Read the JSON objects of a data file in any layout, each with its place for messages.
 
-JSONL, a JSON array, JSON objects of several lines, and tables (Parquet, CSV, Arrow) are read. Files of JSON may be
+JSONL, a JSON array, JSON objects of several lines, and tables (Parquet, CSV, TSV, Arrow) are read. Files of JSON may be
 packed (`PACKED`). All are streamed but JSON of several lines, whose text is in memory as a whole.
 """
 
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -98,7 +99,10 @@ def _csv_rows(file: IO[bytes], path: Path) -> Iterator[dict[str, Any]]:
     # Every cell stays a text: "007" is not the number 7. A cell may hold a program of any length.
     csv.field_size_limit(sys.maxsize)
     lines = (decode_text(raw, path, number) for number, raw in enumerate(file, 1))
-    rows = csv.DictReader(lines, strict=True)
+    header = next(lines, "")
+    # Spreadsheets separate cells by semicolons where the comma is the decimal sign. "a, b";c has two cells, not three.
+    delimiter = max(",;\t", key=lambda sign: len(next(csv.reader([header], delimiter=sign), ())))
+    rows = csv.DictReader(chain([header], lines), delimiter=delimiter, strict=True)
     _check_columns(rows.fieldnames or (), path)
     for row in rows:
         # Without its last cells, a row would lose its split or license, and a file that was cut its last row.
@@ -129,7 +133,7 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
             raise InputError(f"{path}: {number} columns are called {name!r}; leave one of them")
 
 
-TABLES = {".parquet": _parquet_rows, ".arrow": _arrow_rows, ".csv": _csv_rows}
+TABLES = {".parquet": _parquet_rows, ".arrow": _arrow_rows, ".csv": _csv_rows, ".tsv": _csv_rows}
 """The endings of tables → their readers."""
 
 

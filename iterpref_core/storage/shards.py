@@ -23,7 +23,7 @@ ALL = "all"
 _TRAIN = "train"
 _OTHER = "other"
 """The name for data files of a folder that are of no split of its configurations."""
-ENDINGS = {".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv"}
+ENDINGS = {".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv", ".tsv"}
 _DESCRIBING = {"dataset_info.json", "dataset_infos.json", "state.json"}
 """The files that `datasets` writes next to data."""
 _SET = re.compile(r"[\w-][\w.-]*/[\w.-]+")

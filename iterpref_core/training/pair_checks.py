@@ -1,5 +1,6 @@
-"""Check a file of pairs before a training, by its regions, tokens, licenses and overlap with benchmarks."""
+"""Check a file of pairs before a training: regions, tokens, licenses, overlap with benchmarks, and other ways in."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,10 +11,14 @@ from typing import Any
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import check_checkpoint
+from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
 from iterpref_core.pairs.localization.localization import localize_pairs
+from iterpref_core.pairs.selection.filters import drop_reason
+from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination, Overlap
 from iterpref_core.problems.screening.private_records import PrivateDataCount
-from iterpref_core.records import ModelError, Params, PreferencePair
+from iterpref_core.programs.answers.fences import is_markdown
+from iterpref_core.records import InputError, ModelError, PairsParams, Params, PreferencePair
 from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
@@ -82,11 +87,13 @@ def check_pair_file(
     counts: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
     with open_dropped(dropped) as drops:
-        clean = drops.keep(_clean_pairs(pairs, benchmarks, counts, private))
+        clean = drops.keep(_clean_pairs(pairs, params.pairs, benchmarks, counts, private))
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = list(_overlap_findings(benchmarks.overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]
     rows = kept + benchmarks.contaminated
+    if pairs.is_file():  # a pipe is read once
+        findings += [Finding(stops=False, text=text) for text in _ways_in(pairs, rows, counts)]
     replay = {"replay": counts.pop("replay")} if counts["replay"] else {}
     numbers: dict[str, Any] = {"pairs": rows - replay.get("replay", 0), **replay, **private.counts}
     numbers["benchmark_tasks"] = sum(overlap.tasks for overlap in benchmarks.overlaps.values())
@@ -112,7 +119,9 @@ def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str
     template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
     with tokenized_pairs(pairs, template, params) as (rows, regions):
         checks = rows.checks
-        trained: dict[str, Any] = {"trained": template.describe(params.training.answer), "regions": regions}
+        # Where no answer is a program, nothing but the template stands around it.
+        style = "bare" if checks["markdown"].all() else params.training.answer
+        trained: dict[str, Any] = {"trained": template.describe(style), "regions": regions}
         findings = [*checks.findings(params.training), *limit_findings(model, checks)]
         try:
             trained |= measure_repairs(model, rows)
@@ -125,11 +134,12 @@ def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str
 
 def _clean_pairs(
     pairs: Path,
+    params: PairsParams,
     benchmarks: Decontamination,
     counts: Counter[str],
     private: PrivateDataCount,
 ) -> Iterator[PreferencePair | Dropped]:
-    """Yield the pairs but those that overlap with a benchmark; count licenses, repetitions and keys."""
+    """Yield the pairs but those that overlap with a benchmark; count licenses, repetitions, keys and other kinds."""
     seen = set[int]()
     for number, pair in enumerate(read_pairs(pairs), start=1):
         counts[f"license/{pair.license or 'not stated'}"] += 1
@@ -137,10 +147,44 @@ def _clean_pairs(
         counts["repeated"] += texts in seen
         if pair.rejected is None:
             counts["replay"] += 1
+        if is_markdown(pair.chosen) or is_markdown(pair.rejected or ""):
+            counts["markdown"] += 1
+        # Lengths in tokens depend on the model.
+        if reason := drop_reason(pair, params, lambda _: 0):
+            counts[f"filtered/{reason}"] += 1
         seen.add(texts)
         private.add(pair.task_id, pair)
         task = benchmarks.partner(pair)
         yield Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task) if task else pair
+
+
+def _ways_in(pairs: Path, rows: int, counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield what becomes of a file's rows by other ways than `train`, which takes them as they are.
+
+    Args:
+        pairs: the file.
+        rows: in it.
+        counts: `markdown`, rows with an answer in it; and `filtered/<reason>`, of stage `pairs`.
+    """
+    command = f"`iterpref ingest {pairs} --format trl --out OUT`"
+    try:
+        taken = ingest_pairs(Wanted([pairs]), Path(os.devnull))
+    except InputError as error:
+        yield f"{command} takes none: {error}"
+    else:
+        programs = f"takes the programs alone of answers in Markdown ({counts['markdown']} rows)"
+        effects = [programs] * bool(counts["markdown"]) + _left_out("dropped/", taken.counts, rows)
+        if effects:
+            yield f"{command} {' and '.join(effects)}"
+        yield from (f"{command}: {text}" for text in taken.findings)
+    yield from (f"in `pairs/` of a checkout, stage `pairs` {text}" for text in _left_out("filtered/", counts, rows))
+
+
+def _left_out(prefix: str, counts: Mapping[str, int], rows: int) -> list[str]:
+    """Return words on the rows that are left out, by the reasons behind a prefix; none without any."""
+    reasons = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
+    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    return [f"leaves out {sum(reasons.values())} of {rows} rows ({counted})"] if reasons else []
 
 
 def _overlap_findings(overlaps: Mapping[str, Overlap], out: Path | None) -> Iterator[Finding]:

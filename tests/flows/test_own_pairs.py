@@ -96,6 +96,46 @@ def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref
     assert 0 < found["dpo"][1] < found["target-dpo"][1] < 1
 
 
+@pytest.mark.parametrize(("others", "found"), [([], "1 of 1 "), (ROWS, "1 of 9 ")])
+def test_answers_in_markdown_are_trained_as_they_are_and_counted(iterpref, word_model, caplog, others, found):
+    answer = {side: f"So:\n```python\n{_pair(2)[side]}```" for side in ("chosen", "rejected")}
+    pairs = ("--pairs", str(written(Path("pairs.jsonl"), _pair(2) | answer, *others)), "--model", word_model)
+    _, out, _ = iterpref("check", *pairs)
+    assert f"look: an answer is Markdown, trained as it is, and D- may lie outside of its program: {found}" in out
+    assert ("```python\\nprogram\\n```" in out) == bool(others)
+    assert iterpref("train", *pairs, "--objective", "sft", "--out", "o", "--set", "training.epochs=1")[0] == 0
+    assert f"data: an answer is Markdown, trained as it is: {found}" in caplog.text
+
+
+FENCED = ROWS[0] | {"chosen": f"So:\n```python\n{ROWS[0]['chosen']}```"}
+BY_INGEST = "`iterpref ingest in.jsonl --format trl --out OUT`"
+WAYS_IN = {
+    "as it is": (ROWS, []),
+    "without fences": (
+        [FENCED, FENCED | {"chosen": "```python\nx = 1"}, FENCED | {"chosen": "No."}, *ROWS[1:]],
+        ["programs alone of answers in Markdown (2 rows) and leaves out 2 of 10 rows (1 truncated, 1 no_code)"],
+    ),
+    "turned": (
+        [ROWS[0] | {"score_chosen": 1, "score_rejected": 2}],
+        [f"{BY_INGEST}: score_chosen is below score_rejected in 1 of 1 pairs; "],
+    ),
+    "none": ([ROWS[0] | {"chosen": "No."}], [f"{BY_INGEST} takes none: in.jsonl: no pair to ingest (1 no_code; "]),
+    "in a checkout": (
+        [ROWS[0] | {"rejected": ROWS[0]["chosen"].replace("  return", "  # So\n    return")}],
+        ["in `pairs/` of a checkout, stage `pairs` leaves out 1 of 1 rows (1 comments_only)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_check_says_what_the_other_ways_in_would_leave_out(iterpref, way):
+    rows, expected = WAYS_IN[way]
+    code, out, _ = iterpref("check", "--pairs", str(written(Path("in.jsonl"), *rows)), "--json")
+    texts = [finding["text"] for finding in json.loads(out)["findings"]]
+    assert (code, len(texts)) == (0, len(expected))
+    assert all(words in text for words, text in zip(expected, texts, strict=True)), texts
+
+
 def test_a_rate_counts_or_is_refused(iterpref, word_model):
     written(Path("pairs.jsonl"), *ROWS)
     given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--out", "o")

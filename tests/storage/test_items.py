@@ -136,13 +136,19 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
         list(read_items(path))
 
 
-def test_csv_is_text(tmp_path):
-    rows = [{"id": "007", "code": "x = 1,\n", "none": "None"}, {"id": "", "code": 'print("a")', "none": "é"}]
-    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+@pytest.mark.parametrize(
+    ("name", "delimiter", "encoding"), [("a.csv", ",", "utf-8"), ("a.csv", ";", "utf-8-sig"), ("a.tsv", "\t", "utf-8")]
+)
+def test_csv_is_text_whatever_a_spreadsheet_separates_cells_by(tmp_path, name, delimiter, encoding):
+    rows = [
+        {"id, or; none": "007", "code": "x = 1,\n", "a": "None"},
+        {"id, or; none": "", "code": 'f("a;\t")', "a": "é"},
+    ]
+    with (tmp_path / name).open("w", encoding=encoding, newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
         writer.writeheader()
         writer.writerows(rows)
-    assert [json.loads(item.text) for item in read_items(tmp_path / "a.csv", nulls=True)] == rows
+    assert [json.loads(item.text) for item in read_items(tmp_path / name, nulls=True)] == rows
 
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])

@@ -30,7 +30,7 @@ test.jsonl | --split test | test.jsonl |
 train.jsonl.gz train-1.jsonl.zst | | train-1.jsonl.zst train.jsonl.gz |
 a.csv b.csv | | a.csv b.csv |
 data-00000-of-00001.arrow state.json README | | data-00000-of-00001.arrow |
-a.jsonl b.tsv d.tar.gz LICENSE .git/HEAD .cache/b.jsonl set.py | | a.jsonl |
+a.jsonl b.xlsx d.tar.gz LICENSE .git/HEAD .cache/b.jsonl set.py | | a.jsonl |
 data/a.jsonl clean/a-0.jsonl clean/b-0.jsonl | --config clean | clean/a-0.jsonl | incorrect=1 other=1
 data/a.jsonl clean/a-0.jsonl clean/b-0.jsonl | --config clean --split incorrect | clean/b-0.jsonl | train=1 other=1
 data/a.jsonl clean/a-0.jsonl clean/b-0.jsonl | --config all | data/a.jsonl clean/a-0.jsonl | incorrect=1

@@ -18,6 +18,7 @@ from functools import cached_property
 from os.path import commonprefix
 from typing import TYPE_CHECKING
 
+from iterpref_core.programs.answers.fences import is_markdown
 from iterpref_core.records import (
     AnswerFormat,
     ModelError,
@@ -352,8 +353,13 @@ def render_answer(program: str, style: AnswerFormat) -> tuple[str, int]:
     ('```python\nx = 1\n```', 10)
     >>> render_answer("x = 1", "bare")
     ('x = 1', 0)
+
+    An answer in Markdown has its own fences, and stays as it is:
+
+    >>> render_answer("So:\n```python\nx = 1\n```", "fenced")
+    ('So:\n```python\nx = 1\n```', 0)
     """
-    if style == "bare":
+    if style == "bare" or is_markdown(program):
         return program, 0
     fence = "```python\n"
     end = "" if program.endswith("\n") else "\n"

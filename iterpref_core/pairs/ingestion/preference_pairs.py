@@ -5,6 +5,7 @@ The tests of a row judge its programs. Without tests, the set's own word is take
 
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ from iterpref_core.records import (
 )
 
 from ..selection.filters import drop_reason
-from .winner import first_is_better
+from .winner import contradicting_scores, first_is_better
 
 # The task of a buggy program without a statement: the program itself.
 REPAIR_PROMPT = "Correct this Python program:\n\n```python\n{buggy}\n```"
@@ -72,7 +73,7 @@ def ingest_pairs(
 
     Returns:
         `pairs`; `regions` that the file has; with judging `tested` and `untested` pairs;
-        `tests_dropped/<reason>`, and `dropped/<reason>`.
+        `tests_dropped/<reason>`, and `dropped/<reason>`. Scores by which `rejected` is better are a finding.
 
     Raises:
         ConfigError: `columns` cannot be understood.
@@ -80,6 +81,7 @@ def ingest_pairs(
         ExecutionError: the engine failed.
     """
     preset = PRESETS[form]
+    contradicting: Counter[tuple[str, str]] = Counter()
     with ExitStack() as stack:
         executor = run = None
         if judging is not None:
@@ -100,10 +102,18 @@ def ingest_pairs(
             # JSON can escape half of a surrogate pair, which UTF-8 cannot encode: the row is at fault, not the file.
             pair.to_json()
             counts += intake.screen(pair)
+            if judging is None:
+                contradicting.update(contradicting_scores(row, intake.columns))
             return pair, None, counts
 
         write_records(intake, intake.take(take, executor), out)
-    return intake.result
+    pairs = intake.result.counts["pairs"]
+    findings = (
+        f"{first} is below {second} in {count} of {pairs} pairs; `winner=first-second:{first}+{second}` in --columns "
+        "turns them"
+        for (first, second), count in contradicting.items()
+    )
+    return replace(intake.result, findings=tuple(findings))
 
 
 def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:

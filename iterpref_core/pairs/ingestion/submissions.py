@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from iterpref_core.problems.ingestion.columns import Columns, DroppedError
 from iterpref_core.problems.ingestion.intake import Ingested, Wanted, open_intake
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.problems.ingestion.programs import is_no_program, is_program, is_python_2, program_in
+from iterpref_core.problems.ingestion.programs import is_cut, is_no_program, is_program, is_python_2, program_in
 from iterpref_core.problems.ingestion.prompts import read_statement
 from iterpref_core.problems.ingestion.values import Row, read_license
 from iterpref_core.records import Attempt, Problem, Trajectory, Verdict, prompt_text, statement_name, take_name
@@ -117,14 +117,17 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem
     the other's.
 
     Raises:
-        DroppedError: the row has no Python program.
+        DroppedError: the row has no Python program, or one that was cut.
         ValueError: a column is missing, or holds something else.
     """
     columns.check_wanted(row)
-    code = program_in(answer_turns(row, columns, "program")[-1].content)
+    answer = answer_turns(row, columns, "program")[-1].content
+    code = program_in(answer)
     verdict = _verdict(columns.one(row, "passed"))
     if not code.strip():
         raise DroppedError("empty")
+    if is_cut(answer, code):
+        raise DroppedError("truncated")
     # A program that fails may have a syntax error, but not the syntax of another language.
     if is_python_2(code) or (verdict == "passed" and not is_program(code)):
         raise DroppedError("not_python")

@@ -9,12 +9,15 @@ The columns of `chosen` and `rejected` hold the two answers then, in any order:
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from iterpref_core.problems.ingestion.columns import MARGINS, Columns, DroppedError
 from iterpref_core.problems.ingestion.values import Row, read_text_value
 
 _LIKELY = re.compile("winner|prefer|better|rank", re.IGNORECASE)
+_SCORE = re.compile("score|rating|reward", re.IGNORECASE)
 
 
 def first_is_better(row: Row, columns: Columns) -> bool:
@@ -50,6 +53,26 @@ def first_is_better(row: Row, columns: Columns) -> bool:
     if word not in (first, second):
         raise DroppedError("no_preference", f"winner: {value!r} is neither {first!r} nor {second!r}")
     return word == first
+
+
+def contradicting_scores(row: Row, columns: Columns) -> Iterator[tuple[str, str]]:
+    """Yield the two columns of each score by which the row's `rejected` is better, unless the user states the winner.
+
+    >>> columns = Columns({"chosen": ["a"], "rejected": ["b"]}, "")
+    >>> list(contradicting_scores({"score_a": 3.5, "score_b": "4"}, columns))
+    [('score_a', 'score_b')]
+    """
+    if "winner" in columns.stated:
+        return
+    (chosen, *_), (rejected, *_) = columns.names["chosen"], columns.names["rejected"]
+    # `score_a` has its counterpart in `score_b`, if the answers are `a` and `b`.
+    part = re.compile(rf"(?<![^\W_]){re.escape(chosen)}(?![^\W_])")
+    for name, score in row.items():
+        other = part.sub(lambda _: rejected, name)
+        if _SCORE.search(name) and other != name and other in row:
+            with suppress(TypeError, ValueError):  # a null, or words
+                if float(score) < float(row[other]):
+                    yield name, other
 
 
 def _difference(value: Any) -> float:

@@ -73,7 +73,7 @@ ON_TEXT: dict[LocalizationMethod, Localizer] = {
 # The reasons why a pair is left out, and what each means.
 DROPPED = {
     "empty": "the fix only inserts, and localization.empty is drop",
-    "no_anchor": "the failing program has no line that could be marked",
+    "equal": "the programs differ in blanks at most",
 }
 
 
@@ -93,8 +93,9 @@ def localize_pairs(
     A program alone, without a rejected one, is written as it is.
 
     If a fix only inserts lines, D- has no text, and `params.empty` decides: `anchor` marks the place of the insertion
-    (`ErrorRegion.anchors`), `keep` writes an empty region, so that K- is 0, and `drop` leaves the pair out. With
-    `params.widen_lines`, each region includes lines around it (`widen_spans`).
+    (`ErrorRegion.anchors`), `keep` writes an empty region, so that K- is 0, and `drop` leaves the pair out. A
+    pair of equal programs is written by `keep` alone. With `params.widen_lines`, each region includes lines around it
+    (`widen_spans`).
 
     Args:
         pairs: pairs of any origin; only prompt, chosen and rejected are needed.
@@ -106,8 +107,6 @@ def localize_pairs(
         RecordError: a line is broken.
     """
     counts: Counter[str] = Counter()
-    # With `drop` every empty region is dropped, with `anchor` those without a line to mark.
-    reason = "empty" if params.empty == "drop" else "no_anchor"
     with open_dropped(dropped) as drops:
 
         def located() -> Iterator[PreferencePair | Dropped]:
@@ -118,8 +117,8 @@ def localize_pairs(
                     continue
                 counts["given"] += pair.rejected_spans is not None
                 marked = _mark(pair, params, counts) if pair.rejected_spans is None else pair
-                if marked is None:
-                    yield Dropped(reason, f"{pairs}:{number}", pair.task_id, DROPPED[reason])
+                if isinstance(marked, str):
+                    yield Dropped(marked, f"{pairs}:{number}", pair.task_id, DROPPED[marked])
                     continue
                 counts["focal_lines"] += count_lines(pair.rejected, marked.rejected_spans or ())
                 counts["lines"] += count_lines(pair.rejected, ((0, len(pair.rejected)),))
@@ -137,8 +136,8 @@ def localize_pairs(
     )
 
 
-def _mark(pair: PreferencePair, params: LocalizationParams, counts: Counter[str]) -> PreferencePair | None:
-    """Return a pair with its error region; None if the pair is left out. Count `empty` and `anchored` regions."""
+def _mark(pair: PreferencePair, params: LocalizationParams, counts: Counter[str]) -> PreferencePair | str:
+    """Return a pair with its error region; or why it is left out. Count `empty` and `anchored` regions."""
     assert pair.rejected is not None
     region = ON_TEXT[params.method](pair.rejected, pair.chosen)
     rejected = region.rejected
@@ -147,7 +146,7 @@ def _mark(pair: PreferencePair, params: LocalizationParams, counts: Counter[str]
         rejected = region.anchors
         counts["anchored"] += bool(rejected)
     if not rejected and params.empty != "keep":
-        return None
+        return "empty" if region.chosen else "equal"
     if params.widen_lines:
         # The widths are drawn here, once for each pair: the region is data, the same in every epoch and for every
         # objective.

@@ -76,10 +76,12 @@ class Ingested:
         counts: numbers of records, and `dropped/<reason>` of rows that are left out; `<part>_dropped/<reason>` of
             parts of rows, and of files.
         dropped: the first rows of each reason.
+        findings: sentences on what the user should look at.
     """
 
     counts: dict[str, int]
     dropped: tuple[Dropped, ...]
+    findings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -228,8 +230,8 @@ def _each_row(files: Sequence[str], sources: Sequence[Path], stack: ExitStack) -
     for path in map(fetch, files):
         if layout_of(path) not in _LAYOUTS:
             raise InputError(
-                f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON, Parquet, CSV or Arrow, "
-                "as pandas and datasets write them"
+                f"{path}: files that end in {layout_of(path)} are not read; give JSONL, JSON, Parquet, CSV, TSV or "
+                "Arrow, as pandas and datasets write them"
             )
         # Rows are numbered within their file, for messages, and over all files, for names.
         number = 0

@@ -19,7 +19,7 @@ from .call_tests import CONTEST_SETUP
 from .code_tests import required_names
 from .columns import Columns, DroppedError, listed
 from .presets import Preset
-from .programs import is_checker, is_program, program_in
+from .programs import is_checker, is_cut, is_program, program_in
 from .prompts import read_statement
 from .row_tests import ReadingHints, read_tests
 from .values import Row, as_text, read_license, read_text_value, read_time_limit
@@ -284,9 +284,13 @@ def _programs(row: Row, columns: Columns, part: str, dropped: Counter[str]) -> I
         elif not is_python_3(language):
             dropped[language.lower()] += 1
         elif text.strip():
-            code = program_in(text).replace("\r\n", "\n")
+            program = program_in(text)
+            code = program.replace("\r\n", "\n")
             if not is_program(code):
                 dropped["other"] += 1
+            # Of a right program the tests decide.
+            elif part == "wrong" and is_cut(text, program):
+                dropped["truncated"] += 1
             elif code not in known:
                 known.add(code)
                 yield code

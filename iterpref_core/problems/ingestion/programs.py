@@ -9,15 +9,15 @@ import re
 from contextlib import suppress
 
 from iterpref_core.programs.answers.extraction import extract_program, lacks_program
+from iterpref_core.programs.answers.fences import is_markdown, open_block
 from iterpref_core.programs.source_code.lines import cut_lines, lines_in_strings, whole_lines
 from iterpref_core.programs.source_code.names import undefined_names
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
 
 from .columns import DroppedError
 
-_FENCE = re.compile(r"^[ \t]*(?:[>*+-][ \t]*|\d+[.)][ \t]*)*(?:```|~~~)", re.MULTILINE)
 _TAG = re.compile(r"\[/?PYTHON\]|</?(?:python|code|answer|solution|think\w*)>", re.IGNORECASE)
-"""Fences and tags around a program in an answer, or around other text."""
+"""Tags around a program in an answer, or around other text."""
 _PYTHON_MARK = re.compile(
     r"^[ \t]*(?:```|~~~)[ \t]*(?:python|py)3?\b|\[PYTHON\]|<python>", re.MULTILINE | re.IGNORECASE
 )
@@ -38,11 +38,22 @@ def program_in(text: str, name: str | None = None) -> str:
     if text.startswith((" ", "\t")) and not is_program(text):
         with suppress(SyntaxError):
             text = cut_lines(text, 1, len(whole_lines(text)), lines_in_strings(text))
-    # A program may hold fences in its strings: Python as a whole is never searched.
-    has_fence = ("```" in text or "~~~" in text) and _FENCE.search(text)
-    if not (has_fence or _TAG.search(text)) or is_program(text):
+    # A program may hold tags in its strings: Python as a whole is never searched.
+    if not (is_markdown(text) or _TAG.search(text)) or is_program(text):
         return text
     return extract_program(text, name) or text
+
+
+def is_cut(answer: str, program: str, name: str | None = None) -> bool:
+    r"""Return True if the program that `program_in` finds in an answer is of a block in which the answer ends.
+
+    Such an answer was cut, mostly at a limit of tokens, though what is left may be Python.
+
+    >>> is_cut("```\nx = 1\n", "x = 1\n"), is_cut("```\nx = 1\n```\nUsage:\n```\nf(", "x = 1\n")
+    (True, False)
+    """
+    begin = open_block(answer) if is_markdown(answer) else None
+    return begin is not None and program_in(answer[:begin], name) != program
 
 
 def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
@@ -52,7 +63,7 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     ('x = 1\n', 'x = 2\n')
 
     Raises:
-        DroppedError: a program is missing, or both are the same.
+        DroppedError: a program is missing or cut, or both are the same.
     """
     if not chosen.strip() or not rejected.strip():
         raise DroppedError("empty")
@@ -60,8 +71,12 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
     wrong = program_in(rejected)
     # If the chosen program defines `add`, the rejected answer means the program that defines `add`.
     if right != chosen or wrong != rejected:
-        wrong = program_in(rejected, next(iter(defined_names(right)), None))
-        right = program_in(chosen, next(iter(defined_names(wrong)), None))
+        of_right = next(iter(defined_names(right)), None)
+        wrong = program_in(rejected, of_right)
+        of_wrong = next(iter(defined_names(wrong)), None)
+        right = program_in(chosen, of_wrong)
+        if is_cut(chosen, right, of_wrong) or is_cut(rejected, wrong, of_right):
+            raise DroppedError("truncated", "an answer ends in a block; if only its last fence is missing, add it")
     if is_no_program(right) or is_no_program(wrong):
         raise DroppedError("no_code")
     if not is_program(right):

@@ -113,7 +113,8 @@ class PairMeasures:
     def counts(self) -> dict[str, int]:
         """Return the number of pairs of each kind.
 
-        D- is empty, wholly or partly cut off; prompts and y+ are cut; y+ is blank; a pair repeats another.
+        D- is empty, wholly or partly cut off; prompts and y+ are cut; y+ is blank; an answer is Markdown; a pair
+        repeats another.
         """
         has_focal = self["focal_tokens"] > 0
         loses_focal = self["focal_truncated"] > 0
@@ -124,6 +125,7 @@ class PairMeasures:
             "prompts_cut": self["prompt_truncated"] > 0,
             "chosen_cut": self["chosen_truncated"] > 0,
             "blank": self["blank"],
+            "markdown": self["markdown"],
         }
         counts = {name: int(marks.sum()) for name, marks in kinds.items()}
         # The chosen program of each pair that is not there yet is new, or of an earlier pair.
@@ -214,6 +216,9 @@ class PairMeasures:
         yield too_few, rows, f"fewer pairs than one batch ({batch})", "lower it, or bring more", 1
         blank = "drop these pairs, which teach empty answers"
         yield counts["blank"], rows, "the chosen program is empty", blank, 0
+        markdown = f"an answer is Markdown, trained as it is{', and D- may lie outside of its program' * regional}"
+        programs = "`iterpref ingest PAIRS --format trl --out pairs.jsonl` takes the programs out"
+        yield counts["markdown"], rows, markdown, programs, 1
         yield counts["no_difference"], rows, "chosen and rejected are the same tokens", "drop these pairs", 1
         yield counts["same_pair"], rows, "a repetition of an earlier pair", "drop them", 1
         yield counts["same_chosen"], rows, "an earlier prompt and chosen with another rejected", "fine if intended", 1

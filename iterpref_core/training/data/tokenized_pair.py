@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-COUNTS = ("blank", "prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
+COUNTS = ("blank", "markdown", "prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
 """The numbers of a pair that checks read as they are."""
 
 
@@ -20,6 +20,7 @@ class TokenizedPair:
         focal_chosen: marks the tokens of its counterpart D+ in y+.
         task_id: of the pair.
         blank: 1 where the chosen program has no text.
+        markdown: 1 where an answer has fences of its own, and is trained with all that stands around its program.
         problem_id: of its problem; the pair's own name where the file has none.
         statement: digest of the task: equal statements are one problem.
         prompt_truncated: how many tokens the length limits removed from the prompt.
@@ -37,6 +38,7 @@ class TokenizedPair:
     focal_chosen: list[int]
     task_id: str = ""
     blank: int = 0
+    markdown: int = 0
     problem_id: str = ""
     statement: str = ""
     prompt_truncated: int = 0

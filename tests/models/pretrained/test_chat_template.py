@@ -36,7 +36,16 @@ def template_of(template, **variables):
     return ChatTemplate(make_tokenizer(family), PromptFormat(chat_template_kwargs=variables))
 
 
-@pytest.mark.parametrize("program", ["x = 1\n", "x = 1", "", "\n\nx = 1\r\n", "s = '```'\n"])
+SHOWS_FENCES = "def f(x):\n    '''As in\n\n    ```python\n    f(1)\n    ```\n    '''\n    return x"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        *("x = 1\n", "x = 1", "", "\n\nx = 1\r\n", "s = '```'\n", "# ```python\nx = 1\n"),
+        *(SHOWS_FENCES, f"{SHOWS_FENCES} +", SHOWS_FENCES.replace("):", ")"), "print(r'''\n```\n'''\n"),
+    ],
+)
 def test_a_rendered_answer_holds_the_program_where_it_says(program):
     assert render_answer(program, "bare") == (program, 0)
     answer, begin = render_answer(program, "fenced")
@@ -45,6 +54,19 @@ def test_a_rendered_answer_holds_the_program_where_it_says(program):
     assert answer.endswith("\n```")
     if "`" not in program:
         assert (extract_program(answer) or "").strip("\n") == program.replace("\r\n", "\n").strip("\n")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("So:\n\n```python\nx = 1\n```\n\nDone.", "```py\nx = 1\n```", "~~~\nx = 1\n~~~", "````\nx = 1\n````\r\n"),
+        *("1. So:\n\n   ```\n   x = 1\n   ```", "> ```python\n> x = 1\n> ```", "```js\nx\n```"),
+        "Use ''' here:\n```python\nx = 1",
+        f"{SHOWS_FENCES}\n\nIn use:\n```python\nf(1)\n```",
+    ],
+)  # fmt: skip
+def test_an_answer_with_fences_of_its_own_gets_no_other(answer):
+    assert render_answer(answer, "fenced") == (answer, 0)
 
 
 def test_an_answer_stands_where_the_template_puts_it(family, tokenizer):

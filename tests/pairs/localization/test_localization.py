@@ -29,8 +29,8 @@ PAIRS = [
 @pytest.mark.parametrize(
     ("empty", "rejected", "counts"),
     [
-        ("anchor", {"replaced": ((2, 3),), "inserted": ((2, 3),)}, {"anchored": 1, "dropped/no_anchor": 1}),
-        ("drop", {"replaced": ((2, 3),)}, {"dropped/empty": 2}),
+        ("anchor", {"replaced": ((2, 3),), "inserted": ((2, 3),)}, {"anchored": 1, "dropped/equal": 1}),
+        ("drop", {"replaced": ((2, 3),)}, {"dropped/empty": 1, "dropped/equal": 1}),
         ("keep", {"replaced": ((2, 3),), "inserted": (), "same": ()}, {}),
     ],
 )
@@ -39,7 +39,7 @@ def test_an_insertion_is_anchored_dropped_or_kept_without_a_region(tmp_path, emp
     assert {pair.task_id: pair.rejected_spans for pair in pairs} == rejected
     assert {pair.chosen_spans for pair in pairs} <= {((2, 3),), ()}
     share = {"anchor": 2 / 6, "drop": 1 / 4, "keep": 1 / 7}[empty]
-    none = {"given": 0, "anchored": 0, "dropped/empty": 0, "dropped/no_anchor": 0}
+    none = {"given": 0, "anchored": 0, "dropped/empty": 0, "dropped/equal": 0}
     assert metrics == none | {"pairs": len(rejected), "empty": 2, "focal_line_share": share} | counts
 
 

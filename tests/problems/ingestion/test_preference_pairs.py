@@ -24,6 +24,34 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path):
     assert marked(REJECTED, next(read_jsonl(spans, PreferencePair)).rejected_spans) == ["    return x"]
 
 
+SCORED = {"score_chosen": "4", "score_rejected": 3}, {"score_chosen": 3.5, "score_rejected": "4"}
+OTHERS = {"length_chosen": 1, "length_rejected": 2}, {"a_rating": None, "b_rating": 2, "rating": [1, 2], "score": 0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "below"),
+    [
+        (
+            SCORED,
+            None,
+            "score_chosen is below score_rejected in 1 of 2 pairs; `winner=first-second:score_chosen+score_rejected`",
+        ),
+        (SCORED, "winner=first-second:score_chosen+score_rejected", None),
+        (SCORED, "winner=", None),
+        (OTHERS, None, None),
+        (
+            [{"ratingA": 1, "a-rating": 1, "b-rating": 2, "a": "x = 1", "b": "x = 2"}],
+            "chosen=a,rejected=b",
+            "a-rating is below b-rating in 1 of 1 pairs",
+        ),
+    ],
+)
+def test_scores_that_contradict_the_order_are_counted(tmp_path, rows, columns, below):
+    source = written(tmp_path / "in.jsonl", *(PAIR | row for row in rows))
+    found = ingest_pairs(Wanted([source]), tmp_path / "out.jsonl", columns=columns).findings
+    assert ([text.startswith(below) for text in found] == [True]) if below else found == ()
+
+
 @pytest.mark.parametrize(
     "text",
     [

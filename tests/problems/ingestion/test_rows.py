@@ -37,7 +37,9 @@ def read(source, case):
     out, dropped, store = (source.with_suffix(end) for end in (".out", ".dropped", ".sqlite"))
     if PRESETS[form].parts == "problems":
         selection = Selection(visible=case.get("visible"))
-        found = ingest(rows, form, out, EXECUTION, selection, store, columns=columns, dropped=dropped)
+        failing = source.with_suffix(".failing") if "trajectories" in case.get("counts", {}) else None
+        given = {"columns": columns, "dropped": dropped, "trajectories": failing}
+        found = ingest(rows, form, out, EXECUTION, selection, store, **given)
     else:
         judging = Judging(PARAMS.pairs, EXECUTION, store) if PRESETS[form].parts == "programs" else None
         found = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)

@@ -65,7 +65,7 @@ def test_no_row_ends_a_run_of_pairs(tmp_path, layout):
     assert (found.counts["pairs"], sum(found.counts.values())) == (2, len(rows))
 
 
-@pytest.mark.parametrize("name", ["rows.tar.gz", "rows.zip", "rows.tsv", "rows.pkl", "rows.JSONL.BAK"])
+@pytest.mark.parametrize("name", ["rows.tar.gz", "rows.zip", "rows.xlsx", "rows.pkl", "rows.JSONL.BAK"])
 def test_a_file_of_another_layout_is_refused_in_place_of_losing_rows(tmp_path, name):
     lines = written(tmp_path / "a.jsonl", PAIR, PAIR)
     data = io.BytesIO()

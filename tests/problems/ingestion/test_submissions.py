@@ -92,10 +92,10 @@ def test_without_a_name_similar_statements_are_never_one_problem(tmp_path):
 
 def test_what_is_no_program_is_no_attempt(tmp_path):
     programs = {"int main(){ return 0; }": "OK", "I cannot do that.": "WA", " ": "WA", "x = (": "CE", "x = 1": "OK"}
-    programs["print 1"] = "WA"
+    programs |= {"print 1": "WA", "```python\nx = 1\ny": "WA"}
     rows = [{"prompt": "Add.", "code": code, "status": status} for code, status in programs.items()]
     counts, (one,) = read(tmp_path, "program=code,passed=status", *rows)
     assert [each.code for each in one.attempts] == ["x = (", "x = 1"]
     assert {name: count for name, count in counts.items() if name.startswith("dropped/")} == {
-        "dropped/not_python": 2, "dropped/no_code": 1, "dropped/empty": 1,
+        "dropped/not_python": 2, "dropped/no_code": 1, "dropped/empty": 1, "dropped/truncated": 1,
     }  # fmt: skip
