@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -37,11 +37,17 @@ class Standings:
         first: the model that the others are compared with.
         rows: one row for each model and benchmark.
         notes: what a reader of the numbers must know, such as benchmarks without a score.
+        given: the models that a user has named, whose names are shown as they are.
     """
 
     first: str
     rows: Sequence[ScoreRow]
     notes: Sequence[str]
+    given: Collection[str] = ()
+
+    def shown(self, model: str) -> str:
+        """Return a model's name for readers."""
+        return model if model in self.given else model_name(model)
 
     @property
     def _all_notes(self) -> list[str]:
@@ -64,14 +70,14 @@ class Standings:
             hidden = {"benchmark", "tasks"} if title.endswith(" tasks") else {"benchmark"}
             table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
             table.padding, table.collapse_padding = (0, 0, 0, 0), True
-            console.print(_build_table(table, self.first, rows, hidden, {", ": ","}))
+            console.print(_build_table(table, self, rows, hidden, {", ": ","}))
         for note in self._all_notes:
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
 
     def markdown(self) -> str:
         """Return the table and the notes as Markdown."""
         text = StringIO()
-        table = _build_table(Table(box=MARKDOWN), self.first, self.rows, set(), {"|": r"\|"})
+        table = _build_table(Table(box=MARKDOWN), self, self.rows, set(), {"|": r"\|"})
         Console(file=text, width=10_000, color_system=None).print(table)
         return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
 
@@ -90,7 +96,7 @@ class Standings:
         ]
         for model in dict.fromkeys([self.first, *(row.model for row in self.rows)]):
             texts = [cells.get((model, name), "--") for name in benchmarks]
-            lines.append(" & ".join([_latex_text(model_name(model)), *texts]) + r" \\")
+            lines.append(" & ".join([_latex_text(self.shown(model)), *texts]) + r" \\")
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
     def write(self, out: Path) -> None:
@@ -197,10 +203,10 @@ def csv_text(rows: Iterable[ScoreRow]) -> str:
 
 
 def _build_table(
-    table: Table, first: str, rows: Sequence[ScoreRow], hidden: set[str], replaced: dict[str, str]
+    table: Table, board: Standings, rows: Sequence[ScoreRow], hidden: set[str], replaced: dict[str, str]
 ) -> Table:
     """Return a table with rows for people, focal ones bold, without columns of zeros or nothing, and those `hidden`."""
-    cells = [_cells_of(first, row) for row in rows]
+    cells = [_cells_of(board, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)
     filled = {name for name in headings if any((texts.get(name) or "0") != "0" for texts in cells)}
@@ -216,7 +222,7 @@ def _build_table(
     return table
 
 
-def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
+def _cells_of(board: Standings, row: ScoreRow) -> dict[str, str | None]:
     """Return a row as texts by heading; None for what is not known."""
     scores = row.scores
     paired = row.comparison
@@ -226,14 +232,14 @@ def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
     on_some = f" on {paired.n:,}" if paired and paired.n < scores.n else ""
     return {
         "benchmark": benchmark_name(row.benchmark),
-        "model": model_name(row.model),
+        "model": board.shown(row.model),
         "tasks": f"{scores.n:,}",
         "pass@1": share(scores.pass_at_1),
         "95% interval": f"[{low}, {high}]",
         "seeds": str(row.seeds) if row.seeds > 1 else None,
         "std": None if row.spread is None else share(row.spread),
         **{f"pass@{k}": share(score) for k, score in scores.of_other_k.items()},
-        f"against {model_name(first)}": (
+        f"against {board.shown(board.first)}": (
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
         ),
         "p": p_value(paired.p_value) if paired else None,
