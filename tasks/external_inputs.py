@@ -3,6 +3,9 @@
 These are the files of models that params.yaml names by a path, copies of benchmarks that the environment names, and the
 versions of Python and of the libraries that compute. In dvc.yaml each stage names the values that it depends on.
 `dvc repro` starts this module as the stage `external`; `iterpref run` calls it before it asks DVC what is stale.
+
+A path that is not on this machine keeps the digest that dvc.lock has of it: the results of another machine count here,
+and only a stage that reads the path asks for it.
 """
 
 import json
@@ -12,14 +15,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from iterpref_core.cli import exit_code
-from iterpref_core.models.pretrained.checkpoints import ADAPTERS, locate_model
-from iterpref_core.records import BENCHMARKS, PUBLISHED, ModelError, Params, digest_of, load_params
+from iterpref_core.models.pretrained.checkpoints import ADAPTERS, is_path, locate_model
+from iterpref_core.records import BENCHMARKS, PUBLISHED, ModelError, Params, digest_of, load_params, read_yaml
 from iterpref_core.storage.digests import file_digest
 from iterpref_core.storage.jsonl import atomic_writer
 
-from .paths import STATE, home
+from .paths import LOCK, PARAMS, STATE, home
 
 EXTERNAL = STATE / "external.yaml"
 LIBRARIES = ("accelerate", "evalplus", "peft", "tokenizers", "torch", "transformers", "trl")
@@ -49,21 +53,47 @@ def write_external_inputs(params: Params) -> None:
                     found.append([file.name if path.is_dir() else "", known[key]])
         return digest_of(found) if found else None
 
-    def benchmarks(names: Iterable[str]) -> dict[str, str | None]:
-        return {name: digest(_copy_of(name)) for name in names}
+    def benchmarks(key: str, names: Iterable[str]) -> dict[str, str | None]:
+        copies = {name: _copy_of(name) for name in names}
+        return {name: digest(copy) or (_locked(key, copy) or {}).get(name) for name, copy in copies.items()}
 
-    models = {"student": params.model.student, "debugger": params.model.debugger, "start": params.training.start}
-    files = {name: digest(model, _base_of(model)) for name, model in models.items()}
+    named = {
+        "student": ("model.student", params.model.student),
+        "debugger": ("model.debugger", params.model.debugger),
+        "start": ("training.start", params.training.start),
+        "accelerate": ("training.accelerate", params.training.accelerate),
+    }
     found = {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         **{name: installed_version(name) for name in LIBRARIES},
-        "files": {**files, "accelerate": digest(params.training.accelerate)},
-        "measured": benchmarks(params.evaluation.benchmarks),
-        "screened": benchmarks((*params.pairs.benchmarks, *params.evaluation.benchmarks)),
+        "files": {
+            key: digest(path, _base_of(path)) or _locked(f"files.{key}", path, parameter)
+            for key, (parameter, path) in named.items()
+        },
+        "measured": benchmarks("measured", params.evaluation.benchmarks),
+        "screened": benchmarks("screened", (*params.pairs.benchmarks, *params.evaluation.benchmarks)),
     }
     _write(kept, json.dumps(known))
     # One section, so that `dvc exp show --drop external` leaves all of it out: no commit has this file.
     _write(EXTERNAL, json.dumps({"external": found}, indent=2))
+
+
+def _locked(key: str, path: str | None, parameter: str = "") -> Any:
+    """Return what dvc.lock has of a path that is not on this machine; None for any other name.
+
+    Args:
+        key: of the section that this module writes, such as `files.student`.
+        path: a parameter, or a variable of the environment.
+        parameter: the parameter; a stage that has run with another path does not count.
+    """
+    if path is None or not is_path(path) or Path(path).exists() or not LOCK.is_file():
+        return None
+    for stage in read_yaml(LOCK)["stages"].values():
+        params = stage.get("params", {})
+        locked = params.get(str(EXTERNAL), {})
+        if f"external.{key}" in locked and params.get(str(PARAMS), {}).get(parameter, path) == path:
+            return locked[f"external.{key}"]
+    return None
 
 
 def _base_of(model: str | None) -> str | None:

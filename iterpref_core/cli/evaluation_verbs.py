@@ -31,7 +31,11 @@ def execute(
         Path, input_file(help="JSONL of problems: task_id, prompt, tests; also entry_point, hidden_tests, setup.")
     ],
     samples: Annotated[
-        Path, input_file(help="JSONL of samples: task_id and solution, or completion, which goes on with the prompt.")
+        Path,
+        input_path(
+            help="Samples: JSONL of task_id and solution, or completion, which goes on with the prompt; or what "
+            "EvalPlus, bigcode-evaluation-harness, lm-evaluation-harness, LiveCodeBench or NeMo-Skills wrote."
+        ),
     ],
     out: Annotated[
         Path,
@@ -70,7 +74,7 @@ def evaluate(
     ] = None,
     backend: BackendOption = None,
     base_url: BaseUrlOption = None,
-    samples: Annotated[Path | None, input_file(help="JSONL of samples to score, instead of --model.")] = None,
+    samples: Annotated[Path | None, input_path(help="Samples to score, as in `execute`, instead of --model.")] = None,
     extract: Annotated[bool, typer.Option(help="Samples are answers: find their programs as in a model's.")] = False,
     partial: Annotated[bool, typer.Option(help="Score only the tasks that have samples; n counts them.")] = False,
     fresh: Annotated[bool, typer.Option(help="Ask again for answers that are kept.")] = False,

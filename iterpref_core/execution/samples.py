@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iterpref_core.records import Inside, IoTest, Problem, RecordError, Result, Sample, StdinTest, question
-from iterpref_core.storage.items import read_items
-from iterpref_core.storage.jsonl import atomic_writer, parse_record, read_jsonl
+from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.sample_layouts import read_samples
 
 from .comparison.expectations import expect
 from .problem_programs import Admission, program_of, reference_outcomes, whole_program
@@ -21,12 +21,11 @@ TEXT_TEST = IoTest(call="f(1)", expected="'hello'").to_json()
 
 
 def _read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[tuple[Problem, Sample]]:
-    for item in read_items(path):
-        sample = parse_record(item.where, item.text, Sample)
+    for where, sample in read_samples(path):
         # A sample of another file of problems
         if sample.task_id not in problems:
             raise RecordError(
-                f"{item.where}: field 'task_id': no problem has the id {sample.task_id!r}; "
+                f"{where}: field 'task_id': no problem has the id {sample.task_id!r}; "
                 "give the problems file that the samples were made for"
             )
         yield problems[sample.task_id], sample
@@ -110,7 +109,7 @@ def execute_samples(problems: Path, samples: Path, out: Path, executor: Engine, 
 
     Args:
         problems: JSONL of `Problem`.
-        samples: JSONL of `Sample`.
+        samples: a file or folder that `read_samples` reads.
         out: where to write JSONL of `Result`.
         executor: runs the programs.
         inside: what becomes of problems with tests that run inside, `execution.inside`.

@@ -16,6 +16,7 @@ __all__ = [
     "own_pairs",
     "packed_text",
     "progress",
+    "sample_layouts",
     "shards",
     "sqlite",
     "state_folder",

@@ -92,6 +92,8 @@ localize --pairs broken.jsonl --out o | broken.jsonl:1
 evaluate --benchmark mbpp --out o | exactly one of --model, --samples and --ground-truth
 evaluate --benchmark mbpp --ground-truth --out o --fresh | give one with --model
 evaluate --benchmark mbpp --ground-truth --out o --extract | give one with --samples
+evaluate --benchmark mbpp --samples . --out o | no program; a folder of samples has files such as HumanEval_0/0.py
+execute --problems pairs.jsonl --samples . --out o | pairs.jsonl:1: field
 run --set training.beta | not KEY=VALUE
 run --set profile=tiny | use `iterpref init --profile NAME`
 run --set training=3 | training: a section takes parameters

@@ -63,6 +63,16 @@ def test_other_content_is_another_value_and_a_new_time_is_not(change, keys, exte
     assert {key for key in after if after[key] != before[key]} == keys
 
 
+@pytest.mark.parametrize(("ran_with", "counts"), [("model", True), ("other", False)])
+def test_a_path_that_is_not_on_this_machine_keeps_what_a_stage_has_run_with(ran_with, counts, external, tmp_path):
+    before = external()
+    locked = {f"external.files.{name}": digest for name, digest in json.loads(before["files"]).items()}
+    params = {"params.yaml": {"model.student": str(tmp_path / ran_with)}, str(EXTERNAL): locked}
+    Path("dvc.lock").write_text(json.dumps({"stages": {"problems": {}, "nanolab": {"params": params}}}))
+    shutil.rmtree("model")
+    assert (external() == before) == counts
+
+
 def test_a_file_is_read_once_unless_the_list_of_digests_is_torn(external, monkeypatch):
     before = external()
     Path(".iterpref/digests.json").write_text('{"')
@@ -72,7 +82,7 @@ def test_a_file_is_read_once_unless_the_list_of_digests_is_torn(external, monkey
 
 
 def test_other_weights_are_seen_by_the_workflow_of_pull_requests_in_a_clone_and_by_a_plain_dvc_repro(toy_checkout):
-    """The stage that always runs is no difference between the clone and its lock."""
+    """The stage that always runs is no difference between the clone and its lock; nor is a folder that it lacks."""
     steps = read_yaml(ROOT / "docs/experiment-workflow.yaml")["jobs"]["scores"]["steps"]
     (script,) = [step["run"] for step in steps if "dvc repro" in step.get("run", "")]
     folder = toy_checkout(GRAPH, FILES)
@@ -83,10 +93,10 @@ def test_other_weights_are_seen_by_the_workflow_of_pull_requests_in_a_clone_and_
     reproduce()
     shutil.rmtree(".iterpref")  # a clone has none
     ends = []
-    for content in ("1", "2"):
-        weights.write_text(content)
+    for content in ("1", None, "2"):
+        weights.write_text(content) if content else weights.unlink()
         command = ["bash", "-eo", "pipefail", "-c", script]
         ends.append(subprocess.run(command, env=os.environ | {"RUNNER_TEMP": str(folder)}, check=False).returncode)
-    assert ends == [0, 1]
+    assert ends == [0, 0, 1]
     reproduce()
     assert (folder / "log").read_text().split() == ["ran"] * 2

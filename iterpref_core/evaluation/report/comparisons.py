@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from iterpref_core.records import InputError, Measured, ModelResults
+from iterpref_core.records import BENCHMARKS, InputError, Measured, ModelResults
 
 from ..statistics.comparison import Comparison
 from ..statistics.paired_tests import compare_shares
@@ -10,8 +10,42 @@ from ..statistics.pass_at_k import shares_passed
 from .display_names import BASELINES, FOCAL
 from .summary_record import BenchmarkScores
 
+_OWN = {name for name, row in BENCHMARKS.items() if row.data is None}
+"""The splits of this project's own problems, by which the data of a file of problems are named."""
 CIRCUMSTANCES = {"harness", "limits", "isolation", "sampling", "extracted", "partial"}
 """The fields of two results that may differ and decide about a score."""
+
+
+def share_names(
+    models: Mapping[str, Sequence[ModelResults]], wanted: Sequence[str] = ()
+) -> dict[str, list[ModelResults]]:
+    """Return results in which the same problems have one name.
+
+    A file of problems has the file's name in the results of `evaluate`, and is `heldout` in the experiment.
+
+    Args:
+        models: name → results of its seeds.
+        wanted: names that come before those of the first model.
+    """
+    found = [
+        (name, result.data.sha256)
+        for seeds in models.values()
+        for model in seeds
+        for name, result in model.measured.items()
+        if result.data.name in _OWN
+    ]
+    names: dict[str, str] = {}  # of problems, by their digest
+    for name, digest in sorted(found, key=lambda each: each[0] not in wanted):
+        names.setdefault(digest, name)
+
+    def renamed(model: ModelResults) -> ModelResults:
+        shared = {name: names.get(result.data.sha256, name) for name, result in model.measured.items()}
+        # A folder may have the same problems under both names.
+        free = {name: other for name, other in shared.items() if other not in model.benchmarks}
+        entries = {free.get(name, name): result for name, result in model.benchmarks.items()}
+        return model.model_copy(update={"benchmarks": entries})
+
+    return {name: list(map(renamed, seeds)) for name, seeds in models.items()}
 
 
 def scores_of(result: Measured) -> BenchmarkScores:

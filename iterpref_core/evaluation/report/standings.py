@@ -1,7 +1,7 @@
 """Print and write a list of score rows as a table in the terminal, as Markdown, as CSV and for scripts."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -42,11 +42,17 @@ class Standings:
         first: the model that the others are compared with.
         rows: one row for each model and benchmark.
         notes: what a reader of the numbers must know, such as benchmarks without a score.
+        given: the models that a user has named, whose names are shown as they are.
     """
 
     first: str
     rows: Sequence[ScoreRow]
     notes: Sequence[str]
+    given: Collection[str] = ()
+
+    def shown(self, model: str) -> str:
+        """Return a model's name for readers."""
+        return model if model in self.given else model_name(model)
 
     @property
     def _all_notes(self) -> list[str]:
@@ -68,7 +74,7 @@ class Standings:
             table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
             # Without blanks a table fits into 80 columns.
             table.padding, table.collapse_padding = (0, 0, 0, 0), True
-            console.print(_build_table(table, self.first, rows, hidden, (", ", ",")))
+            console.print(_build_table(table, self, rows, hidden, (", ", ",")))
         for note in self._all_notes:
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
 
@@ -96,7 +102,7 @@ class Standings:
     def markdown(self) -> str:
         """Return the table and the notes as Markdown."""
         text = StringIO()
-        table = _build_table(Table(box=MARKDOWN), self.first, self.rows, set(), ("|", r"\|"))
+        table = _build_table(Table(box=MARKDOWN), self, self.rows, set(), ("|", r"\|"))
         Console(file=text, width=_WIDE, color_system=None).print(table)
         return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
 
@@ -109,7 +115,7 @@ class Standings:
         tables = list(self._tables())
         if len(tables) == 1:
             [(title, hidden, rows)] = tables
-            headings, *texts = _texts_of(self.first, rows, hidden)
+            headings, *texts = _texts_of(self, rows, hidden)
             lines = [[*map(latex_text, cells)] for cells in texts]
             for row, cells in zip(rows, lines, strict=True):
                 cells[headings.index("pass@1")] = _latex_score(row)
@@ -118,9 +124,9 @@ class Standings:
         found = {(row.model, row.benchmark): _latex_cell(row) for row in self.rows}
         models = dict.fromkeys([self.first, *(row.model for row in self.rows)])
         lines = [
-            [latex_text(model_name(model)), *(found.get((model, name), "--") for name in names)] for model in models
+            [latex_text(self.shown(model)), *(found.get((model, name), "--") for name in names)] for model in models
         ]
-        small = f"± is the standard deviation over seeds; small: the difference from {model_name(self.first)}."
+        small = f"± is the standard deviation over seeds; small: the difference from {self.shown(self.first)}."
         return latex_table(["model", *map(benchmark_name, names)], lines, " ".join([*notes, small]))
 
 
@@ -218,10 +224,10 @@ def csv_text(rows: Iterable[ScoreRow]) -> str:
 
 
 def _build_table(
-    table: Table, first: str, rows: Sequence[ScoreRow], hidden: set[str], replaced: tuple[str, str]
+    table: Table, board: Standings, rows: Sequence[ScoreRow], hidden: set[str], replaced: tuple[str, str]
 ) -> Table:
     """Return a table with rows for people, focal ones bold."""
-    headings, *texts = _texts_of(first, rows, hidden)
+    headings, *texts = _texts_of(board, rows, hidden)
     for heading in headings:
         left = heading == "model" or table.box is MARKDOWN
         table.add_column(heading, justify="left" if left else "right", overflow="fold")
@@ -231,9 +237,9 @@ def _build_table(
     return table
 
 
-def _texts_of(first: str, rows: Sequence[ScoreRow], hidden: set[str]) -> list[list[str]]:
+def _texts_of(board: Standings, rows: Sequence[ScoreRow], hidden: set[str]) -> list[list[str]]:
     """Return the headings and then each row's texts, without columns of zeros or nothing, and those `hidden`."""
-    cells = [_cells_of(first, row) for row in rows]
+    cells = [_cells_of(board, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)
     filled = {name for name in headings if any((texts.get(name) or "0") != "0" for texts in cells)}
@@ -241,7 +247,7 @@ def _texts_of(first: str, rows: Sequence[ScoreRow], hidden: set[str]) -> list[li
     return [shown, *([printable_text(texts.get(heading) or _EMPTY) for heading in shown] for texts in cells)]
 
 
-def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
+def _cells_of(board: Standings, row: ScoreRow) -> dict[str, str | None]:
     """Return a row as texts by heading; None for what is not known."""
     scores = row.scores
     paired = row.comparison
@@ -250,7 +256,7 @@ def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
     on_some = f" on {paired.n:,}" if paired and paired.n < scores.n else ""
     return {
         "benchmark": benchmark_name(row.benchmark),
-        "model": model_name(row.model),
+        "model": board.shown(row.model),
         "tasks": f"{scores.n:,}",
         "pass@1": share(scores.pass_at_1),
         "95% interval": shares(scores.ci95),
@@ -260,7 +266,7 @@ def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
             f"pass@{k}": f"{share(score)} {shares(ci95)}" if ci95 else share(score)
             for k, (score, ci95) in scores.of_other_k.items()
         },
-        f"against {model_name(first)}": (
+        f"against {board.shown(board.first)}": (
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
         ),
         "p": None if paired is None or paired.p_value is None else p_value(paired.p_value),

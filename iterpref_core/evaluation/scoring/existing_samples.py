@@ -11,7 +11,7 @@ from iterpref_core.execution import whole_program
 from iterpref_core.programs.answers.extraction import defines, extract_program, lacks_program, without_first_token
 from iterpref_core.programs.answers.python_text import STATEMENT
 from iterpref_core.records import InputError, ModelResults, Sample, UnansweredError
-from iterpref_core.storage.jsonl import read_jsonl
+from iterpref_core.storage.sample_layouts import read_samples
 
 from ..benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
 from ..benchmarks.harness import canonical_samples, open_harness
@@ -33,10 +33,11 @@ def score_samples(
 ) -> ModelResults:
     """Score the samples of a file, or with None each benchmark's canonical solutions (a problem's reference).
 
-    A warning counts rows of other tasks. In the results the model has the name of the file, or `ground-truth`.
+    A warning counts rows of other tasks. The model of the results has the name of the file or folder, or
+    `ground-truth`.
 
     Args:
-        path: JSONL of samples.
+        path: a file or folder that `read_samples` reads.
         setting: benchmarks, limits, data and caches.
         out: folder for results.json and samples/<benchmark>.jsonl.
         extract: the samples are answers, and their programs are found as in a model's answers.
@@ -47,10 +48,10 @@ def score_samples(
             other benchmarks are scored before.
         DataUnavailableError: no benchmark's data can be had here.
     """
-    samples = [] if path is None else list(read_jsonl(path, Sample))
+    samples = [] if path is None else [sample for _, sample in read_samples(path)]
     # Samples of tasks that no benchmark has are counted in a warning.
     unknown = Counter(sample.task_id for sample in samples)
-    results = ResultsFolder(out, "ground-truth" if path is None else path.stem)
+    results = ResultsFolder(out, "ground-truth" if path is None else path.name if path.is_dir() else path.stem)
     for name in setting.params.evaluation.benchmarks:
         with results.entry(name):
             benchmark = open_benchmark(name, setting)

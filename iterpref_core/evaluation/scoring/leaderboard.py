@@ -8,7 +8,7 @@ from statistics import stdev
 from iterpref_core.records import Incomplete, InputError, Measured, ModelResults
 
 from ..evaluation.results_file import load_model_results
-from ..report.comparisons import check_same_data, measured_differently, scores_of
+from ..report.comparisons import check_same_data, measured_differently, scores_of, share_names
 from ..report.display_names import benchmark_name
 from ..report.score_rows import ScoreRow
 from ..report.standings import Standings, notes_of
@@ -41,11 +41,12 @@ def make_leaderboard(
     Raises:
         InputError: results are given twice, cannot be read, or are of different data; or no model has a score.
     """
-    models = {name: list(map(load_model_results, places)) for name, places in read_entrants(entrants).items()}
+    places, given = read_entrants(entrants)
+    models = share_names({name: list(map(load_model_results, each)) for name, each in places.items()}, benchmarks)
     every = [model for seeds in models.values() for model in seeds]
     # Without --benchmark, show every benchmark of any model.
     shown = benchmarks or list(dict.fromkeys(name for model in every for name in model.benchmarks))
-    board = rank_models(models, shown)
+    board = replace(rank_models(models, shown), given=given)
     if not board.rows:
         raise InputError("; ".join(board.notes) or f"{entrants[0]}: no benchmark; run `iterpref evaluate`")
     if out is not None:
@@ -54,13 +55,14 @@ def make_leaderboard(
     return board, lacking
 
 
-def read_entrants(entrants: Sequence[str | Path]) -> dict[str, list[Path]]:
-    """Return name → results of each entrant.
+def read_entrants(entrants: Sequence[str | Path]) -> tuple[dict[str, list[Path]], set[str]]:
+    """Return name → results of each entrant, and the names that were given.
 
     Raises:
         InputError: a place is not there, or is given twice; or two entrants have one name.
     """
     found: dict[str, list[Path]] = {}
+    given: set[str] = set()
     known: set[Path] = set()
     read = []
     for text in map(str, entrants):
@@ -75,13 +77,14 @@ def read_entrants(entrants: Sequence[str | Path]) -> dict[str, list[Path]]:
                 raise InputError(f"{place}: given twice; name each model once")
             known.add(folder)
         read.append((name or (folder.name if len(places) == 1 else text), text, places))
+        given.add(name)
     for name, text, places in read:
         # Two folders may have one name: `a/results` and `b/results`.
         shown = name if [other for other, _, _ in read].count(name) == 1 else text
         if shown in found:
             raise InputError(f"{text}: the name {shown} is given twice; name each model once")
         found[shown] = places
-    return found
+    return found, given
 
 
 def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequence[str]) -> Standings:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from iterpref_core.records import InputError, Measured, ModelResults
 
 from ..evaluation.results_file import load_model_results
-from ..report.comparisons import compare_results, measured_differently
+from ..report.comparisons import compare_results, measured_differently, share_names
 from ..report.display_names import benchmark_name
 from ..report.number_formats import difference, p_equation, percent, readable
 from ..statistics.comparison import Comparison
@@ -97,8 +97,8 @@ def compare_with_baseline(
     Raises:
         InputError: a result cannot be read, lacks a benchmark, or was measured on other data or other tasks.
     """
-    old = load_model_results(baseline)
-    new = load_model_results(candidate)
+    loaded = {"old": [load_model_results(baseline)], "new": [load_model_results(candidate)]}
+    (old,), (new,) = share_names(loaded, benchmarks).values()
     # Without --benchmark, gate on all benchmarks of the baseline.
     names = list(dict.fromkeys(benchmarks)) or list(old.measured)
     if not names:

@@ -66,6 +66,11 @@ def is_gguf(name: str) -> bool:
     return name == SMOLLM2 or name.endswith(".gguf")
 
 
+def is_path(name: str) -> bool:
+    """Return True if a name can be a path alone: a hub id is `org/model`, perhaps with a revision."""
+    return len(Path(name).parts) > 2 or name.startswith((".", "/", "~"))
+
+
 def locate_model(path: Path | str) -> ModelSource:
     """Follow a stage's folder, a checkpoint folder, a folder of adapters or a hub id to the weights.
 
@@ -82,6 +87,13 @@ def locate_model(path: Path | str) -> ModelSource:
             "here, so it can only answer prompts"
         )
     if source is not None:
+        for place in filter(None, (source.name_or_path, source.adapters)):
+            # A pointer that DVC has fetched from another machine.
+            if Path(place).is_absolute() and not Path(place).exists():
+                raise ModelError(
+                    f"{folder}: its weights are at {place}, which is not on this machine; put the model or a symbolic "
+                    "link to it there, or name another one (`model` in params.yaml)"
+                )
         return source
     if (folder / ADAPTERS).is_file():
         return _locate_adapters(folder)
@@ -95,7 +107,7 @@ def locate_model(path: Path | str) -> ModelSource:
         raise ModelError(
             f"{folder}: holds no model (no config.json); give a Hugging Face folder or a hub id{OR_SERVED}"
         )
-    if isinstance(path, Path) or len(folder.parts) > 2 or str(path).startswith((".", "/", "~")):
+    if isinstance(path, Path) or is_path(path):
         raise ModelError(f"{folder}: no such folder; run the stage that writes it or correct the path{OR_SERVED}")
     # Whatever else is named must be on the hub: `org/model@revision`.
     name, _, revision = str(path).partition("@")

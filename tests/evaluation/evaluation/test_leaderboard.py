@@ -6,6 +6,7 @@ import json
 import pytest
 
 from iterpref_core.evaluation.scoring.leaderboard import make_leaderboard
+from iterpref_core.evaluation.sharing.regression_gate import compare_with_baseline
 from iterpref_core.records import InputError
 from tests.evaluation.report.conftest import benchmark
 
@@ -72,6 +73,27 @@ def test_a_benchmark_that_one_model_lacks_is_named(board, tmp_path):
     ]
     with pytest.raises(InputError, match="no score of one on MBPP: it was not measured"):
         make_leaderboard([tmp_path / "one"], ["mbpp"], tmp_path / "board")
+
+
+def test_the_same_problems_are_one_benchmark_by_the_name_of_the_first_model_or_of_the_option(board, tmp_path):
+    """`evaluate --problems mine.jsonl` calls them by the file, and the experiment calls them held-out."""
+    (found,) = heldout(1).values()
+    _, rows = board({"base": {"mine": found}, "sft": heldout(2)})
+    assert [(row["benchmark"], row["model"], row["compared"]) for row in rows] == [
+        ("mine", "sft", "2"),
+        ("mine", "base", ""),
+    ]
+    both = [tmp_path / "base", tmp_path / "sft"]
+    made, _ = make_leaderboard(both, ["heldout"])
+    assert [row.benchmark for row in made.rows] == ["heldout"] * 2
+    assert list(compare_with_baseline(*both, (), 0.05).benchmarks) == ["mine"]
+
+
+def test_a_name_that_a_user_gives_is_shown_as_it_is(board, tmp_path):
+    board({"base": heldout(1), "sft": heldout(2), "rpo": heldout(2)})
+    made, _ = make_leaderboard([f"dpo={tmp_path / 'base'}", f"sft={tmp_path / 'sft'}", tmp_path / "rpo"], ())
+    for form in (made.markdown(), made.latex()):
+        assert [name in form for name in ("dpo", "sft", "RPO", "DPO", "SFT")] == [True, True, True, False, False]
 
 
 def test_results_that_cannot_be_compared_are_refused(board, tmp_path):

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from iterpref_core.models.inference.backend import Request, Sampling
 from iterpref_core.models.inference.transformers_model import TransformersModel
-from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model
+from iterpref_core.models.pretrained.checkpoints import ModelSource, locate_model, pin_model, write_pointer
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.weights import check_checkpoint, load_model
 from iterpref_core.records import ModelError, PromptFormat
@@ -231,6 +231,13 @@ def test_the_hub_is_asked_for_the_commit_if_it_can_be_reached(monkeypatch):
 def test_what_is_spelled_as_a_folder_is_no_hub_id():
     with pytest.raises(ModelError, match="no such folder"):
         locate_model("./absent")
+
+
+def test_a_pointer_from_another_machine_names_the_place_that_is_not_here(tmp_path):
+    """Its fingerprint was that of a hub id."""
+    write_pointer(tmp_path, ModelSource("/home/me/base", digest="1"))
+    with pytest.raises(ModelError, match="weights are at /home/me/base, which is not on this machine; put the model"):
+        model_fingerprint(tmp_path)
 
 
 @pytest.mark.parametrize(
