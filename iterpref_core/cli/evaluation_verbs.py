@@ -155,13 +155,16 @@ def leaderboard(
         Literal["text", "markdown", "latex", "csv"], typer.Option("--format", help="Form of the table that is printed.")
     ] = "text",
     benchmark: Annotated[list[str] | None, typer.Option(help="Benchmark to show; repeatable.")] = None,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="Compare each with the one before it, as for rounds of training.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Compare results of several models with the first on the same tasks."""
     from iterpref_core.evaluation.report.standings import csv_text
     from iterpref_core.evaluation.scoring.leaderboard import make_leaderboard
 
-    board, lacking = make_leaderboard(results, benchmark or (), out)
+    board, lacking = make_leaderboard(results, benchmark or (), out, previous=previous)
     if json_:
         print_text(json.dumps(board.to_json(), indent=2))
     elif form == "text":

@@ -25,23 +25,25 @@ NOTE = (
     "Scores are in percent, differences in points on the same tasks. p: exact McNemar test (several samples: "
     "randomization test), not corrected for the number of rows."
 )
-_KEPT_NOTE = "kept: the percentage of the first model's solved tasks that a model also solves."
+_KEPT_NOTE = "kept: the percentage of the other model's solved tasks that a model also solves."
 _EMPTY = "–"
 
 
 @dataclass(frozen=True)
 class Standings:
-    """Scores of several models, each compared with the first one.
+    """Scores of several models, each compared with the first one, or with the one before it.
 
     Attributes:
-        first: the model that the others are compared with.
+        first: the first model.
         rows: one row for each model and benchmark.
         notes: what a reader of the numbers must know, such as benchmarks without a score.
+        against: the model that the others are compared with, for readers; by default the first.
     """
 
     first: str
     rows: Sequence[ScoreRow]
     notes: Sequence[str]
+    against: str = ""
 
     @property
     def _all_notes(self) -> list[str]:
@@ -64,14 +66,14 @@ class Standings:
             hidden = {"benchmark", "tasks"} if title.endswith(" tasks") else {"benchmark"}
             table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
             table.padding, table.collapse_padding = (0, 0, 0, 0), True
-            console.print(_build_table(table, self.first, rows, hidden, {", ": ","}))
+            console.print(_build_table(table, self.against or self.first, rows, hidden, {", ": ","}))
         for note in self._all_notes:
             console.print(printable_text(note), style="dim", markup=False, highlight=False)
 
     def markdown(self) -> str:
         """Return the table and the notes as Markdown."""
         text = StringIO()
-        table = _build_table(Table(box=MARKDOWN), self.first, self.rows, set(), {"|": r"\|"})
+        table = _build_table(Table(box=MARKDOWN), self.against or self.first, self.rows, set(), {"|": r"\|"})
         Console(file=text, width=10_000, color_system=None).print(table)
         return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
 
@@ -197,10 +199,10 @@ def csv_text(rows: Iterable[ScoreRow]) -> str:
 
 
 def _build_table(
-    table: Table, first: str, rows: Sequence[ScoreRow], hidden: set[str], replaced: dict[str, str]
+    table: Table, against: str, rows: Sequence[ScoreRow], hidden: set[str], replaced: dict[str, str]
 ) -> Table:
     """Return a table with rows for people, focal ones bold, without columns of zeros or nothing, and those `hidden`."""
-    cells = [_cells_of(first, row) for row in rows]
+    cells = [_cells_of(against, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)
     filled = {name for name in headings if any((texts.get(name) or "0") != "0" for texts in cells)}
@@ -216,7 +218,7 @@ def _build_table(
     return table
 
 
-def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
+def _cells_of(against: str, row: ScoreRow) -> dict[str, str | None]:
     """Return a row as texts by heading; None for what is not known."""
     scores = row.scores
     paired = row.comparison
@@ -233,7 +235,7 @@ def _cells_of(first: str, row: ScoreRow) -> dict[str, str | None]:
         "seeds": str(row.seeds) if row.seeds > 1 else None,
         "std": None if row.spread is None else share(row.spread),
         **{f"pass@{k}": share(score) for k, score in scores.of_other_k.items()},
-        f"against {model_name(first)}": (
+        f"against {model_name(against)}": (
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
         ),
         "p": p_value(paired.p_value) if paired else None,
