@@ -21,7 +21,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -143,7 +143,6 @@ class Start:
             self._train(base)
         if not (self.folder / "problems.jsonl").exists():
             write_jsonl(self.folder / "problems.jsonl", self.problems)
-        self.solved = {name: self.passed(self.model, name, "start") for name in ("validation", "heldout")}
 
     def _train(self, base: Path) -> None:
         random = Random(self.number)
@@ -173,6 +172,10 @@ class Start:
             evaluate(model, [benchmark], out, problems=problems or self.folder / "problems.jsonl")
         return set(load_model_results(out).measured[benchmark].passed)
 
+    def better(self, words: str) -> Lines:
+        """Return what repairs have in place of the lines that the student gets wrong."""
+        return {line: in_other_words(line) if words == "foreign" else line for line in self.mistakes}
+
     def pairs(self, replay: int, words: str = "foreign") -> Path:
         """Return the file of pairs with their regions, and with programs to replay."""
         path = self.folder / f"{words}-{replay}.jsonl"
@@ -190,7 +193,7 @@ class Start:
         samples = read_jsonl(self.folder / "results/drafts/samples/validation.jsonl", Sample)
         drafts = {sample.task_id: sample.solution for sample in samples}
         replayed = Random(self.number).sample(sorted(solved), min(replay, len(solved)))
-        better = {line: in_other_words(line) if words == "foreign" else line for line in self.mistakes}
+        better = self.better(words)
         for problem in problems:
             reference = problem.reference or ""
             row = {"task_id": problem.task_id, "prompt": problem.prompt, "problem_id": problem.task_id}
@@ -201,25 +204,33 @@ class Start:
                     **row, chosen=rewrite(reference, better), rejected=rewrite(reference, self.mistakes)
                 )
 
-    def measure(self, setting: Setting, seed: int, benchmark: str) -> dict[str, Any]:
-        """Train with a setting, and return the cell of its scores."""
-        name = f"{setting.method}-{setting.replay}-{setting.rate:g}-{setting.epochs}-{seed}"
-        model = self.folder / "models" / name
-        measured = (self.folder / "results" / name / "results.json").exists()
-        if not measured:
-            update = {"seed": seed, "epochs": setting.epochs, "learning_rate": setting.rate}
-            changed = with_values(self._params, {f"training.{name}": value for name, value in update.items()})
+    def train(self, pairs: Path, method: str, name: str, values: Mapping[str, Any], model: Path | None = None) -> Path:
+        """Return a model that was trained on pairs, from the start or another model, with some values of `training`."""
+        out = self.folder / "models" / name
+        if not out.exists():
+            changed = with_values(self._params, {f"training.{key}": value for key, value in values.items()})
             train_objective(
-                self.pairs(setting.replay),
-                self.model,
-                setting.method,
+                pairs,
+                model or self.model,
+                method,
                 changed.training,
-                model,
+                out,
                 self.folder / "models" / f"{name}.csv",
                 self.folder / "scratch",
                 prompt=self._params.model.student_format,
             )
+        return out
+
+    def measure(self, setting: Setting, seed: int, benchmark: str) -> dict[str, float]:
+        """Train with a setting, and return its scores."""
+        name = f"{setting.method}-{setting.replay}-{setting.rate:g}-{setting.epochs}-{seed}"
+        model = self.folder / "models" / name
+        measured = (self.folder / "results" / name / "results.json").exists()
+        if not measured:
+            values = {"seed": seed, "epochs": setting.epochs, "learning_rate": setting.rate}
+            self.train(self.pairs(setting.replay), setting.method, name, values)
         passed = self.passed(model, benchmark, name)
+        solved = self.passed(self.model, benchmark, "start")
         shutil.rmtree(model, ignore_errors=True)
         problems = [problem for problem in self.problems if problem.split == benchmark]
         parts = defaultdict[str, list[bool]](list)
@@ -227,10 +238,9 @@ class Start:
             is_solved = problem.task_id in passed
             parts["pass_at_1"].append(is_solved)
             parts["with_mistake" if self.has_mistake(problem) else "others"].append(is_solved)
-            if problem.task_id in self.solved[benchmark]:
+            if problem.task_id in solved:
                 parts["kept"].append(is_solved)
-        scores = {part: round(sum(found) / len(found), 4) for part, found in parts.items() if found}
-        return {"start": self.number, "seed": seed, "benchmark": benchmark, **setting._asdict(), **scores}
+        return {part: round(sum(found) / len(found), 4) for part, found in parts.items() if found}
 
 
 class Cells:
@@ -241,13 +251,12 @@ class Cells:
         lines = path.read_text().splitlines() if path.exists() else []
         self._cells: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
-    def get(self, start: Start, setting: Setting, seed: int, benchmark: str) -> dict[str, Any]:
-        """Return a cell, measured if need be."""
-        key = {"start": start.number, "seed": seed, "benchmark": benchmark, **setting._asdict()}
+    def get(self, key: Mapping[str, Any], measure: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the cell with a key, measured if need be."""
         for known in self._cells:
             if key.items() <= known.items():
                 return known
-        cell = start.measure(setting, seed, benchmark)
+        cell = {**key, **measure()}
         self._cells.append(cell)
         with self._path.open("a") as file:
             file.write(json.dumps(cell) + "\n")
@@ -260,23 +269,37 @@ def study(
 ) -> None:
     """Choose each method's setting on validation problems, measure it on held-out ones, and print the tables."""
     for start in starts:
+
+        def cell(setting: Setting, seed: int, benchmark: str, start: Start = start) -> dict[str, Any]:
+            key = {"start": start.number, "seed": seed, "benchmark": benchmark, **setting._asdict()}
+            return cells.get(key, lambda: start.measure(setting, seed, benchmark))
+
         chosen = {}
         for method, replay in product(methods, REPLAY):
             settings = [Setting(method, replay, rate, epochs) for rate, epochs in grid]
             best = settings[0]
             if len(settings) > 1:
-                tried = {setting: cells.get(start, setting, CHOICE_SEED, "validation") for setting in settings}
+                tried = {setting: cell(setting, CHOICE_SEED, "validation") for setting in settings}
                 best = max(tried, key=lambda setting: tried[setting]["pass_at_1"])
             chosen[method, replay] = best
+        start.passed(start.model, "heldout", "start")
         rows = {"start": [load_model_results(start.folder / "results/start")]}
         for (method, replay), setting in chosen.items():
             names = []
             for seed in range(1, seeds + 1):
-                cells.get(start, setting, seed, "heldout")
+                cell(setting, seed, "heldout")
                 names.append(f"{method}-{replay}-{setting.rate:g}-{setting.epochs}-{seed}")
             found = [load_model_results(start.folder / "results" / name) for name in names]
             rows[f"{method}, {replay} replayed, rate {setting.rate:g}, {setting.epochs} epochs"] = found
         print(f"start {start.number}\n{rank_models(rows, ['heldout']).markdown()}", flush=True)
+
+
+def enter(folder: Path, values: Mapping[str, Any]) -> Params:
+    """Work in a folder, and return the delivered parameters with some values; answers and scratch files lie there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "params.yaml", folder / "params.yaml")
+    os.chdir(folder)
+    return with_values(load_params(), values)
 
 
 def main() -> None:
@@ -293,12 +316,8 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     parser.add_argument("--epochs", type=int, nargs="+", default=EPOCHS)
     given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    # The delivered values, wherever the folder is; answers and scratch files lie in it.
-    shutil.copy(ROOT / "params.yaml", given.folder / "params.yaml")
     base = given.base.resolve()
-    os.chdir(given.folder)
-    params = with_values(load_params(), {"problems.heldout": given.heldout})
+    params = enter(given.folder, {"problems.heldout": given.heldout})
     starts = [Start(number, Path(), params, base) for number in given.starts]
     grid = list(product(given.rates, given.epochs))
     study(starts, Cells(Path("cells.jsonl")), given.methods, given.seeds, grid)

@@ -157,12 +157,15 @@ def leaderboard(
     out: Annotated[Path | None, output_folder(help="Folder for the table as Markdown and CSV.")] = None,
     form: FormOption = "text",
     benchmark: Annotated[list[str] | None, typer.Option(help="Benchmark to show; repeatable.")] = None,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="Compare each with the one before it, as for rounds of training.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
     """Compare results of several models with the first on the same tasks."""
     from iterpref_core.evaluation.scoring.leaderboard import make_leaderboard
 
-    board, lacking = make_leaderboard(results, benchmark or (), out)
+    board, lacking = make_leaderboard(results, benchmark or (), out, previous=previous)
     show_standings(board, form, json_)
     if lacking:
         raise typer.Exit(1)

@@ -304,15 +304,15 @@ class CodeflowParams(Settings):
     sampling: SamplingParams
 
 
-def _number_or_share(value: Any) -> Any:
+def _number_of_some(value: Any) -> Any:
     """Refuse other values in one sentence; pydantic would name each type of the union."""
-    if (type(value) is int and value >= 0) or (type(value) is float and 0 <= value <= 1):
+    if value in ("all", "none") or (type(value) is int and value >= 0):
         return value
-    raise PydanticCustomError("replay", "takes a number from 0, such as 500, or a share from 0.0 to 1.0")
+    raise PydanticCustomError("replay", "takes all, none or a number, such as 500; all replaces 1.0")
 
 
-# A share of some rows, or a number of them.
-Replay = Annotated[int | float, BeforeValidator(_number_or_share)]
+# A number of some rows.
+Replay = Annotated[int | Literal["all", "none"], BeforeValidator(_number_of_some)]
 
 
 class PairsParams(Settings):
@@ -324,6 +324,11 @@ class PairsParams(Settings):
     max_error_lines: PositiveInt
     max_tokens: PositiveInt
     benchmarks: tuple[str, ...]
+
+    @property
+    def replay_limit(self) -> int | None:
+        """The number of programs to replay; None for all."""
+        return {"all": None, "none": 0}[self.replay] if isinstance(self.replay, str) else self.replay
 
 
 class LocalizationParams(Settings):

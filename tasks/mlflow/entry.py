@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from psutil import Process
 from pydantic import BaseModel, ConfigDict, Field
 
-from iterpref_core.records import Params, digest_of, flatten
+from iterpref_core.models.pretrained.lineage import read_lineage
+from iterpref_core.records import ModelLineage, Params, digest_of, flatten
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.addresses import ShownText
 from tasks.dvc.commands import Times
@@ -165,6 +166,7 @@ def begin_entry(
             it as long as code and parameters are equal.
     """
     values = {key: str(value) for key, value in flatten(params.model_dump(mode="json"))}
+    trained = read_lineage(params.training.start or params.model.student)
     state = digest_of([source.commit, source.edits, values])
     shared = process and digest_of([platform.node(), process.pid, process.create_time(), state])
     return CommandRecord(
@@ -180,10 +182,16 @@ def begin_entry(
             "iterpref.state": state,
             "iterpref.processor": _processor(),
             **({"prefect.flow_run": page} if page else {}),
+            **({"iterpref.student": _trained_by(trained)} if trained and trained.objective else {}),
         },
         sources=(source,),
         folder=Path(),
     )
+
+
+def _trained_by(lineage: ModelLineage) -> str:
+    """Return what identifies the run that trained a model: MLflow has the digest of its pairs, and its commit."""
+    return f"{lineage.objective}, pairs {lineage.data.get('pairs')}, commit {lineage.commit or 'unknown'}"
 
 
 def _processor() -> str:

@@ -28,7 +28,7 @@ NOTE = (
     "Scores are in percent and differences in points on the same tasks, both with their 95% intervals in brackets. p: "
     "exact McNemar test (several samples: randomization test), not corrected for the number of rows."
 )
-_KEPT_NOTE = "kept: the percentage of the first model's solved tasks that a model also solves."
+_KEPT_NOTE = "kept: the percentage of the other model's solved tasks that a model also solves."
 _EMPTY = "–"
 _WIDE = 10_000
 """The width of a console that breaks no row."""
@@ -36,19 +36,21 @@ _WIDE = 10_000
 
 @dataclass(frozen=True)
 class Standings:
-    """Scores of several models, each compared with the first one.
+    """Scores of several models, each compared with the first one, or with the one before it.
 
     Attributes:
-        first: the model that the others are compared with.
+        first: the first model.
         rows: one row for each model and benchmark.
         notes: what a reader of the numbers must know, such as benchmarks without a score.
         given: the models that a user has named, whose names are shown as they are.
+        against: what the others are compared with, for readers; by default the first.
     """
 
     first: str
     rows: Sequence[ScoreRow]
     notes: Sequence[str]
     given: Collection[str] = ()
+    against: str = ""
 
     def shown(self, model: str) -> str:
         """Return a model's name for readers."""
@@ -126,7 +128,8 @@ class Standings:
         lines = [
             [latex_text(self.shown(model)), *(found.get((model, name), "--") for name in names)] for model in models
         ]
-        small = f"± is the standard deviation over seeds; small: the difference from {self.shown(self.first)}."
+        other = self.against or self.shown(self.first)
+        small = f"± is the standard deviation over seeds; small: the difference from {other}."
         return latex_table(["model", *map(benchmark_name, names)], lines, " ".join([*notes, small]))
 
 
@@ -266,7 +269,7 @@ def _cells_of(board: Standings, row: ScoreRow) -> dict[str, str | None]:
             f"pass@{k}": f"{share(score)} {shares(ci95)}" if ci95 else share(score)
             for k, (score, ci95) in scores.of_other_k.items()
         },
-        f"against {board.shown(board.first)}": (
+        f"against {board.against or board.shown(board.first)}": (
             f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
         ),
         "p": None if paired is None or paired.p_value is None else p_value(paired.p_value),

@@ -1,7 +1,8 @@
-"""Compare results of several models that `evaluate` wrote, each with the first one."""
+"""Compare results of several models that `evaluate` wrote, each with the first one, or with the one before."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from statistics import stdev
 
@@ -26,6 +27,8 @@ def make_leaderboard(
     entrants: Sequence[str | Path],
     benchmarks: Sequence[str],
     out: Path | None = None,
+    *,
+    previous: bool = False,
 ) -> tuple[Standings, bool]:
     """Compare results and write the table.
 
@@ -34,6 +37,7 @@ def make_leaderboard(
             name are the seeds of a model. The others are compared with the first one.
         benchmarks: the benchmarks to show; none: all that some model was measured on.
         out: folder for leaderboard.md and leaderboard.csv; None writes none.
+        previous: compare each model with the one before it instead.
 
     Returns:
         The table, and whether some model lacks answers to a benchmark.
@@ -46,7 +50,7 @@ def make_leaderboard(
     every = [model for seeds in models.values() for model in seeds]
     # Without --benchmark, show every benchmark of any model.
     shown = benchmarks or list(dict.fromkeys(name for model in every for name in model.benchmarks))
-    board = replace(rank_models(models, shown), given=given)
+    board = replace(rank_models(models, shown, previous=previous), given=given)
     if not board.rows:
         raise InputError("; ".join(board.notes) or f"{entrants[0]}: no benchmark; run `iterpref evaluate`")
     if out is not None:
@@ -87,17 +91,22 @@ def read_entrants(entrants: Sequence[str | Path]) -> tuple[dict[str, list[Path]]
     return found, given
 
 
-def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequence[str]) -> Standings:
+def rank_models(
+    models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequence[str], *, previous: bool = False
+) -> Standings:
     """Compare models with the first one, benchmark by benchmark, the best model first.
 
     Args:
         models: name → results of its seeds, of which there may be one.
         benchmarks: the benchmarks to show.
+        previous: compare each model with the one before it instead.
 
     Raises:
         InputError: two models were measured on different data.
     """
     first = next(iter(models), "")
+    names = list(models)
+    against = dict(zip(names[1:], names if previous else repeat(first), strict=False))
     rows: list[ScoreRow] = []
     # A reason that holds for several models or benchmarks is named once.
     notes: dict[tuple[str, str], list[str]] = {}
@@ -113,16 +122,15 @@ def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequen
             reasons = [model.unavailable.get(benchmark) for model in seeds if benchmark not in model.measured]
             lacking.setdefault(reasons[0] or "it was not measured", []).append(name)
         check_same_data(benchmark, measured)
-        base = measured.get(first)
         ranked = sorted(
             (_row(name, benchmark, found) for name, found in measured.items()), key=lambda row: -row.scores.pass_at_1
         )
         for place, row in enumerate(ranked):
             comparison, best = None, False
-            if base is not None and row.model != first:
+            if base := measured.get(against.get(row.model, "")):
                 comparison = compare_seeds(measured[row.model], base)
                 if differing := measured_differently(base[0], measured[row.model][0]):
-                    key = f"{row.model} and {first} were measured differently", "; ".join(differing)
+                    key = f"{row.model} and {against[row.model]} were measured differently", "; ".join(differing)
                     notes.setdefault(key, []).append(label)
             if place == 0 and len(ranked) > 1:
                 ahead = compare_seeds(measured[row.model], measured[ranked[1].model])
@@ -133,7 +141,7 @@ def rank_models(models: Mapping[str, Sequence[ModelResults]], benchmarks: Sequen
     texts = [f"{what} on {', '.join(names)}: {why}" for (what, why), names in notes.items()]
     if any(row.seeds > 1 for row in rows):
         texts.insert(0, _SEEDS_NOTE)
-    return Standings(first, rows, [*texts, *notes_of(rows)])
+    return Standings(first, rows, [*texts, *notes_of(rows)], against="the one before" if previous else "")
 
 
 def _row(name: str, benchmark: str, seeds: Sequence[Measured]) -> ScoreRow:

@@ -161,7 +161,7 @@ def select_pairs(
     replay = counts["replay"] + sum(found["replay"] for found in selection.own.values())
     return PairsResult(
         pairs=written - replay,
-        replay=replay if params.replay or replay else None,
+        replay=replay if params.replay_limit != 0 or replay else None,
         further_pairs=counts["further"] if params.rejected == "all" or len(trajectories) > 1 else None,
         dropped={reason: counts[reason] for reason in DROPPED},
         contaminated=benchmarks.contaminated,
@@ -235,11 +235,9 @@ class _Selection:
 
     def _drawn(self, solved: Sequence[tuple[str, PreferencePair]]) -> Iterator[PreferencePair | Dropped]:
         """Yield the programs to replay that `pairs.replay` draws, in order; each has its place in the trajectories."""
-        wanted = self._params.replay
-        number = wanted if isinstance(wanted, int) else round(wanted * len(solved))
         # Each problem has its own lot, so that a larger number adds programs to those of a smaller one.
         lots = sorted(range(len(solved)), key=lambda place: derive_seed(_SEED, solved[place][1].task_id))
-        drawn = set(lots[:number])
+        drawn = set(lots[: self._params.replay_limit])
         for place, (where, pair) in enumerate(solved):
             if place in drawn:
                 self.counts["replay"] += 1
@@ -321,7 +319,7 @@ def make_pairs(trajectory: Trajectory, problem: PairedProblem, params: PairsPara
         return "fails_hidden_tests"
     failing = _failing_versions(trajectory)
     if isinstance(failing, str):
-        if failing != "solved_by_draft" or not params.replay:
+        if failing != "solved_by_draft" or params.replay_limit == 0:
             return failing
         failing = [None]
     chance = random.Random(derive_seed(_SEED, trajectory.task_id))

@@ -171,7 +171,7 @@ class PairMeasures:
         alone = len(self) - int(self.is_pair.sum())
         if alone and not objective.replays:
             text = f"{alone} programs to replay have no part in {objective.title}, which has no NLL of them"
-            yield Finding(False, f"{text}; choose an objective that has one (pairs.replay: 0 makes none)")
+            yield Finding(False, f"{text}; choose an objective that has one (pairs.replay: none leaves them out)")
         if alone == len(self) and (objective.preference or not objective.replays):
             text = f"no row has a rejected program, which {objective.title} needs"
             yield Finding(True, f"{text}; add pairs, or train sft")

@@ -16,11 +16,11 @@ def board(tmp_path, monkeypatch):
     """Write results of models, {name: {benchmark: entry}}, and compare them; returns the table and the CSV's rows."""
     monkeypatch.chdir(tmp_path)
 
-    def make(models, *benchmarks):
+    def make(models, *benchmarks, **options):
         for name, entries in models.items():
             (tmp_path / name).mkdir()
             (tmp_path / name / "results.json").write_text(json.dumps({"model": name, "benchmarks": entries}))
-        made, _ = make_leaderboard([tmp_path / name for name in models], benchmarks, tmp_path / "board")
+        made, _ = make_leaderboard([tmp_path / name for name in models], benchmarks, tmp_path / "board", **options)
         with (tmp_path / "board/leaderboard.csv").open(encoding="utf-8") as file:
             return made, list(csv.DictReader(file))
 
@@ -47,6 +47,16 @@ def test_a_table_has_every_model_and_every_k_and_compares_models_with_the_first(
     assert [row[place] for row in cells[2:]] == ["75.0 [40.0, 90.0]", "–"]
     assert "against half" in table
     assert [row["difference"] for row in made.to_json()["standings"]] == [0.5, None]
+
+
+def test_rounds_are_compared_with_the_round_before(board, tmp_path):
+    sampling = {"temperature": 1.0, "max_new_tokens": 512, "seed": 7}
+    rounds = {"round1": heldout(0), "round2": heldout(2, sampling=sampling), "round3": heldout(1)}
+    made, rows = board(rounds, previous=True)
+    assert [f"{row['model']} {row['difference']}" for row in rows] == ["round2 1.0", "round3 -0.5", "round1 "]
+    assert "against the one before" in (tmp_path / "board/leaderboard.md").read_text()
+    assert [note.partition(" were")[0] for note in made.notes[:2]] == ["round2 and round1", "round3 and round2"]
+    assert made.latex().count("round") == 3
 
 
 def test_what_was_measured_differently_is_named(board):

@@ -74,7 +74,7 @@ cut passes | replay | truncated
 """The versions of a trajectory | the setting that is not as usual | the rejected versions of its pairs, or why it has
 none."""
 ROWS = read_table(TABLE)
-SETTINGS = {"-": {}, "hidden": {"pass_hidden": True}, "replay": {"replay": 1.0}}
+SETTINGS = {"-": {}, "hidden": {"pass_hidden": True}, "replay": {"replay": "all"}}
 
 
 def trajectory(name, versions, **more):
@@ -172,8 +172,8 @@ def test_own_pairs_follow_after_the_same_filters_and_counts_name_their_file(sele
     assert select([], own=tmp_path)[0].pairs == 3, "without a problem"
 
 
-@pytest.mark.parametrize(("replay", "rows"), [(4, 4), (9, 5), (0.6, 3), (1, 1)])
-def test_solved_drafts_are_replayed_by_number_or_share_and_screened_as_pairs_are(select, tmp_path, replay, rows):
+@pytest.mark.parametrize(("replay", "rows"), [(4, 4), (9, 5), ("all", 5), (1, 1)])
+def test_solved_drafts_are_replayed_by_number_and_screened_as_pairs_are(select, tmp_path, replay, rows):
     bench = written(tmp_path / "b.jsonl", {"task_id": "MBPP/1", "prompt": "Task 5", "code": "x = 5", "test_list": []})
     settings = {"replay": replay, "benchmarks": (str(bench),)}
     solved = [trajectory(f"t{i}", ["passes"]) for i in range(6)]
@@ -187,7 +187,7 @@ def test_solved_drafts_are_replayed_by_number_or_share_and_screened_as_pairs_are
         assert alone < {pair.task_id for pair in more}, "each problem has its own lot"
 
 
-@pytest.mark.parametrize(("replay", "rows"), [(0, []), (1, ["t1"]), (2, ["t1", "t0#2"])])
+@pytest.mark.parametrize(("replay", "rows"), [("none", []), (1, ["t1"]), (2, ["t1", "t0#2"])])
 def test_the_name_of_a_problem_is_its_pairs_also_where_an_earlier_run_solved_it_by_its_draft(select, replay, rows):
     """The pair was `t0#2` and counted as a further one, even if no program was named `t0`."""
     earlier = [trajectory("t1", ["passes"]), trajectory("t0", ["passes"])]

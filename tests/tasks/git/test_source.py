@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from iterpref_core.cli.libraries import set_up_libraries
-from iterpref_core.records import InputError, load_params, profile_values
+from iterpref_core.models.pretrained.lineage import write_lineage
+from iterpref_core.records import InputError, ModelLineage, load_params, profile_values, with_values
 from tasks.git.source import Source, name_run, observe_source
 from tasks.mlflow.entry import begin_entry
 from tests.dvc_repository import commit, git
@@ -123,6 +124,18 @@ def test_a_user_without_a_name_is_a_number(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     set_up_libraries()
     assert begin_entry("dvc repro", PARAMS, Source()).tags["mlflow.user"] == "54321"
+
+
+def test_a_round_names_the_training_of_its_student(tmp_path):
+    lineage = ModelLineage(base="nanolab", objective="sft", data={"pairs": "5a1c"}, commit="a1b2", steps=3, versions={})
+    write_lineage(tmp_path, lineage)
+    for key in ("model.student", "training.start"):
+        tags = begin_entry("iterpref run", with_values(PARAMS, {key: str(tmp_path)}), Source()).tags
+        assert tags["iterpref.student"] == "sft, pairs 5a1c, commit a1b2"
+    write_lineage(tmp_path, lineage.model_copy(update={"objective": None}))
+    for student in (tmp_path, "nanolab", "org/model"):
+        params = with_values(PARAMS, {"model.student": str(student)})
+        assert "iterpref.student" not in begin_entry("iterpref run", params, Source()).tags
 
 
 def test_many_changes_are_cut_and_those_of_a_profile_count_only_where_they_differ_from_it(monkeypatch):
