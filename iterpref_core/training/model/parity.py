@@ -7,6 +7,7 @@ of each architecture is tried on one probe pair, before anything is computed for
 longest pair: a window, or chunks, would be seen in no shorter one.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -20,8 +21,11 @@ from iterpref_core.records import OBJECTIVES, ConfigError, Layout, ModelError, f
 
 from ..data.batches import PAD_TO_MULTIPLE_OF, Collator
 from ..data.tokenized_pair import TokenizedPair
+from .attention import choose_attention
 from .label_head import add_label_head, base_of, batch_logps
 from .unseen import RANDOM, against_fork
+
+logger = logging.getLogger(__name__)
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-5}  # the label head adds up in float32
 _ROUNDING = 0.02
@@ -83,6 +87,32 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
         yield from _nested(inner)
 
 
+def exact_layout(model: PreTrainedModel | PeftModel, layout: Layout, longest: int) -> Layout:
+    """Try a model, as `check_parity` does, with the attention of a layout, and return a layout that is exact for it.
+
+    Args:
+        model: whose attention becomes that of the layout; it gets a label head.
+        layout: the one asked for.
+        longest: the tokens of the longest prompt and program.
+
+    Raises:
+        ModelError: no layout is exact.
+        ConfigError: the model cannot be run with any.
+    """
+    base = base_of(model)
+    own = base.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
+    if layout == "fork":
+        choose_attention(base, longest)
+        try:
+            check_parity(model, layout, longest)
+            return layout
+        except ConfigError as error:
+            logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
+            base.set_attn_implementation(own)
+    check_parity(model, "padded", longest)
+    return "padded"
+
+
 @torch.no_grad()
 def check_parity(
     policy: PreTrainedModel | PeftModel,
@@ -131,7 +161,8 @@ def _compare_with_logits(
     called = policy if model is None else model
     config = policy.config
     kind = config.model_type
-    precision = dtype or policy.dtype
+    # 8 bits round as float16 does, and weights do not show it.
+    precision = dtype or (torch.float16 if getattr(base_of(policy), "is_loaded_in_8bit", False) else policy.dtype)
     # The probe has no special tokens, and is as long as the longest pair.
     pair = _probe_pair(config.get_text_config().vocab_size, longest)
     # What the model's own logits give, each program in a row of its own.

@@ -30,7 +30,7 @@ from iterpref_core.storage.progress import show_progress
 from ..data.batches import Batch, Collator
 from ..data.tokenized_dataset import TokenizedDataset
 from ..data.tokenized_pair import TokenizedPair
-from .label_head import add_label_head, batch_logps
+from .label_head import batch_logps
 from .parity import silent
 from .policy import load_policy
 
@@ -85,7 +85,7 @@ def reference_path(
 def load_reference(
     model: Path | str, params: TrainingParams, device: torch.device, tokenizer: PreTrainedTokenizerBase
 ) -> PreTrainedModel | PeftModel:
-    """Return a reference that is another model than the trained one, ready to be scored.
+    """Return a reference that is another model than the trained one.
 
     Args:
         model: a folder or hub id.
@@ -102,9 +102,7 @@ def load_reference(
             f"training.reference: {model} has other tokens than the model that is trained; name an earlier state of it"
         )
     whole = params.model_copy(update={"lora": None, "gradient_checkpointing": False})
-    reference = load_policy(model, whole, device).to(device)
-    add_label_head(reference)
-    return reference
+    return load_policy(model, whole, device).to(device)
 
 
 def has_scores(path: Path) -> bool:

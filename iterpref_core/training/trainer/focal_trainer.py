@@ -34,7 +34,7 @@ from ..data.batches import Batch, Collator, Counts, row_multiple
 from ..data.tokenized_pair import TokenizedPair
 from ..model.attention import FLEX_IN_AUTOCAST, choose_attention
 from ..model.label_head import add_label_head, base_of, batch_logps
-from ..model.parity import check_parity, silent
+from ..model.parity import check_parity, exact_layout, silent
 from ..model.policy import check_adapters_of, freeze_other_parts, lora_config, report_half_precision
 from ..model.ranks import is_sharded
 from ..objectives.losses import nll_loss, preference_losses
@@ -120,33 +120,24 @@ class FocalTrainer(Trainer):
             )
         keep_output_precision(self.accelerator.state)
         base = base_of(self.model)
-        own = base.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
-        if layout == "fork":
-            choose_attention(base, longest)
         # Sharded weights are whole in no process, so they are tried once they are prepared.
         if is_sharded():
+            if layout == "fork":
+                choose_attention(base, longest)
             rounded = torch.bfloat16 if self.args.bf16 else None
             self.before_training.append(lambda: check_parity(self.model, layout, longest, self.model_wrapped, rounded))
             return layout
-        # 8 bits round as float16 does, and weights do not show it.
-        dtype = torch.float16 if getattr(base, "is_loaded_in_8bit", False) else None
+        layout = exact_layout(self.model, layout, longest)
         if layout == "fork":
-            try:
-                check_parity(self.model, layout, longest, dtype=dtype)
-                self._skip_hidden(base, longest)
-                return layout
-            except ConfigError as error:
-                logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
-                base.set_attn_implementation(own)
-        check_parity(self.model, "padded", longest, dtype=dtype)
-        return "padded"
+            self._skip_hidden(base, longest)
+        return layout
 
     def _skip_hidden(self, base: PreTrainedModel, longest: int) -> None:
         """Let float32 weights under autocast attend by flex attention, which skips the hidden part of a mask.
 
         Their queries stay in float32, whose kernel does not fit a card, so they are cast.
         """
-        own = base.config._attn_implementation  # noqa: SLF001
+        own = base.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
         if own != "sdpa" or not (self.args.bf16 and self.args.device.type == "cuda" and base._supports_flex_attn):  # noqa: SLF001
             return
         # The masks were exact with sdpa, so this compares the kernel alone.

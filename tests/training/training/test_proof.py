@@ -144,7 +144,7 @@ def in_float64():
     """Compute in float64, without the check of the model that precedes each training, which is always the same one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("iterpref_core.training.model.label_head.ChunkedLogProbFunction", _PlainLogits)
-        patch.setattr("iterpref_core.training.trainer.focal_trainer.check_parity", lambda *_, **__: None)
+        patch.setattr("iterpref_core.training.model.parity.check_parity", lambda *_, **__: None)
         yield
 
 
