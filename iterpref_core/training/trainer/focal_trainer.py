@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
-from iterpref_core.records import ConfigError, Layout, ModelError, TrainingParams
+from iterpref_core.records import ConfigError, Layout, ModelError, TrainingError, TrainingParams
 from iterpref_core.storage.whole_folder import mark_whole
 
 from ..data.batches import Batch, Collator, Counts, row_multiple
@@ -68,6 +68,7 @@ class FocalTrainer(Trainer):
     Attributes:
         params: as given.
         before_training: work before the first step, which needs the model as it is prepared for training.
+        has_gradient: whether a step of this process had one.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
@@ -87,6 +88,7 @@ class FocalTrainer(Trainer):
         self.params = params
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
+        self.has_gradient = False
         padding = int(tokenizer.pad_token_id)
         on_gpu = args.device.type == "cuda"
         multiple = row_multiple(on_card=on_gpu)
@@ -266,8 +268,10 @@ class FocalTrainer(Trainer):
         for reason, value in (("loss", means.pop("loss")), ("gradient", gradient)):
             if not math.isfinite(value):
                 raise DivergedError(reason, step, value)
-        # Pairs without any weighted token have neither a gradient nor a margin.
-        if gradient == 0 and means.get("rewards/margins") != 0:
+        self.has_gradient = self.has_gradient or gradient > 0
+        # An NLL always has a gradient. Without it some batches have neither a gradient nor a margin: of programs alone,
+        # of equal programs, of pairs without any weighted token.
+        if gradient == 0 and (self._objective.alpha or margin):
             raise DivergedError("gradient", step, 0.0)
         if self.params.max_margin and margin > self.params.max_margin:
             raise DivergedError("margin", step, margin)
@@ -340,6 +344,18 @@ class _Hooks(TrainerCallback):
             raise EndedError
         for work in self._trainer.before_training:
             work()
+
+    def on_epoch_end(self, _args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
+        """End where every row was seen, and none has a gradient.
+
+        Raises:
+            TrainingError: nothing is learned.
+        """
+        if not (self._trainer.has_gradient or any(entry.get("grad_norm") for entry in state.log_history)):
+            raise TrainingError(
+                "the gradient is 0 in every step, so that nothing is learned: the programs of each pair are equal, no "
+                "token of theirs counts, or what is trained (training.lora) has no effect"
+            )
 
     def on_evaluate(self, _args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
         """End where the patience is over."""

@@ -332,7 +332,8 @@ def _result(
     if is_patience_over(trainer.state.log_history, trainer.params.early_stopping_patience):
         stopped["patience"] = trainer.state.global_step
     history: list[dict[str, float]] = trainer.state.log_history
-    last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
+    # The last steps may have had programs alone.
+    last: dict[str, float] = next((entry for entry in reversed(history) if REWARDS[0] in entry), {})
     # The loss of the step that becomes the model, which is not always the last.
     scored = [entry["eval_loss"] for entry in history if "eval_loss" in entry and entry["step"] == step]
     checks = rows.checks
