@@ -36,6 +36,9 @@ _AS_THE_CONTROL = 3.0
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
 """Errors that models raise on inputs that their code has no place for."""
 
+_ROUTER = "PhimoeTopKRouter"
+"""The router of Phi-MoE (transformers 5)."""
+
 _SHARED, _DIFFERENT, _REST = 4, 3, 5
 """Tokens of the probe's programs: the beginning of both, their difference, the end of both."""
 
@@ -51,9 +54,9 @@ def silent(model: torch.nn.Module, *, adapters: bool = False) -> Iterator[None]:
         adapters: also switch off the dropout of adapters (`lora_dropout`), which was asked for.
     """
     noise = []
-    for holder, name in _noise(model, adapters=adapters):
+    for holder, name, quiet in _noise(model, adapters=adapters):
         noise.append((holder, name, getattr(holder, name)))
-        setattr(holder, name, 0.0)
+        setattr(holder, name, quiet)
     try:
         yield
     finally:
@@ -62,8 +65,8 @@ def silent(model: torch.nn.Module, *, adapters: bool = False) -> Iterator[None]:
             setattr(holder, name, value)
 
 
-def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str]]:
-    """Yield the numbers that make a forward pass random, by their holder and name."""
+def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str, Any]]:
+    """Yield what makes a forward pass random, by its holder and name, with a value that does not."""
     kept = set[int]()
     if not adapters:
         for layer in model.modules():
@@ -73,10 +76,15 @@ def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str
     for holder in (*model.modules(), *_nested(configs.values())):
         if id(holder) in kept:
             continue
+        # The router reads the number of its noise also where it answers, so it answers in training, too.
+        if type(holder).__name__ == _ROUTER:
+            yield holder, "training", False
+            yield holder, "train", lambda *_: None
+            continue
         dropout = isinstance(holder, torch.nn.modules.dropout._DropoutNd)  # noqa: SLF001 - the base class of all of them
         for name, value in list(vars(holder).items()):
             if isinstance(value, float) and (RANDOM.search(name) or (dropout and name == "p")):
-                yield holder, name
+                yield holder, name, 0.0
 
 
 def _nested(configs: Iterable[Any]) -> Iterator[Any]:

@@ -31,7 +31,6 @@ from ..data.batches import Batch, Collator
 from ..data.tokenized_dataset import TokenizedDataset
 from ..data.tokenized_pair import TokenizedPair
 from .label_head import batch_logps
-from .parity import silent
 from .policy import load_policy
 
 Scores = tuple[int, np.ndarray]
@@ -199,9 +198,7 @@ def score_rows(
             pairs = [rows[number] for number in numbers or order[:1]]
             laid_out = collate(pairs)
             batch = {name: values.to(device) for name, values in laid_out.items()}
-            # Phi-MoE's router reads the number of its noise also where it evaluates; it trains without.
-            with silent(model):
-                logps = batch_logps(model, batch, config).cpu().numpy()
+            logps = batch_logps(model, batch, config).cpu().numpy()
             yield list(_scores_of(numbers, pairs, laid_out, logps))
             freed_memory.after_pass(device)
             advance(min(at_once, len(order) - start))
