@@ -122,6 +122,10 @@ class FocalTrainer(Trainer):
             )
         keep_output_precision(self.accelerator.state)
         base = base_of(self.model)
+        if self.args.activation_checkpointing and not base.supports_gradient_checkpointing:
+            raise ConfigError(
+                f"params.yaml: training.gradient_checkpointing: {base.config.model_type} has none; set it to false"
+            )
         # Sharded weights are whole in no process, so they are tried once they are prepared.
         if is_sharded():
             if layout == "fork":

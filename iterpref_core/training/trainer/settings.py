@@ -10,6 +10,8 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from iterpref_core.records import ConfigError, TrainingParams, first_line, unknown_name
+from iterpref_core.records.config import OTHER_NAMES
+from iterpref_core.records.profiles import OBJECTIVE_VALUES
 
 from ..data.steps import training_steps
 from ..model.policy import check_type, checkpointing_options, lora_config
@@ -114,9 +116,10 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         where = f"{_WHERE}.{name}"
         if name in OURS:
-            raise ConfigError(
-                f"{where}: another setting, the objective or `iterpref export` decides it, or nothing does; remove it"
-            )
+            ours = OTHER_NAMES.get(name, name)
+            named = ours in (*TrainingParams.model_fields, *OBJECTIVE_VALUES)
+            decides = f"training.{ours}" if named else "the objective, `iterpref export` or nothing"
+            raise ConfigError(f"{where}: {decides} decides it; remove it")
         if name not in types:
             raise ConfigError(f"{_WHERE}: {unknown_name('argument of transformers', name, types)}")
         check_type(where, types[name], value)
