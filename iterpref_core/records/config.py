@@ -471,6 +471,7 @@ _DEFAULT_PROFILE = "own"
 OTHER_NAMES = {
     "activation_checkpointing": "gradient_checkpointing",
     "data_seed": "seed",
+    "eval_steps": "arguments.save_steps",
     "eval_strategy": "validation_share",
     "gradient_accumulation_steps": "batch_size",
     "gradient_clipping": "arguments.max_grad_norm",

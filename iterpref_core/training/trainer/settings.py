@@ -117,8 +117,8 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         where = f"{_WHERE}.{name}"
         if name in OURS:
             ours = OTHER_NAMES.get(name, name)
-            named = ours in (*TrainingParams.model_fields, *OBJECTIVE_VALUES)
-            decides = f"training.{ours}" if named else "the objective, `iterpref export` or nothing"
+            named = ours.partition(".")[0] in (*TrainingParams.model_fields, *OBJECTIVE_VALUES)
+            decides = f"training.{ours}" if named else "another option, the objective, `iterpref export` or nothing"
             raise ConfigError(f"{where}: {decides} decides it; remove it")
         if name not in types:
             raise ConfigError(f"{_WHERE}: {unknown_name('argument of transformers', name, types)}")
