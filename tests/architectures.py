@@ -5,8 +5,8 @@ import re
 from tests.settings import moved
 
 FAMILIES = (
-    "bert", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mamba", "mistral", "mixtral", "phi3", "qwen2",
-    "qwen3",
+    "bert", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "llama", "mamba", "mistral", "mixtral", "phi3",
+    "phimoe", "qwen2", "qwen3",
 )  # fmt: skip
 """One of each kind: full attention and sliding windows, experts, states, learned positions, an encoder."""
 _SMALL = {

@@ -126,12 +126,14 @@ def read_values(assignments: Sequence[str] | None, file: Path | None) -> dict[st
 
     Raises:
         InputError: the file is not YAML.
-        ConfigError: a text is not KEY=VALUE.
+        ConfigError: a text is not KEY=VALUE, or the file holds something other than parameters.
     """
-    stated = flatten(read_yaml(file, "give the parameters that differ")) if file else ()
+    stated = (read_yaml(file, "give the parameters that differ") if file else None) or {}
+    if not isinstance(stated, dict):
+        raise ConfigError(f"{file}: holds no parameters; give one a line, such as training.epochs: 1")
     given = parse_assignments(assignments)
     # After the file's, of two values for one line of an objective (`with_lines`).
-    return {key: value for key, value in stated if key not in given} | given
+    return {key: value for key, value in flatten(stated) if key not in given} | given
 
 
 def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:

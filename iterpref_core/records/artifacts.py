@@ -451,7 +451,8 @@ class PreferencePair(Record):
                 if not 0 <= start <= end <= len(program):
                     raise ValueError(
                         f"{field}_spans: [{start}, {end}] lies outside of the program, which has {len(program)} "
-                        "characters; correct it, or leave both columns out, and `iterpref localize` marks the pair"
+                        "characters (blanks alone are none); correct it, or leave both columns out, and "
+                        "`iterpref localize` marks the pair"
                     )
         return self
 

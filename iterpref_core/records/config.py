@@ -473,16 +473,30 @@ _DELIVERED = Path(__file__).with_name("params.yaml")
 # The profile whose values count in a folder without a params.yaml.
 _DEFAULT_PROFILE = "own"
 # What other trainers and runners call a parameter.
-_OTHER_NAMES = {
+OTHER_NAMES = {
+    "activation_checkpointing": "gradient_checkpointing",
+    "data_seed": "seed",
+    "eval_steps": "arguments.save_steps",
+    "eval_strategy": "validation_share",
+    "gradient_accumulation_steps": "batch_size",
+    "gradient_clipping": "arguments.max_grad_norm",
+    "load_best_model_at_end": "select",
+    "loss_type": "objectives",
     "lr": "learning_rate",
-    "num_train_epochs": "epochs",
-    "num_epochs": "epochs",
-    "per_device_train_batch_size": "micro_batch_size",
-    "train_batch_size": "batch_size",
+    "max_completion_length": "max_length",
     "max_seq_length": "max_length",
     "max_tokens": "max_new_tokens",
-    "peft_config": "lora",
     "n_samples": "samples",
+    "num_epochs": "epochs",
+    "num_train_epochs": "epochs",
+    "peft_config": "lora",
+    "per_device_eval_batch_size": "micro_batch_size",
+    "per_device_train_batch_size": "micro_batch_size",
+    "train_batch_size": "batch_size",
+    "warmup_steps": "warmup_ratio",
+} | {
+    name: f"arguments.{name}"
+    for name in ("logging_steps", "lr_scheduler_type", "max_grad_norm", "max_steps", "optim", "report_to", "save_steps")
 }
 
 
@@ -581,10 +595,12 @@ def _unknown_key(location: list[str]) -> str:
     *section, given = location
     if section == ["training"] and given in OBJECTIVE_VALUES:
         return "stands in each line of training.objectives; remove it here (`iterpref init --set` writes it there)"
-    name = _OTHER_NAMES.get(given, given)
+    name = OTHER_NAMES.get(given, given)
     known = _known_keys(section)
     near = [".".join([*section, key]) for key in get_close_matches(name, known, n=1)]
-    if name not in known:
+    if name.startswith("arguments."):
+        near = [f"training.{name}"]
+    elif name not in known:
         elsewhere = [f"{other}.{name}" for other in _known_keys([]) if name in _known_keys([other])]
         near = elsewhere or near
     if not near:

@@ -151,9 +151,10 @@ def estimate_training(
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     # Weights, gradients, and the optimizer's two numbers of each trained weight.
     state_bytes = sum(weight.nbytes for weight in (*model.parameters(), *trained))
-    if "8bit" in str(params.arguments.get("optim")):
+    optimizer = str(params.arguments.get("optim"))
+    if "8bit" in optimizer:
         state_bytes += sum(round(weight.numel() * _MOMENTS_8BIT) for weight in trained)
-    else:
+    elif optimizer not in ("sgd", "adafactor"):  # which have none of each weight
         state_bytes += sum(2 * weight.nbytes for weight in trained)
 
     steps = training_steps(params, len(rows))

@@ -8,7 +8,7 @@ from subprocess import CalledProcessError
 from typing import Any
 
 from iterpref_core import records
-from iterpref_core.records import ConfigError, InputError, TrainingError
+from iterpref_core.records import ConfigError, InputError, TrainingError, first_line, read_yaml
 
 COMMIT_VARIABLE = "ITERPREF_COMMIT"
 """Names the commit of the code to the processes of a training, which writes it into the model's record."""
@@ -17,23 +17,30 @@ _STARTED_HERE = "ITERPREF_LAUNCHED"
 """Set in a process that `start_processes` has started: its parent reports its error."""
 
 
+_WHERE = "params.yaml: training.accelerate:"
+_REMEDY = "name one of config/accelerate/*.yaml, what `accelerate config` writes, or null for one process"
+
+
 def is_launched() -> bool:
     """Return True if this process is part of a group, started by `accelerate launch`, `torchrun` or this module."""
     several = "LOCAL_RANK" in os.environ or int(os.environ.get("WORLD_SIZE", "1")) > 1
     return several or _STARTED_HERE in os.environ
 
 
-def check_configuration(configuration: str) -> None:
-    """Refuse a configuration that is not there.
+def check_configuration(configuration: str) -> int:
+    """Return the number of processes that a configuration asks for.
 
     Raises:
-        ConfigError: the file is absent.
+        ConfigError: the file is absent, or has no such number.
     """
+    where = f"{_WHERE} {configuration}"
     if not Path(configuration).is_file():
-        raise ConfigError(
-            f"params.yaml: training.accelerate: {configuration} is not there; name one of config/accelerate/*.yaml, "
-            "or null for one process"
-        )
+        raise ConfigError(f"{where} is not there; {_REMEDY}")
+    stated = read_yaml(Path(configuration))
+    processes = stated.get("num_processes", 1) if isinstance(stated, dict) else None
+    if not isinstance(processes, int):
+        raise ConfigError(f"{where} has no num_processes; {_REMEDY}")
+    return processes
 
 
 def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
@@ -46,7 +53,7 @@ def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
         command: another command, as `accelerate launch` takes it.
 
     Raises:
-        ConfigError: the configuration is absent.
+        ConfigError: the configuration is absent, or accelerate does not take it.
         InputError: a process refused its input.
         TrainingError: a process failed otherwise.
         SystemExit: this process got a signal to end.
@@ -67,6 +74,10 @@ def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
         raise _failure(first.exitcode, first.message) from None
     except CalledProcessError as error:  # of a configuration of one process
         raise _failure(error.returncode, "") from None
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"params.yaml: training.accelerate: {configuration}: {first_line(error)}; {_REMEDY}"
+        ) from None
     except SignalException as error:
         # The exit code of a shell for a process that a signal ended.
         raise SystemExit(128 + error.sigval) from None

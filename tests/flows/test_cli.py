@@ -174,6 +174,9 @@ def test_show_without_options_shows_a_pair_of_the_finished_experiment(iterpref):
     written(Path("data/focal.jsonl"), pair | {"rejected_spans": [[0, 99]]})
     code, _, err = iterpref("show")
     assert (code, "data/focal.jsonl:1: rejected_spans: [0, 99] lies outside of the program" in err) == (2, True), err
+    written(Path("data/focal.jsonl"), pair | {"rejected": "  \n", "rejected_spans": [[0, 2]]})
+    code, _, err = iterpref("show")
+    assert (code, "which has 0 characters (blanks alone are none)" in err) == (2, True), err
 
 
 def test_values_on_the_command_line_are_yaml_and_checked():
@@ -185,6 +188,10 @@ def test_values_on_the_command_line_are_yaml_and_checked():
     )
     for wrong, message in {
         "training.betta=1": "betta",
+        "training.save_steps=5": "did you mean 'training.arguments.save_steps'",
+        "training.gradient_clipping=1": "did you mean 'training.arguments.max_grad_norm'",
+        "training.gradient_accumulation_steps=2": "did you mean 'training.batch_size'",
+        "training.loss_type=ipo": "did you mean 'training.objectives'",
         "training.beta=-1": "beta",
         "=1": "KEY=VALUE",
         # No type is taken for another one.
@@ -202,6 +209,17 @@ def test_values_on_the_command_line_are_yaml_and_checked():
     for wrong in ("model.student=[a", "model.student=" + "[\n" * 100_000):
         with pytest.raises(ConfigError, match="not valid YAML"):
             read_params([wrong])
+
+
+def test_a_file_of_parameters_may_be_empty_and_no_list(tmp_path):
+    path = tmp_path / "values.yaml"
+    for text in ("", "# training: {epochs: 1}\n"):
+        path.write_text(text)
+        assert read_params(None, path) == read_params(None)
+    for text in ("- training\n", "training\n"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=r"values\.yaml: holds no parameters; give one a line"):
+            read_params(None, path)
 
 
 def test_a_score_of_zero_is_printed_and_a_count_of_nothing_is_not(capsys):

@@ -1,5 +1,6 @@
 """Adapters on their base: LoRA weights in a folder of their own, put into the layers that they adapt."""
 
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -69,12 +70,26 @@ def try_adapters(model: PreTrainedModel, options: "LoraConfig") -> None:
 
     modules = [name for name, _ in model.named_modules()]
     try:
-        for saved in options.modules_to_save or ():
-            if not any(name.endswith(saved) for name in modules):
-                raise ValueError(f"modules_to_save: it has no {saved}")
-        # Some starts compute with the numbers of the base.
-        get_peft_model(model, replace(options, init_lora_weights=False))
-    except (ValueError, TypeError, NotImplementedError) as error:
+        # Some starts compute with the numbers of the base. PEFT only warns of some names, and not of each.
+        with warnings.catch_warnings(action="ignore"):
+            tuner = get_peft_model(model, replace(options, init_lora_weights=False)).base_model
+        adapted = [*tuner.targeted_module_names, *tuner.targeted_parameter_names]
+        places = {
+            "alpha_pattern": adapted,
+            "exclude_modules": modules,
+            "layers_to_transform": ".".join(adapted).split("."),
+            "modules_to_save": modules,
+            "rank_pattern": adapted,
+            "target_modules": modules,
+            "target_parameters": adapted,
+        }
+        for option, names in places.items():
+            given = getattr(options, option)
+            # PEFT compares the ends of names, with those of patterns as regular expressions.
+            for part in [given] if isinstance(given, str | int) else given or ():
+                if part != "all-linear" and not any(re.fullmatch(rf"(.*\.)?({part})", name) for name in names):
+                    raise ValueError(f"{option}: {part} has no effect on it")
+    except (ValueError, TypeError, NotImplementedError, re.error) as error:
         raise ConfigError(
             f"params.yaml: training.lora: this model cannot be trained with these adapters: {first_line(error)}; "
             "correct the options, or set training.lora: null to train all weights"

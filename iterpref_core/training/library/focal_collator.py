@@ -24,6 +24,8 @@ from ..data.tokenized_pair import count_shared
 from ..model.policy import report_half_precision
 
 Example = dict[str, Any]
+_SMOOTHED = ("robust", "exo_pair", "aot", "aot_unpaired")
+"""The losses of TRL 1.16 that read `label_smoothing`; `sigmoid` did in earlier versions (cDPO)."""
 _SHOWN = 60
 """Characters of a prompt that name its row in a message."""
 
@@ -41,9 +43,9 @@ class FocalCollator(DataCollatorForPreference):
         model: to be trained; a warning is logged if its precision would round small steps away.
 
     Raises:
-        InputError: `args` does not keep the column, or has precomputed references, which TRL finds
-            by the data set and the model alone: after a plain training on the same data set it would take the sums
-            of whole programs.
+        InputError: `args` is of another trainer than TRL's `DPOTrainer`, does not keep the column, smooths labels
+            with losses that do not, or has precomputed references, which TRL finds by the data set and the model
+            alone: after a plain training on the same data set it would take the sums of whole programs.
 
     >>> row = {"prompt": "Add one.\n", "chosen": "def f(x):\n    y = x + 1\n", "rejected": "def f(x):\n    y = x - 1\n"}
     >>> args = DPOConfig(str(folder), remove_unused_columns=False, use_cpu=True, bf16=False, report_to="none")
@@ -63,8 +65,15 @@ class FocalCollator(DataCollatorForPreference):
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, args: DPOConfig, model: torch.nn.Module | None = None
     ) -> None:
+        if not isinstance(args, DPOConfig):
+            raise InputError(f"FocalCollator: {type(args).__name__} is of another trainer; use DPOConfig")
         if model is not None:
             report_half_precision(model)
+        if args.label_smoothing and not {*_SMOOTHED}.intersection(args.loss_type):
+            raise InputError(
+                f"FocalCollator: label_smoothing has no effect on {', '.join(args.loss_type)}; remove it, or choose "
+                f"one of {', '.join(_SMOOTHED)}"
+            )
         if args.ld_alpha is not None:
             raise InputError(
                 "FocalCollator: ld_alpha counts the tokens that both programs have, and of the rejected one the error "

@@ -7,6 +7,7 @@ of each architecture is tried on one probe pair, before anything is computed for
 longest pair: a window, or chunks, would be seen in no shorter one.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -20,8 +21,11 @@ from iterpref_core.records import OBJECTIVES, ConfigError, Layout, ModelError, f
 
 from ..data.batches import PAD_TO_MULTIPLE_OF, Collator
 from ..data.tokenized_pair import TokenizedPair
+from .attention import choose_attention
 from .label_head import add_label_head, base_of, batch_logps
 from .unseen import RANDOM, against_fork
+
+logger = logging.getLogger(__name__)
 
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-5}  # the label head adds up in float32
 _ROUNDING = 0.02
@@ -31,6 +35,9 @@ _AS_THE_CONTROL = 3.0
 
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, AssertionError)
 """Errors that models raise on inputs that their code has no place for."""
+
+_ROUTER = "PhimoeTopKRouter"
+"""The router of Phi-MoE (transformers 5)."""
 
 _SHARED, _DIFFERENT, _REST = 4, 3, 5
 """Tokens of the probe's programs: the beginning of both, their difference, the end of both."""
@@ -47,9 +54,9 @@ def silent(model: torch.nn.Module, *, adapters: bool = False) -> Iterator[None]:
         adapters: also switch off the dropout of adapters (`lora_dropout`), which was asked for.
     """
     noise = []
-    for holder, name in _noise(model, adapters=adapters):
+    for holder, name, quiet in _noise(model, adapters=adapters):
         noise.append((holder, name, getattr(holder, name)))
-        setattr(holder, name, 0.0)
+        setattr(holder, name, quiet)
     try:
         yield
     finally:
@@ -58,8 +65,8 @@ def silent(model: torch.nn.Module, *, adapters: bool = False) -> Iterator[None]:
             setattr(holder, name, value)
 
 
-def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str]]:
-    """Yield the numbers that make a forward pass random, by their holder and name."""
+def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str, Any]]:
+    """Yield what makes a forward pass random, by its holder and name, with a value that does not."""
     kept = set[int]()
     if not adapters:
         for layer in model.modules():
@@ -69,10 +76,15 @@ def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str
     for holder in (*model.modules(), *_nested(configs.values())):
         if id(holder) in kept:
             continue
+        # The router reads the number of its noise also where it answers, so it answers in training, too.
+        if type(holder).__name__ == _ROUTER:
+            yield holder, "training", False
+            yield holder, "train", lambda *_: None
+            continue
         dropout = isinstance(holder, torch.nn.modules.dropout._DropoutNd)  # noqa: SLF001 - the base class of all of them
         for name, value in list(vars(holder).items()):
             if isinstance(value, float) and (RANDOM.search(name) or (dropout and name == "p")):
-                yield holder, name
+                yield holder, name, 0.0
 
 
 def _nested(configs: Iterable[Any]) -> Iterator[Any]:
@@ -81,6 +93,32 @@ def _nested(configs: Iterable[Any]) -> Iterator[Any]:
         yield config
         inner = [value for value in vars(config).values() if hasattr(value, "to_diff_dict")]
         yield from _nested(inner)
+
+
+def exact_layout(model: PreTrainedModel | PeftModel, layout: Layout, longest: int) -> Layout:
+    """Try a model, as `check_parity` does, with the attention of a layout, and return a layout that is exact for it.
+
+    Args:
+        model: whose attention becomes that of the layout; it gets a label head.
+        layout: the one asked for.
+        longest: the tokens of the longest prompt and program.
+
+    Raises:
+        ModelError: no layout is exact.
+        ConfigError: the model cannot be run with any.
+    """
+    base = base_of(model)
+    own = base.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
+    if layout == "fork":
+        choose_attention(base, longest)
+        try:
+            check_parity(model, layout, longest)
+            return layout
+        except ConfigError as error:
+            logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
+            base.set_attn_implementation(own)
+    check_parity(model, "padded", longest)
+    return "padded"
 
 
 @torch.no_grad()
@@ -131,7 +169,8 @@ def _compare_with_logits(
     called = policy if model is None else model
     config = policy.config
     kind = config.model_type
-    precision = dtype or policy.dtype
+    # 8 bits round as float16 does, and weights do not show it.
+    precision = dtype or (torch.float16 if getattr(base_of(policy), "is_loaded_in_8bit", False) else policy.dtype)
     # The probe has no special tokens, and is as long as the longest pair.
     pair = _probe_pair(config.get_text_config().vocab_size, longest)
     # What the model's own logits give, each program in a row of its own.

@@ -4,11 +4,12 @@ import logging
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
+from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
@@ -21,6 +22,7 @@ from iterpref_core.models.pretrained.adapters import (
 from iterpref_core.models.pretrained.checkpoints import locate_model, read_config
 from iterpref_core.models.pretrained.weights import empty_model, load_base
 from iterpref_core.records import Checkpointing, ConfigError, TrainingParams, first_line
+from iterpref_core.records.config import FinitePositive
 
 from .ranks import is_sharded
 
@@ -45,6 +47,13 @@ LORA_OPTIONS = (
     "use_rslora",
 )
 """Options of PEFT's `LoraConfig` (0.21) that a test has seen write the model that was trained."""
+_NUMBERS = {
+    "alpha_pattern": dict[str, FinitePositive],
+    "lora_alpha": FinitePositive,
+    "lora_dropout": Annotated[float, Field(ge=0, lt=1)],
+    "rank_pattern": dict[str, PositiveInt],
+}
+"""Types of options that PEFT takes with values by which nothing is trained."""
 
 _KEPT = ("aten.mm.", "aten.addmm.", "aten._scaled_dot_product", "flex_attention")
 """Operations whose results selective checkpointing keeps: matrix products and attention. The others are cheap."""
@@ -138,12 +147,14 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
     """
     if params.lora is None:
         return None
-    for name in params.lora:
+    types = get_type_hints(LoraConfig) | _NUMBERS
+    for name, value in params.lora.items():
         if name not in LORA_OPTIONS:
             raise ConfigError(
                 f"params.yaml: training.lora.{name}: is not known to write the model that was trained; remove it; "
                 f"there are {', '.join(LORA_OPTIONS)}"
             )
+        check_type(f"params.yaml: training.lora.{name}", types[name], value)
     start = params.lora.get("init_lora_weights", True)
     # "eva" reads a batch of data first, which PEFT is not given.
     trained = [each for each in STARTS if each != "eva"]
@@ -158,15 +169,27 @@ def lora_config(params: TrainingParams) -> LoraConfig | None:
         "task_type": "CAUSAL_LM",
     } | params.lora
     try:
-        config = LoraConfig(**options)
+        return LoraConfig(**options)
     except (ValueError, TypeError, ImportError) as error:
         raise ConfigError(f"params.yaml: training.lora: {first_line(error)}; correct the option") from None
-    if not config.lora_alpha > 0:
-        raise ConfigError(
-            f"params.yaml: training.lora.lora_alpha: is {config.lora_alpha}, which scales what is trained; give a "
-            "number above 0"
-        )
-    return config
+
+
+def check_type(where: str, kind: Any, value: Any) -> None:
+    """Refuse a value that is not of a library's type, or not within the limits of one.
+
+    Args:
+        where: names it for the user.
+        kind: as pydantic takes it.
+        value: from params.yaml.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(f"{where}: is {value!r}: {reason}; correct the value, or remove it") from None
 
 
 def check_adapters_of(model: PreTrainedModel | PeftModel) -> None:

@@ -8,7 +8,7 @@ from accelerate import PartialState
 
 from iterpref_core.records import ConfigError
 
-from ..launch import is_launched
+from ..launch import check_configuration, is_launched
 
 _PATIENCE = timedelta(hours=2)
 """Time that processes wait for a process that works alone, such as merging and saving a large model."""
@@ -21,11 +21,19 @@ def join_processes(configuration: str | None) -> PartialState:
         configuration: `training.accelerate`: the file that describes them; None for this process alone.
 
     Raises:
-        ConfigError: there is a configuration, and its processes are not started.
+        ConfigError: there is a configuration, and not all of its processes are started.
     """
     # Without `cpu=True` accelerate looks for other processes on GPUs alone.
     if is_launched():
-        return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+        state = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+        wanted = check_configuration(configuration) if configuration else 1
+        if state.num_processes < wanted:
+            raise ConfigError(
+                f"params.yaml: training.accelerate: {configuration} asks for {wanted} processes, and accelerate has "
+                f"started {state.num_processes}; on CPUs set distributed_type: MULTI_GPU and use_cpu: true (MULTI_CPU "
+                "needs mpirun)"
+            )
+        return state
     if configuration:
         raise ConfigError(
             f"params.yaml: training.accelerate: {configuration} describes several processes, and this is one; "

@@ -30,8 +30,7 @@ from iterpref_core.storage.progress import show_progress
 from ..data.batches import Batch, Collator
 from ..data.tokenized_dataset import TokenizedDataset
 from ..data.tokenized_pair import TokenizedPair
-from .label_head import add_label_head, batch_logps
-from .parity import silent
+from .label_head import batch_logps
 from .policy import load_policy
 
 Scores = tuple[int, np.ndarray]
@@ -85,7 +84,7 @@ def reference_path(
 def load_reference(
     model: Path | str, params: TrainingParams, device: torch.device, tokenizer: PreTrainedTokenizerBase
 ) -> PreTrainedModel | PeftModel:
-    """Return a reference that is another model than the trained one, ready to be scored.
+    """Return a reference that is another model than the trained one.
 
     Args:
         model: a folder or hub id.
@@ -102,9 +101,7 @@ def load_reference(
             f"training.reference: {model} has other tokens than the model that is trained; name an earlier state of it"
         )
     whole = params.model_copy(update={"lora": None, "gradient_checkpointing": False})
-    reference = load_policy(model, whole, device).to(device)
-    add_label_head(reference)
-    return reference
+    return load_policy(model, whole, device).to(device)
 
 
 def has_scores(path: Path) -> bool:
@@ -201,9 +198,7 @@ def score_rows(
             pairs = [rows[number] for number in numbers or order[:1]]
             laid_out = collate(pairs)
             batch = {name: values.to(device) for name, values in laid_out.items()}
-            # Phi-MoE's router reads the number of its noise also where it evaluates; it trains without.
-            with silent(model):
-                logps = batch_logps(model, batch, config).cpu().numpy()
+            logps = batch_logps(model, batch, config).cpu().numpy()
             yield list(_scores_of(numbers, pairs, laid_out, logps))
             freed_memory.after_pass(device)
             advance(min(at_once, len(order) - start))

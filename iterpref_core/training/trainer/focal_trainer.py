@@ -27,14 +27,14 @@ from transformers import (
 )
 
 from iterpref_core.models.pretrained.freed_memory import FreedMemory
-from iterpref_core.records import ConfigError, Layout, ModelError, TrainingParams
+from iterpref_core.records import ConfigError, Layout, ModelError, TrainingError, TrainingParams
 from iterpref_core.storage.whole_folder import mark_whole
 
 from ..data.batches import Batch, Collator, Counts, row_multiple
 from ..data.tokenized_pair import TokenizedPair
 from ..model.attention import FLEX_IN_AUTOCAST, choose_attention
 from ..model.label_head import add_label_head, base_of, batch_logps
-from ..model.parity import check_parity, silent
+from ..model.parity import check_parity, exact_layout, silent
 from ..model.policy import check_adapters_of, freeze_other_parts, lora_config, report_half_precision
 from ..model.ranks import is_sharded
 from ..objectives.losses import nll_loss, preference_losses
@@ -68,6 +68,7 @@ class FocalTrainer(Trainer):
     Attributes:
         params: as given.
         before_training: work before the first step, which needs the model as it is prepared for training.
+        has_gradient: whether a step of this process had one.
     """
 
     loss_is_scaled_for_ga = True  # `compute_loss` returns a micro-batch's share in the loss of the whole batch
@@ -87,6 +88,7 @@ class FocalTrainer(Trainer):
         self.params = params
         self._sums: dict[str, torch.Tensor] = {}  # of each number its sum and its count, over micro-batches
         self._steps: list[dict[str, float]] = []
+        self.has_gradient = False
         padding = int(tokenizer.pad_token_id)
         on_gpu = args.device.type == "cuda"
         multiple = row_multiple(on_card=on_gpu)
@@ -120,33 +122,28 @@ class FocalTrainer(Trainer):
             )
         keep_output_precision(self.accelerator.state)
         base = base_of(self.model)
-        own = base.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
-        if layout == "fork":
-            choose_attention(base, longest)
+        if self.args.activation_checkpointing and not base.supports_gradient_checkpointing:
+            raise ConfigError(
+                f"params.yaml: training.gradient_checkpointing: {base.config.model_type} has none; set it to false"
+            )
         # Sharded weights are whole in no process, so they are tried once they are prepared.
         if is_sharded():
+            if layout == "fork":
+                choose_attention(base, longest)
             rounded = torch.bfloat16 if self.args.bf16 else None
             self.before_training.append(lambda: check_parity(self.model, layout, longest, self.model_wrapped, rounded))
             return layout
-        # 8 bits round as float16 does, and weights do not show it.
-        dtype = torch.float16 if getattr(base, "is_loaded_in_8bit", False) else None
+        layout = exact_layout(self.model, layout, longest)
         if layout == "fork":
-            try:
-                check_parity(self.model, layout, longest, dtype=dtype)
-                self._skip_hidden(base, longest)
-                return layout
-            except ConfigError as error:
-                logger.warning("training.layout: padded instead of fork, which is faster: %s", error)
-                base.set_attn_implementation(own)
-        check_parity(self.model, "padded", longest, dtype=dtype)
-        return "padded"
+            self._skip_hidden(base, longest)
+        return layout
 
     def _skip_hidden(self, base: PreTrainedModel, longest: int) -> None:
         """Let float32 weights under autocast attend by flex attention, which skips the hidden part of a mask.
 
         Their queries stay in float32, whose kernel does not fit a card, so they are cast.
         """
-        own = base.config._attn_implementation  # noqa: SLF001
+        own = base.config._attn_implementation  # noqa: SLF001 - transformers offers no other way to ask
         if own != "sdpa" or not (self.args.bf16 and self.args.device.type == "cuda" and base._supports_flex_attn):  # noqa: SLF001
             return
         # The masks were exact with sdpa, so this compares the kernel alone.
@@ -275,8 +272,10 @@ class FocalTrainer(Trainer):
         for reason, value in (("loss", means.pop("loss")), ("gradient", gradient)):
             if not math.isfinite(value):
                 raise DivergedError(reason, step, value)
-        # Pairs without any weighted token have neither a gradient nor a margin.
-        if gradient == 0 and means.get("rewards/margins") != 0:
+        self.has_gradient = self.has_gradient or gradient > 0
+        # An NLL always has a gradient. Without it some batches have neither a gradient nor a margin: of programs alone,
+        # of equal programs, of pairs without any weighted token.
+        if gradient == 0 and (self._objective.alpha or margin):
             raise DivergedError("gradient", step, 0.0)
         if self.params.max_margin and margin > self.params.max_margin:
             raise DivergedError("margin", step, margin)
@@ -349,6 +348,18 @@ class _Hooks(TrainerCallback):
             raise EndedError
         for work in self._trainer.before_training:
             work()
+
+    def on_epoch_end(self, _args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
+        """End where every row was seen, and none has a gradient.
+
+        Raises:
+            TrainingError: nothing is learned.
+        """
+        if not (self._trainer.has_gradient or any(entry.get("grad_norm") for entry in state.log_history)):
+            raise TrainingError(
+                "the gradient is 0 in every step, so that nothing is learned: the programs of each pair are equal, no "
+                "token of theirs counts, or what is trained (training.lora) has no effect"
+            )
 
     def on_evaluate(self, _args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
         """End where the patience is over."""

@@ -7,13 +7,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_type_hints
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from transformers import Trainer, TrainingArguments
 
 from iterpref_core.records import ConfigError, TrainingParams, first_line, unknown_name
+from iterpref_core.records.config import OTHER_NAMES
+from iterpref_core.records.profiles import OBJECTIVE_VALUES
 
 from ..data.steps import training_steps
-from ..model.policy import checkpointing_options, lora_config
+from ..model.policy import check_type, checkpointing_options, lora_config
 from ..model.ranks import is_sharded
 from ..objectives.objective_settings import ObjectiveSettings
 
@@ -115,16 +116,13 @@ def check_arguments(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         where = f"{_WHERE}.{name}"
         if name in OURS:
-            raise ConfigError(
-                f"{where}: another setting, the objective or `iterpref export` decides it, or nothing does; remove it"
-            )
+            ours = OTHER_NAMES.get(name, name)
+            named = ours.partition(".")[0] in (*TrainingParams.model_fields, *OBJECTIVE_VALUES)
+            decides = f"training.{ours}" if named else "another option, the objective, `iterpref export` or nothing"
+            raise ConfigError(f"{where}: {decides} decides it; remove it")
         if name not in types:
             raise ConfigError(f"{_WHERE}: {unknown_name('argument of transformers', name, types)}")
-        try:
-            TypeAdapter(types[name]).validate_python(value, strict=True)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise ConfigError(f"{where}: is {value!r}: {reason}; correct the value, or remove it") from None
+        check_type(where, types[name], value)
         if isinstance(value, int | float):
             if not 0 <= value < math.inf:
                 raise ConfigError(f"{where}: is {value}; give a finite number, 0 or more")
@@ -154,7 +152,7 @@ def _try_arguments(given: Mapping[str, Any]) -> None:
             trainer = Trainer(torch.nn.Linear(1, 1), settings, eval_dataset=[0])
             trainer.create_optimizer_and_scheduler(max(int(given.get("max_steps", 0)), 2))
     except (ValueError, TypeError, RuntimeError, ImportError, ArithmeticError, OSError) as error:
-        raise ConfigError(f"{_WHERE}: {first_line(error)}; correct the value, or remove it") from None
+        raise ConfigError(f"{_WHERE}: {given}: {first_line(error)}; correct the value, or remove it") from None
 
 
 def training_arguments(

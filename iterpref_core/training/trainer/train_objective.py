@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import check_checkpoint, uses_bf16
 from iterpref_core.records import (
     InputError,
+    ModelError,
     ModelLineage,
     Params,
     PromptFormat,
@@ -37,6 +39,7 @@ from ..data.steps import accumulation_steps
 from ..data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from ..launch import COMMIT_VARIABLE
 from ..model.model_limits import limit_findings
+from ..model.parity import exact_layout
 from ..model.policy import adapter_options, check_load, load_policy
 from ..model.ranks import join_processes, launched_precision, sharding
 from ..model.reference import TIMES_IN_REFERENCE, has_scores, load_reference, reference_logps, reference_path
@@ -220,15 +223,22 @@ def _score(
 ) -> None:
     """Give the pairs the log-probabilities of the reference: the model as it is now, or another one."""
     params = trainer.params
-    scored, config = trainer.model_wrapped, trainer.model.config
+    scored, config, collator = trainer.model_wrapped, trainer.model.config, trainer.data_collator
     if reference and not scores.exists():
         scored = load_reference(reference, params, trainer.args.device, trainer.processing_class)
         config = scored.config
+        # The policy was tried, and another model has layers of its own, such as a window.
+        try:
+            report_findings(limit_findings(reference, rows.checks))
+            layout = exact_layout(scored, collator.layout, int(rows.checks.row_tokens.max()))
+        except InputError as error:
+            raise ModelError(f"training.reference: {error}") from None
+        collator = replace(collator, layout=layout)
     size = TIMES_IN_REFERENCE * params.micro_batch_size
     # A model that the trainer has prepared does this by itself.
     with trainer.accelerator.autocast() if reference else nullcontext():
         rows.reference = reference_logps(
-            scored, config, rows, scores, collator=trainer.data_collator, size=size, processes=processes
+            scored, config, rows, scores, collator=collator, size=size, processes=processes
         )
 
 
@@ -322,7 +332,8 @@ def _result(
     if is_patience_over(trainer.state.log_history, trainer.params.early_stopping_patience):
         stopped["patience"] = trainer.state.global_step
     history: list[dict[str, float]] = trainer.state.log_history
-    last: dict[str, float] = next((entry for entry in reversed(history) if "loss" in entry), {})
+    # The last steps may have had programs alone.
+    last: dict[str, float] = next((entry for entry in reversed(history) if REWARDS[0] in entry), {})
     # The loss of the step that becomes the model, which is not always the last.
     scored = [entry["eval_loss"] for entry in history if "eval_loss" in entry and entry["step"] == step]
     checks = rows.checks

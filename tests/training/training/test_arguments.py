@@ -21,6 +21,9 @@ def test_arguments_that_training_decides_are_refused_and_so_are_unknown_ones():
     for name in OURS:
         with pytest.raises(ConfigError, match=rf"^params.yaml: training.arguments.{name}: .* decides it"):
             check_arguments({name: None})
+    for name, decides in {"gradient_accumulation_steps": "batch_size", "eval_steps": "arguments.save_steps"}.items():
+        with pytest.raises(ConfigError, match=f"{name}: training.{decides} decides it; remove it"):
+            check_arguments({name: None})
     with pytest.raises(ConfigError, match="'weight_decai'; did you mean 'weight_decay'"):
         check_arguments({"weight_decai": 0.1})
 

@@ -14,7 +14,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records import TrainingError
+from iterpref_core.records import ObjectiveParams, PreferencePair, TrainingError
+from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
 from tests.settings import changed
@@ -129,6 +130,27 @@ def test_a_training_whose_gradient_is_zero_has_diverged(tmp_path, train, params)
     metrics = train("dead", "sft", epochs=4, objectives=fast, arguments=arguments, warmup_ratio=0.0)
     assert metrics["stopped/gradient"] <= 3
     assert metrics["model_step"] < metrics["stopped/gradient"]
+
+
+def test_a_training_without_any_gradient_is_an_error_and_a_batch_without_one_is_none(
+    tmp_path, train, inputs, pair_records
+):
+    """Rows to replay have none where alpha is 0, and equal programs where all of y- counts."""
+    equal = [pair.model_copy(update={"rejected": pair.chosen}) for pair in pair_records[:4]]
+    alone = [PreferencePair(**pair.model_dump(include={"task_id", "prompt", "chosen"})) for pair in pair_records]
+    objectives = {"target-rpo": ObjectiveParams(learning_rate=1e-3, alpha=0.0, beta=0.1)}
+    settings = {"epochs": 1, "arguments": {"train_sampling_strategy": "sequential", "save_steps": 1}}
+    write_jsonl(tmp_path / "pairs", [*alone[:4], *pair_records[4:8], *alone[8:]])
+    found = train("alone", "target-rpo", (tmp_path / "pairs", inputs[1]), objectives=objectives, **settings)
+    assert (found["steps"], found["model_step"], found["replay"]) == (3, 3, 8)
+    assert found["rewards/margins"] == float(read_curve(tmp_path / "alone")[1]["rewards/margins"])
+    write_jsonl(tmp_path / "pairs", [*equal, *pair_records[4:8]])
+    assert train("some", "dpo", (tmp_path / "pairs", inputs[1]), **settings)["model_step"] == 2
+    write_jsonl(tmp_path / "pairs", equal)
+    for _ in range(2):  # the second goes on from a checkpoint
+        with pytest.raises(TrainingError, match="the gradient is 0 in every step"):
+            train("none", "dpo", (tmp_path / "pairs", inputs[1]), **settings | {"epochs": 2})
+    assert not (tmp_path / "none" / "out").exists()
 
 
 def test_a_gradient_that_is_not_finite_is_never_applied(tmp_path, train, monkeypatch):

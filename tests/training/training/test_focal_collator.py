@@ -1,7 +1,10 @@
 """Plain `trl.DPOTrainer` with `FocalCollator`: the loss, the gradient and the masks of the stage's trainer."""
 
+import inspect
+import re
 from copy import deepcopy
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import get_args
 
 import pytest
@@ -12,11 +15,13 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig
 from trl.data_utils import common_prefix_length
+from trl.trainer import dpo_trainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from iterpref_core import FocalCollator, mark_errors
 from iterpref_core.records import OBJECTIVES, ConfigError, InputError, Layout
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from tests.settings import ROOT
 
 from .conftest import arguments_in, scored, trainer_of, trl_s
 from .test_tokenizers import PROMPT, every_tokenizer, expected_mask, repeatable, spans_of, spelled, tokenizer_named
@@ -89,6 +94,35 @@ def test_loss_gradient_and_masks_are_those_of_the_own_trainer(objective, pairs, 
         assert _distance(own_gradient, gradient) < 1e-5
 
 
+@pytest.mark.filterwarnings("ignore:.*experimental")
+def test_the_page_names_every_loss_of_trl_and_smoothing_is_taken_where_it_changes_the_loss(
+    pairs, model_folder, tokenizer, tmp_path
+):
+    losses = re.findall(r'loss_type == "(\w+)"', inspect.getsource(dpo_trainer))
+    listed = (ROOT / "docs" / "trl.md").read_text("utf-8").partition("of each objective")[2].partition("## ")[0]
+    assert {*re.findall(r'"(\w+)"', listed)} == {*losses, "simpo"}
+    for name in ("trl.experimental.cpo.CPOTrainer", "trl.experimental.orpo.ORPOTrainer"):
+        assert f"`{name}`" in listed
+        assert resolve_name(name)
+    trainer = trl_s(model_folder, pairs, tokenizer, tmp_path)
+    batch = trainer.data_collator(list(trainer.train_dataset))
+    trainer.model.get_input_embeddings().weight.data.mul_(1.1)  # so that policy and reference differ
+    values = {loss: set() for loss in losses}
+    for trainer.label_smoothing in (0.1, 0.3):
+        for loss in losses:
+            trainer.loss_types = [loss]
+            values[loss].add(trainer.compute_loss(trainer.model, batch).item())
+    smoothed = {"remove_unused_columns": False, "label_smoothing": 0.1}
+    for loss in losses:
+        args = arguments_in(tmp_path, DPOConfig, loss_type=loss, **smoothed)
+        if len(values[loss]) > 1:
+            FocalCollator(tokenizer, args)
+        else:
+            with pytest.raises(InputError, match=f"label_smoothing has no effect on {loss}; remove it, or choose one"):
+                FocalCollator(tokenizer, args)
+    FocalCollator(tokenizer, arguments_in(tmp_path, DPOConfig, loss_type=["sigmoid", "aot"], **smoothed))
+
+
 @pytest.mark.filterwarnings("ignore:The `'keep_end'` truncation mode")
 @pytest.mark.parametrize(
     ("cut", "kept"),
@@ -131,6 +165,8 @@ def test_a_row_whose_error_region_is_cut_off_is_named(pairs, model_folder, token
 def test_what_is_missing_is_said(pairs, model_folder, tokenizer, tmp_path):
     with pytest.raises(InputError, match="remove_unused_columns=False"):
         FocalCollator(tokenizer, arguments_in(tmp_path, DPOConfig))
+    with pytest.raises(InputError, match="TrainingArguments is of another trainer; use DPOConfig"):
+        FocalCollator(tokenizer, arguments_in(tmp_path))
     for settings in ({"ld_alpha": 0.5}, {"precompute_ref_log_probs": True}):
         with pytest.raises(InputError, match=next(iter(settings))):
             trl_s(model_folder, pairs, tokenizer, tmp_path, **settings)

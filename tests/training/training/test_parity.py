@@ -158,3 +158,10 @@ def test_a_trainer_takes_the_layout_that_is_exact_and_says_so(tokenizer, tmp_pat
     # Policy and reference are the same.
     assert float(trainer.state.log_history[0]["loss"]) == pytest.approx(math.log(2), abs=1e-4)
     assert "training.layout: padded instead of fork, which is faster: " in caplog.text
+
+
+def test_checkpointing_of_a_model_that_has_none_is_refused(tokenizer, tmp_path):
+    model, rows = build_small("jetmoe"), [TokenizedPair([5], [6, 7], [6, 8], [0, 1], [0, 1])]
+    args = arguments_in(tmp_path, activation_checkpointing=True)
+    with pytest.raises(ConfigError, match=r"training\.gradient_checkpointing: jetmoe has none; set it to false"):
+        trainer_of(model, rows, tokenizer, args, "sft")

@@ -167,7 +167,7 @@ def in_float64():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PREFERENCE_LOSSES, "simpo", _own_simpo)
         patch.setattr("iterpref_core.training.model.label_head.ChunkedLogProbFunction", _PlainLogits)
-        patch.setattr("iterpref_core.training.trainer.focal_trainer.check_parity", lambda *_, **__: None)
+        patch.setattr("iterpref_core.training.model.parity.check_parity", lambda *_, **__: None)
         yield
 
 

@@ -19,7 +19,7 @@ from accelerate.commands.launch import launch_command_parser
 
 from iterpref_core.records import ConfigError, InputError, read_yaml
 from iterpref_core.training.launch import start_processes
-from iterpref_core.training.model.ranks import launched_precision, sharding
+from iterpref_core.training.model.ranks import join_processes, launched_precision, sharding
 from tasks.mlflow.server import Server
 from tests.dvc_repository import init_dvc
 from tests.once import give_mlflow_tables
@@ -249,9 +249,31 @@ def test_accelerate_knows_every_setting_of_the_configurations(path):
     assert set(nested) <= options
 
 
-def test_a_configuration_that_is_not_there_is_said_before():
-    with pytest.raises(ConfigError, match=r"training\.accelerate: absent\.yaml is not there; name one of"):
-        start_processes("absent.yaml")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "is not there; name one of"),
+        ("- 2", "has no num_processes; name one of"),
+        ("num_processes: two", "has no num_processes; name one of"),
+        ("num_processes: 2", r".*distributed_type. must be specified"),
+        ("{num_processes: 2, distributed_type: MULTI_GPU, procs: 3}", r".*unknown keys \(\['procs'\]\)"),
+    ],
+)
+def test_a_configuration_that_accelerate_does_not_take_is_said_before(text, said, tmp_path):
+    path = tmp_path / "two.yaml"
+    if text:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=rf"training\.accelerate: {path}:? {said}"):
+        start_processes(str(path), ["script.py"])
+
+
+def test_one_process_where_several_are_asked_for_is_refused(tmp_path, monkeypatch):
+    """As of a configuration for CPUs that `accelerate config` writes: without mpirun accelerate starts one process."""
+    monkeypatch.setenv("ITERPREF_LAUNCHED", "1")
+    path = tmp_path / "cpus.yaml"
+    path.write_text(json.dumps(TWO_PROCESSES | {"distributed_type": "MULTI_CPU"}))
+    with pytest.raises(ConfigError, match="asks for 2 processes, and accelerate has started 1; on CPUs set"):
+        join_processes(str(path))
 
 
 def test_checkpoints_of_other_processes_are_not_resumed_from(monkeypatch):

@@ -1,6 +1,7 @@
 """The stage trains, scores its reference once, writes its files, resumes, and refuses bad input."""
 
 import hashlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -211,6 +212,45 @@ def test_another_model_can_be_the_reference(tmp_path, inputs, params, train, tra
     assert before["rewards/margins"] > 10 * abs(again["rewards/margins"]), "it has moved away from the first model"
     with pytest.raises(ConfigError, match="has other tokens than the model that is trained"):
         train("other", "dpo", reference=str(make_model(train_tokenizer(["def f(x): return x"], 300))))
+
+
+@pytest.fixture
+def mistral(model_folder, tmp_path):
+    """Writes the start as a Mistral with settings of its own, and returns its folder."""
+
+    def make(**changes):
+        folder = shutil.copytree(model_folder, tmp_path / "mistral")
+        path = folder / "config.json"
+        kind = {"model_type": "mistral", "architectures": ["MistralForCausalLM"]}
+        path.write_text(json.dumps(json.loads(path.read_text()) | kind | changes))
+        return str(folder)
+
+    return make
+
+
+def test_a_reference_with_a_window_is_scored_as_it_answers(train, mistral, tmp_path, caplog):
+    reference = mistral(sliding_window=12)
+    margins = []
+    for layout in ("padded", "fork"):
+        train(layout, "dpo", epochs=1, reference=reference, layout=layout)
+        margins.append(float(read_curve(tmp_path / layout)[0]["rewards/margins"]))
+    assert margins[1] == pytest.approx(margins[0], rel=0.01, abs=0)
+    assert "training.layout: padded instead of fork, which is faster: mistral has sliding_window: 12" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}},
+            "mistral: config.json: rope_type",
+        ),
+        ({"is_causal": False}, "mistral: its predictions depend on later tokens"),
+    ],
+)
+def test_a_reference_that_no_row_can_be_scored_with_is_named(changes, said, train, mistral):
+    with pytest.raises(ModelError, match=f"^training.reference: .*{said}"):
+        train("run", "dpo", reference=mistral(max_position_embeddings=16, **changes))
 
 
 @pytest.mark.parametrize("name", ["pairs", "curve", "scratch"])
