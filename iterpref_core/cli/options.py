@@ -14,11 +14,11 @@ from iterpref_core.records import (
     EnvironmentParams,
     InputError,
     Params,
+    flat_values,
     flatten,
     load_params,
     parse_yaml,
     profile_values,
-    read_yaml,
     with_values,
 )
 
@@ -124,12 +124,12 @@ def read_values(assignments: Sequence[str] | None, file: Path | None) -> dict[st
 
     Raises:
         InputError: the file is not YAML.
-        ConfigError: a text is not KEY=VALUE.
+        ConfigError: a text is not KEY=VALUE, or the file has two values for a key.
     """
-    stated = flatten(read_yaml(file, "give the parameters that differ")) if file else ()
+    stated = flat_values(file, "give the parameters that differ") if file else {}
     given = parse_assignments(assignments)
     # After the file's, of two values for one line of an objective (`with_lines`).
-    return {key: value for key, value in stated if key not in given} | given
+    return {key: value for key, value in stated.items() if key not in given} | given
 
 
 def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:

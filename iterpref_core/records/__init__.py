@@ -53,7 +53,7 @@ _NAMES = {
         read_yaml unique_keys
     """,
     "objective_table": "OBJECTIVES Objective",
-    "profiles": "PROFILES flatten profile_values with_lines",
+    "profiles": "PROFILES flat_values flatten profile_values with_lines",
     "prompt_messages": """
         Message Prompt Role chat_messages labeled_text prompt_text question read_message read_prompt whole_characters
         with_question
