@@ -69,21 +69,26 @@ def read_params(
         environments: texts given to `--environment`.
 
     Raises:
-        ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range.
+        ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range; or an option says
+            something else.
         InputError: the folder of an environment is absent.
     """
-    return params_with(read_values(assignments, file), file, options, environments)
+    return params_with(read_values(assignments, file), assignments, file, options, environments)
 
 
 def params_with(
     values: Mapping[str, Any],
+    assignments: Sequence[str] | None,
     file: Path | None,
     options: Mapping[str, object] | None = None,
     environments: Sequence[str] | None = None,
 ) -> Params:
     """Do the same for the values of `--set` and `--params` that `read_values` has read: a pipe is read once."""
-    # `--max-iterations 3 --set codeflow.max_iterations=5`: an option of its own counts.
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
+    # An option counts before a file, which serves several commands. `--seed 3 --set training.seed=4` is a mistake.
+    for key, value in parse_assignments(assignments).items():
+        if overrides.get(key, value) != value:
+            raise ConfigError(f"--set {key}={value}: an option of this command says {overrides[key]}; leave one out")
     params = with_values(load_params(), {**values, **overrides})
     if environments:
         known = params.execution.environments | read_environments(environments)

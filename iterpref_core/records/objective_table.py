@@ -65,6 +65,13 @@ class Objective:
         """Return the names of the values that its line in `training.objectives` states."""
         return ("learning_rate", *(["alpha"] if self.nll_of else []), *(["beta"] if self.preference else []))
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Return the parameters, and the sections of parameters, that have no effect on it."""
+        of_nll = () if self.nll_of else ("training.alpha", "training.nll")
+        of_preference = () if self.preference else ("training.beta", "training.max_margin", "training.reference")
+        return (*of_nll, *of_preference, *(() if self.regional else ("localization",)))
+
     def is_regional_for(self, half: int) -> bool:
         """Return True if of y- the error region alone counts, in this half of all pairs: 0 or 1."""
         return self.rejected == "focal" or (self.rejected == HALF and half == 1)
