@@ -6,7 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
-COUNTS = ("blank", "prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
+COUNTS = ("blank", "prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated", "validation")
 """The numbers of a pair that checks read as they are."""
 
 
@@ -26,6 +26,7 @@ class TokenizedPair:
         chosen_truncated: from y+.
         rejected_truncated: from y-.
         focal_truncated: from D-.
+        validation: 1 for a pair that its file keeps from training.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: the same for y-.
     """
@@ -43,6 +44,7 @@ class TokenizedPair:
     chosen_truncated: int = 0
     rejected_truncated: int = 0
     focal_truncated: int = 0
+    validation: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
 
