@@ -26,7 +26,7 @@ class Objective:
 
     Attributes:
         title: its name for readers.
-        loss: the preference term (`training/objectives/losses.py`); None for an objective without one.
+        loss: the preference term, by its name in `training/objectives/losses.py`; None for an objective without one.
         chosen: the tokens of y+ that count in K+.
         rejected: the tokens of y- that count in K-.
         nll_of: the program in the NLL; None for an objective without NLL.
@@ -34,7 +34,7 @@ class Objective:
     """
 
     title: str
-    loss: Literal["sigmoid"] | None = None
+    loss: str | None = None
     chosen: Tokens = "all"
     rejected: Literal["all", "focal", "half focal"] = "all"
     nll_of: Literal["chosen", "rejected"] | None = None

@@ -4,31 +4,42 @@ All are pure functions on tensors.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-PreferenceLoss = Callable[..., Tensor]
-"""(batch,) K+, (batch,) K-, beta → (batch,) losses."""
+
+class ProgramSums(NamedTuple):
+    """What a loss sees of one program of each pair: sums over the tokens that count; all (pairs,).
+
+    Attributes:
+        logratio: K, of log pi - log pi_ref, nats.
+        logps: of log pi alone, nats.
+        tokens: how many count; 1 where none does, so that a mean is 0.
+    """
+
+    logratio: Tensor
+    logps: Tensor
+    tokens: Tensor
 
 
-def sigmoid_loss(
-    chosen_logratio: Tensor,
-    rejected_logratio: Tensor,
-    beta: float,
-) -> Tensor:
+PreferenceLoss = Callable[[ProgramSums, ProgramSums, float], Tensor]
+"""The sums of y+, those of y-, beta → (pairs,) losses."""
+
+
+def sigmoid_loss(chosen: ProgramSums, rejected: ProgramSums, beta: float) -> Tensor:
     """Return -log sigmoid(beta (K+ - K-)) for each pair: DPO's loss (arXiv 2305.18290, equation 7).
 
     Args:
-        chosen_logratio: (batch,) K+.
-        rejected_logratio: (batch,) K-.
+        chosen: of y+.
+        rejected: of y-.
         beta: strength of the implicit KL penalty.
 
     Returns:
-        (batch,)
+        (pairs,)
     """
-    return -logsigmoid(beta * (chosen_logratio - rejected_logratio))
+    return -logsigmoid(beta * (chosen.logratio - rejected.logratio))
 
 
 PREFERENCE_LOSSES: dict[str, PreferenceLoss] = {"sigmoid": sigmoid_loss}
@@ -52,20 +63,20 @@ def preference_losses(
         pairs: the number of pairs.
     """
     chosen, rejected = (
-        sequence_logratio(logps, batch["ref"], batch[weights], batch["pair"], pairs)
+        program_sums(logps, batch["ref"], batch[weights], batch["pair"], pairs)
         for weights in ("w_chosen", "w_rejected")
     )
-    return chosen, rejected, PREFERENCE_LOSSES[loss](chosen, rejected, beta)
+    return chosen.logratio, rejected.logratio, PREFERENCE_LOSSES[loss](chosen, rejected, beta)
 
 
-def sequence_logratio(
+def program_sums(
     logps: Tensor,
     ref_logps: Tensor,
     weights: Tensor,
     pair: Tensor,
     pairs: int,
-) -> Tensor:
-    """Return K: the weighted sum of log pi - log pi_ref over the tokens of each program.
+) -> ProgramSums:
+    """Return the weighted sums over the tokens of each program.
 
     Args:
         logps: (labels,) log-probabilities under the model in training, nats.
@@ -73,14 +84,17 @@ def sequence_logratio(
         weights: (labels,) w+ or w-.
         pair: (labels,) the pair that a label belongs to, from 0.
         pairs: the number of pairs; one without weights has K = 0.
-
-    Returns:
-        (pairs,)
     """
+
     # Labels of all programs follow each other: terms [a, b, c] with pair [0, 0, 1] have the sums [a + b, c].
-    terms = (logps - ref_logps) * weights
-    zeros = terms.new_zeros(pairs)
-    return zeros.index_add(0, pair, terms)
+    def summed(terms: Tensor) -> Tensor:
+        return terms.new_zeros(pairs).index_add(0, pair, terms)
+
+    return ProgramSums(
+        logratio=summed((logps - ref_logps) * weights),
+        logps=summed(logps * weights),
+        tokens=summed(weights).clamp(min=1),
+    )
 
 
 def nll_loss(

@@ -17,7 +17,7 @@ from iterpref_core.training.data.tokenized_pair import TokenizedPair
 from iterpref_core.training.model.label_head import add_label_head, batch_logps
 from iterpref_core.training.model.parity import check_parity, silent
 from iterpref_core.training.model.policy import lora_config
-from iterpref_core.training.objectives.losses import nll_loss, sequence_logratio, sigmoid_loss
+from iterpref_core.training.objectives.losses import nll_loss, preference_losses
 from tests.architectures import FAMILIES, build_small
 
 from .conftest import logps_by_hand, scored
@@ -62,12 +62,8 @@ def _loss(model, base, pairs, layout, bf16):
     model.train()
     with silent(model), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         logps = batch_logps(model, batch, base.config)
-    ratios = [
-        sequence_logratio(logps, batch["ref"], batch[f"w_{side}"], batch["pair"], len(pairs))
-        for side in ("chosen", "rejected")
-    ]
-    nll = nll_loss(logps, batch["w_nll"], "mean", len(pairs))
-    return *ratios, sigmoid_loss(*ratios, 0.1).mean() + 20 * nll
+    chosen, rejected, losses = preference_losses(logps, batch, "sigmoid", 0.1, len(pairs))
+    return chosen, rejected, losses.mean() + 20 * nll_loss(logps, batch["w_nll"], "mean", len(pairs))
 
 
 def _refusal(model, layout):

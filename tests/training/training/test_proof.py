@@ -12,14 +12,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM
 
-from iterpref_core.records import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, Objective
 from iterpref_core.training.data.tokenized_pair import TokenizedPair
+from iterpref_core.training.objectives.losses import PREFERENCE_LOSSES
 
 from .conftest import arguments_in, trainer_of
 
-BETA, ALPHA = 0.3, 2.0
+BETA, ALPHA, GAMMA = 0.3, 2.0, 0.5
 
 
 @dataclass
@@ -67,6 +69,22 @@ def _preference(marks_of):
     return loss
 
 
+def _simpo(scored):
+    """SimPO (arXiv 2405.14734, equation 6) over D-: means of log pi, without the reference; 0 for an empty D-."""
+    total = torch.zeros((), dtype=torch.float64)
+    for one in scored:
+        chosen = sum(one.chosen) / len(one.chosen)
+        marked = [token for token, mark in zip(one.rejected, one.pair.focal, strict=True) if mark]
+        rejected = sum(marked) / len(marked) if marked else torch.zeros(())
+        total = total + torch.log1p(torch.exp(GAMMA - BETA * (chosen - rejected)))
+    return total / len(scored)
+
+
+def _own_simpo(chosen, rejected, beta):
+    """The same as a user adds it."""
+    return -logsigmoid(beta * (chosen.logps / chosen.tokens - rejected.logps / rejected.tokens) - GAMMA)
+
+
 def _nll(scored, side, reduction):
     programs = [getattr(one, side) for one in scored]
     total = -sum((token for program in programs for token in program), torch.zeros((), dtype=torch.float64))
@@ -90,12 +108,16 @@ ORACLES = {
     "hybrid-rpo": (_hybrid, "chosen"),
     "symmetric-dpo": (_symmetric, None),
     "symmetric-rpo": (_symmetric, "chosen"),
+    "own-simpo": (_simpo, None),
 }
 """Each objective's preference term and the program in its NLL, as the paper has them.
 
 An objective that is not here by its own name is unproven.
 """
 
+
+ROWS = OBJECTIVES | {"own-simpo": Objective("SimPO", "simpo", rejected="focal")}
+"""The objectives, and one as a user adds it."""
 
 _TOKENS = st.integers(4, 300)
 """Ids of plain tokens, which the tokenizer of these tests has."""
@@ -143,13 +165,14 @@ class _PlainLogits:
 def in_float64():
     """Compute in float64, without the check of the model that precedes each training, which is always the same one."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PREFERENCE_LOSSES, "simpo", _own_simpo)
         patch.setattr("iterpref_core.training.model.label_head.ChunkedLogProbFunction", _PlainLogits)
         patch.setattr("iterpref_core.training.trainer.focal_trainer.check_parity", lambda *_, **__: None)
         yield
 
 
 @pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize("objective", list(OBJECTIVES))
+@pytest.mark.parametrize("objective", list(ROWS))
 @settings(max_examples=3)
 @given(
     pairs=st.lists(_pairs(), min_size=1, max_size=6),
@@ -159,7 +182,7 @@ def in_float64():
 def test_loss_and_gradient_are_the_paper_s_equations(objective, pairs, reduction, layout, precise, tokenizer, tmp_path):
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     reference = {id(pair): _random_reference(pair) for pair in pairs}
-    row = OBJECTIVES[objective]
+    row = ROWS[objective]
     rows = [
         replace(pair, ref_chosen=reference[id(pair)][0], ref_rejected=reference[id(pair)][1])
         if row.preference
@@ -185,7 +208,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(objective, pairs, reduction
 
     trainer = trainer_of(
         precise, rows, tokenizer, arguments_in(tmp_path), objective,
-        alpha=ALPHA, beta=BETA, layout=layout, nll=reduction,
+        row=row, alpha=ALPHA, beta=BETA, layout=layout, nll=reduction,
     )  # fmt: skip
     loss = trainer.compute_loss(precise, trainer.data_collator(rows))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
