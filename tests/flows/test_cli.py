@@ -90,6 +90,8 @@ train --model m --objective dpo --pairs pairs.jsonl --set training.objectives.rp
 train --model m --objective dpo --pairs pairs.jsonl --set localization.method=token | has no effect on a training
 train --model m --objective dpo --pairs pairs.jsonl --set evaluation.samples=2 | has no effect on a training
 train --model m --objective sft --pairs pairs.jsonl --set training.beta=0.3 | training.beta: has no effect on a training
+train --model m --objective sft --pairs pairs.jsonl --set training.label_smoothing=0.1 | has no effect on a training
+train --model m --objective dpo --pairs pairs.jsonl --set training.label_smoothing=0.5 | less than 0.5
 train --model m --objective sft --pairs pairs.jsonl --set training.max_margin=5.0 | has no effect on a training with sft
 train --model m --objective sft --pairs pairs.jsonl --set training.reference=m | has no effect on a training with sft
 train --model m --objective sft --pairs pairs.jsonl --seed 3 --set training.seed=4 | training.seed=4: an option of this
