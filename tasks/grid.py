@@ -9,12 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.records import (
-    OBJECTIVE_VALUES,
-    OBJECTIVES,
     BenchmarkName,
     ConfigError,
     InputError,
     Params,
+    is_unread,
     read_yaml,
     unknown_name,
     with_lines,
@@ -33,10 +32,6 @@ BASE = "base"
 """The name of a row without a training."""
 CHOSEN_ON = "validation"
 """Grids that choose a setting score on this benchmark, which must not measure the result."""
-
-
-_OF_PREFERENCE = ("reference", "max_margin")
-"""The values of `training` that an objective without a preference term does not read."""
 
 
 class SweepRow(NamedTuple):
@@ -134,22 +129,9 @@ def plan_rows(
 
 
 def _reads(objective: str, key: str) -> bool:
-    """Return False for a value of `training` that does not change this objective's model.
-
-    >>> _reads("sft", "training.beta"), _reads("sft", "training.seed"), _reads("sft", "training.objectives.dpo.alpha")
-    (False, True, False)
-    """
-    section, _, name = key.partition(".")
-    if section != "training":
-        return True
-    if objective == BASE:
-        return False
-    if name.startswith("objectives."):
-        return name.startswith(f"objectives.{objective}.")
-    row = OBJECTIVES[objective]
-    if name in OBJECTIVE_VALUES:
-        return name in row.reads
-    return (row.preference or name not in _OF_PREFERENCE) and (row.nll_of is not None or name != "nll")
+    """Return True if a parameter has an effect on a row of this objective, or on base, which nothing trains."""
+    is_trained = key.startswith(("localization.", "training."))
+    return not is_trained or (objective != BASE and not is_unread(key, objective))
 
 
 def _read_preset(name: str) -> Any:

@@ -15,11 +15,11 @@ from iterpref_core.records import (
     EnvironmentParams,
     InputError,
     Params,
+    flat_values,
     flatten,
     load_params,
     parse_yaml,
     profile_values,
-    read_yaml,
     with_values,
 )
 
@@ -71,21 +71,26 @@ def read_params(
         environments: texts given to `--environment`.
 
     Raises:
-        ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range.
+        ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range; or an option says
+            something else.
         InputError: the folder of an environment is absent.
     """
-    return params_with(read_values(assignments, file), file, options, environments)
+    return params_with(read_values(assignments, file), assignments, file, options, environments)
 
 
 def params_with(
     values: Mapping[str, Any],
+    assignments: Sequence[str] | None,
     file: Path | None,
     options: Mapping[str, object] | None = None,
     environments: Sequence[str] | None = None,
 ) -> Params:
     """Do the same for the values of `--set` and `--params` that `read_values` has read: a pipe is read once."""
-    # `--max-iterations 3 --set codeflow.max_iterations=5`: an option of its own counts.
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
+    # An option counts before a file, which serves several commands. `--seed 3 --set training.seed=4` is a mistake.
+    for key, value in parse_assignments(assignments).items():
+        if overrides.get(key, value) != value:
+            raise ConfigError(f"--set {key}={value}: an option of this command says {overrides[key]}; leave one out")
     params = with_values(load_params(), {**values, **overrides})
     if environments:
         known = params.execution.environments | read_environments(environments)
@@ -126,14 +131,12 @@ def read_values(assignments: Sequence[str] | None, file: Path | None) -> dict[st
 
     Raises:
         InputError: the file is not YAML.
-        ConfigError: a text is not KEY=VALUE, or the file holds something other than parameters.
+        ConfigError: a text is not KEY=VALUE, or the file has two values for a key.
     """
-    stated = (read_yaml(file, "give the parameters that differ") if file else None) or {}
-    if not isinstance(stated, dict):
-        raise ConfigError(f"{file}: holds no parameters; give one a line, such as training.epochs: 1")
+    stated = flat_values(file, "give the parameters that differ") if file else {}
     given = parse_assignments(assignments)
     # After the file's, of two values for one line of an objective (`with_lines`).
-    return {key: value for key, value in flatten(stated) if key not in given} | given
+    return {key: value for key, value in stated.items() if key not in given} | given
 
 
 def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from iterpref_core.records import OBJECTIVES, PUBLISHED, InputError, Params, with_lines
+from iterpref_core.records import OBJECTIVES, PUBLISHED, ConfigError, InputError, Params
 from iterpref_core.storage.state_folder import PROBLEMS, WORK
 
 from .options import (
@@ -22,9 +22,8 @@ from .options import (
     input_file,
     output_file,
     output_folder,
-    params_with,
+    parse_assignments,
     read_params,
-    read_values,
     warn_of_demo_values,
 )
 from .printing import print_text, show_result
@@ -137,9 +136,12 @@ def train(
 
     Objectives that need error regions mark the pairs that have none, as localization says.
     """
+    from iterpref_core.training.objectives.objective_settings import check_given
+
     name = objective.value
-    given = with_lines(read_values(set_, params_file), [name])
-    params = params_with(given, params_file, {"training.seed": seed})
+    params = read_params(set_, params_file, {"training.seed": seed})
+    given = parse_assignments(set_)
+    check_given(given, name)
     if params.training.start is not None:
         raise InputError("training.start is read by the stage alone; --model names the model: set training.start=null")
     if estimate:
@@ -157,20 +159,31 @@ def train(
     if not out.name:
         raise InputError(f"--out {out}: the folder of the trained model needs a name of its own, such as models/mine")
     curve = curve or out.with_name(f"{out.name}.curve.csv")
-    from iterpref_core.training.pair_checks import mark_pairs
     from iterpref_core.training.trainer.train_objective import train_student
 
     line = (f"training.objectives.{name}.{value}" for value in OBJECTIVES[name].reads if value != "beta")
     warn_of_demo_values(params, model, *line, "training.answer")
     with TemporaryDirectory() as folder:
         if OBJECTIVES[name].regional:
-            pairs, regions = mark_pairs(pairs, params, Path(folder))
-            if is_main_process():
-                print_text(f"regions: {regions}", err=True)
+            pairs = _mark(pairs, params, given, Path(folder))
         result = train_student(params, name, model=model, pairs=pairs, out=out, curve=curve, scratch=scratch)
     # Of several processes one prints the result.
     if is_main_process():
         show_result(result.metrics(), json_)
+
+
+def _mark(pairs: Path, params: Params, given: Collection[str], folder: Path) -> Path:
+    """Return a file of pairs that all have a region, and print how many were marked."""
+    from iterpref_core.storage.progress import is_main_process
+    from iterpref_core.training.pair_checks import mark_pairs
+
+    marked, regions = mark_pairs(pairs, params, folder)
+    idle = [key for key in given if key.startswith("localization.") and marked == pairs]
+    if idle:
+        raise ConfigError(f"--set {idle[0]}: has no effect: {pairs} has the region of each pair; leave it out")
+    if is_main_process():
+        print_text(f"regions: {regions}", err=True)
+    return marked
 
 
 def _show_estimate(

@@ -52,8 +52,8 @@ _NAMES = {
         LinePlace PACKED RepeatedKeyError decode_text is_null open_input parse_json parse_json_at parse_yaml read_text
         read_yaml unique_keys
     """,
-    "objective_table": "OBJECTIVES Objective",
-    "profiles": "OBJECTIVE_VALUES PROFILES flatten profile_values with_lines",
+    "objective_table": "OBJECTIVES Objective is_unread",
+    "profiles": "PROFILES flat_values flatten profile_values with_lines",
     "prompt_messages": """
         Message Prompt Role chat_messages labeled_text prompt_text question read_message read_prompt whole_characters
         with_question

@@ -411,6 +411,8 @@ class PreferencePair(Record):
         rejected: None for a program alone, which is replayed: it takes part in the NLL and in no preference term.
         problem_id: the `task_id` of the pair's problem, which several pairs may share; None in files of other origin.
         license: an SPDX expression: the license of the problem or of the row that the pair is from.
+        split: of another name for it, too: `validation` keeps the pair from training, and its loss is scored; a row of
+            a split such as `test` is refused there.
         tested: True if tests of the pair's set have judged the two programs; False if only the set calls one right
             and one wrong. None: CodeFlow made the pair, or it is unknown.
         provenance: the row of the pair or of its problem; of submissions, the rows of both programs.
@@ -429,6 +431,7 @@ class PreferencePair(Record):
     rejected: Answer | None = None
     problem_id: str | None = None
     license: str | None = None
+    split: str | None = None
     tested: StrictBool | None = None
     provenance: Provenance | None = None
     rejected_spans: tuple[Span, ...] | None = None
@@ -456,7 +459,7 @@ class PreferencePair(Record):
                     )
         return self
 
-    @field_validator("tested", "provenance", "chosen_by", "rejected_by", mode="wrap")
+    @field_validator("split", "tested", "provenance", "chosen_by", "rejected_by", mode="wrap")
     @classmethod
     def _of_this_meaning(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         # Files of other origin may use this name for something else.

@@ -377,6 +377,7 @@ class TrainingParams(Settings):
     max_length: PositiveInt
     layout: Layout
     nll: Literal["mean", "sum"]
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)]
     answer: AnswerFormat
     bf16: Bf16
     load: Load

@@ -32,6 +32,31 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + name, value
 
 
+def flat_values(path: Path, absent: str) -> dict[str, Any]:
+    """Return the dotted key and the value of every leaf of a YAML file.
+
+    Args:
+        path: the file.
+        absent: advice for the message about an absent file.
+
+    Raises:
+        InputError: the file is not YAML.
+        ConfigError: it holds something other than parameters, or two values for a key, such as `training: {beta: 0.3}`
+            and `training.beta: 0.4`.
+    """
+    stated = read_yaml(path, absent) or {}
+    if not isinstance(stated, dict):
+        raise ConfigError(f"{path}: holds no parameters; give one a line, such as training.epochs: 1")
+    found: dict[str, Any] = {}
+    for key, value in flatten(stated):
+        for other in found:
+            # `training.lora: null` beside `training.lora.r: 8` are two values, too.
+            if f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}."):
+                raise ConfigError(f"{path}: {key}: has two values, in two forms; keep one")
+        found[key] = value
+    return found
+
+
 def with_lines(values: Mapping[str, Any], objectives: Collection[str] = ()) -> dict[str, Any]:
     """Return values in which `training.beta` is the beta in the line of each objective that reads one.
 
@@ -88,4 +113,4 @@ def _read_profile(name: str, folder: Path) -> dict[str, Any]:
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
         raise ConfigError(unknown_name("profile", name, known))
-    return with_lines(dict(flatten(read_yaml(folder / f"{name}.yaml", "give a profile's values"))))
+    return with_lines(flat_values(folder / f"{name}.yaml", "give a profile's values"))

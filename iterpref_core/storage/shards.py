@@ -21,6 +21,7 @@ from .digests import file_digest
 ALL = "all"
 """The name for the files of every split, or of every configuration, together."""
 _TRAIN = "train"
+VALIDATION = "validation"
 _OTHER = "other"
 """The name for data files of a folder that are of no split of its configurations."""
 ENDINGS = {".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv", ".tsv"}
@@ -38,7 +39,7 @@ _CONVERTED = "refs/convert/parquet"
 """The branch with the hub's own Parquet of a set, which sets with a loading script have as well."""
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys((VALIDATION, "valid", "val", "dev"), VALIDATION),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
     **{f"{word}{mark}out": "test" for word in ("held", "hold") for mark in ("", "-", "_", " ")},
 }
@@ -72,7 +73,7 @@ def find_shards(sources: Sequence[Path], split: str | None = None, config: str |
     Raises:
         InputError: a source is absent or has no file that can be read, or a configuration or split must be chosen.
     """
-    wanted = None if split is None else _known(split) or split
+    wanted = None if split is None else usual_split(split) or split
     files: list[str] = []
     dropped: Counter[str] = Counter()
     licenses: set[str | None] = set()
@@ -239,13 +240,13 @@ def other_split(stated: object, split: str | None) -> bool:
     """
     if not isinstance(stated, str) or not stated.strip() or split == ALL:
         return False
-    wanted = _TRAIN if split is None else _known(split) or split
+    wanted = _TRAIN if split is None else usual_split(split) or split
     usual = _split_of(stated)
     return wanted not in {usual, stated.strip()} and (usual is not None or wanted not in _SPLITS.values())
 
 
-def _known(text: str) -> str | None:
-    """Return the split that a usual word names: `validation` for `dev`, `test` for ` TestSet`."""
+def usual_split(text: str) -> str | None:
+    """Return the split that a usual word names: `validation` for `dev`, `test` for ` TestSet` and for `heldout`."""
     word = _WORD.fullmatch(text.strip())
     return _SPLITS[word[1].lower()] if word else None
 

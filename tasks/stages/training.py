@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from iterpref_core.records import TrainingResult
-from tasks.paths import FOCAL, METRICS, MODELS, STUDENT, WORK
+from iterpref_core.storage.own_pairs import has_pairs
+from tasks.paths import FOCAL, METRICS, MODELS, OWN_PAIRS, STUDENT, WORK
 
 from .stage import ITEM, Stage
 
@@ -29,7 +30,8 @@ def check(params: "Params", objective: str) -> None:
 
     training = params.training
     settings_of(objective, training)
-    check_choice(training)
+    # The pairs of one's own may be of the split validation, which the training sees.
+    check_choice(training, validated=training.validation_share > 0 or has_pairs(OWN_PAIRS))
     accumulation_steps(training, 1)
     if training.accelerate:
         check_configuration(training.accelerate)

@@ -84,6 +84,18 @@ train --model m --objective dpo --pairs pairs.jsonl | --out is missing
 train --model m --objective dpo --pairs pairs.jsonl --out . | --out .: the folder of the trained model needs a name
 train --model m --objective dpo --pairs pairs.jsonl --set training.start=m | training.start is read by the stage alone
 train --model m --objective dpo --pairs pairs.jsonl --out o --set training.accelerate=absent.yaml | absent.yaml is not
+train --model m --objective dpo --pairs pairs.jsonl --set training.nll=sum | training.nll: has no effect on a training
+train --model m --objective dpo --pairs pairs.jsonl --set training.alpha=2.0 | training.alpha: has no effect on a
+train --model m --objective dpo --pairs pairs.jsonl --set training.objectives.rpo.beta=0.2 | has no effect on a training
+train --model m --objective dpo --pairs pairs.jsonl --set localization.method=token | has no effect on a training
+train --model m --objective dpo --pairs pairs.jsonl --set evaluation.samples=2 | has no effect on a training
+train --model m --objective sft --pairs pairs.jsonl --set training.beta=0.3 | training.beta: has no effect on a training
+train --model m --objective sft --pairs pairs.jsonl --set training.label_smoothing=0.1 | has no effect on a training
+train --model m --objective dpo --pairs pairs.jsonl --set training.label_smoothing=0.5 | less than 0.5
+train --model m --objective sft --pairs pairs.jsonl --set training.max_margin=5.0 | has no effect on a training with sft
+train --model m --objective sft --pairs pairs.jsonl --set training.reference=m | has no effect on a training with sft
+train --model m --objective sft --pairs pairs.jsonl --seed 3 --set training.seed=4 | training.seed=4: an option of this
+localize --pairs pairs.jsonl --out o --method token --set localization.method=line_lcs | an option of this command says
 localize --pairs absent.jsonl --out o | 'absent.jsonl' does not exist
 localize --pairs pairs.jsonl --out pairs.jsonl | --out and --pairs are the same
 localize --pairs pairs.jsonl --out pairs.jsonl/o | check the path

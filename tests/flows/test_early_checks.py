@@ -12,7 +12,7 @@ from tasks.doctor import examine_settings
 from tasks.early_checks import refusals
 from tasks.profiles import write_values
 from tests.settings import PARAMS
-from tests.texts import read_table
+from tests.texts import PAIR, read_table, write_files, written
 
 STAGES = ["problems", "codeflow", "pairs", "training@sft", "training@dpo", "evaluation@dpo", "report"]
 STEP = {"cmd": "touch ran", "outs": ["ran"]}
@@ -37,6 +37,12 @@ def test_a_setting_that_a_late_stage_would_refuse_is_refused_at_once(key, value,
     [(refusing, message)] = refusals(STAGES, with_values(PARAMS, {key: yaml.safe_load(value)}))
     assert refusing == stage
     assert told in message
+
+
+def test_pairs_of_ones_own_may_be_of_the_split_validation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(write_files(tmp_path, {"pairs/mine.jsonl": ""}) / "pairs/mine.jsonl", PAIR | {"split": "validation"})
+    assert not list(refusals(["training@sft"], with_values(PARAMS, {"training.select": "best"})))
 
 
 def test_a_copy_of_a_benchmark_that_is_not_there_is_refused_at_once(monkeypatch):

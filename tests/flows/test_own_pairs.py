@@ -136,23 +136,29 @@ def test_check_says_what_the_other_ways_in_would_leave_out(iterpref, way):
     assert all(words in text for words, text in zip(expected, texts, strict=True)), texts
 
 
-def test_a_rate_counts_or_is_refused(iterpref, word_model):
-    written(Path("pairs.jsonl"), *ROWS)
-    given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--out", "o")
-    code, _, err = iterpref("train", *given, "--set", "training.beta=0.1")
-    assert (code, "training.beta: has no effect on sft; leave it out" in err) == (2, True), err
-    assert iterpref("train", *given, "--set", "training.learning_rate=0.1", "--set", "training.epochs=1")[0] == 0
-    assert json.loads(Path("o/lineage.json").read_text())["settings"]["learning_rate"] == 0.1
-
-
-def test_values_come_through_a_pipe(iterpref, word_model):
+def test_a_file_through_a_pipe_may_have_values_of_other_objectives(iterpref, word_model):
+    """Its seed and rate count, but for an option; `test_cli.py` has the values that `--set` refuses."""
     written(Path("pairs.jsonl"), *ROWS)
     reading, writing = os.pipe()
-    os.write(writing, b"training: {beta: 0.1}")
+    os.write(writing, b"training: {beta: 0.1, learning_rate: 0.1, seed: 4, epochs: 1}\nlocalization.method: token")
     os.close(writing)
-    given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--params", f"/dev/fd/{reading}")
-    code, _, err = iterpref("train", *given, "--out", "o")
-    assert (code, "training.beta: has no effect on sft" in err) == (2, True), err
+    given = ("--pairs", "pairs.jsonl", "--objective", "sft", "--model", word_model, "--out", "o", "--seed", "3")
+    code, _, err = iterpref("train", *given, "--params", f"/dev/fd/{reading}", "--set", "training.alpha=2.0")
+    assert code == 0, err
+    settings = json.loads(Path("o/lineage.json").read_text())["settings"]
+    assert [settings[name] for name in ("learning_rate", "alpha", "beta", "seed")] == [0.1, 2.0, 0.0, 3]
+
+
+def test_a_method_is_refused_where_the_file_has_all_regions(iterpref, word_model):
+    given = ("--pairs", "pairs.jsonl", "--objective", "target-dpo", "--model", word_model, "--out", "o")
+    method = ("--set", "localization.method=token", "--set", "training.epochs=1")
+    for marked, expected in ((len(ROWS), 2), (3, 0)):
+        written(Path("pairs.jsonl"), *(row | REGION for row in ROWS[:marked]), *ROWS[marked:])
+        code, _, err = iterpref("train", *given, *method)
+        assert (code, "localization.method: has no effect: pairs.jsonl has the region of each" in err) == (
+            expected,
+            expected == 2,
+        ), err
 
 
 def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, word_model):

@@ -41,6 +41,20 @@ def test_a_file_has_the_values_that_differ_and_set_comes_before_it(iterpref):
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    read_table("""
+{training: {beta: 0.3}, training.beta: 0.4} | training.beta
+{training: {objectives.sft.alpha: 1.0, objectives: {sft: {alpha: 1.0}}}} | training.objectives.sft.alpha
+{training.lora.r: 8, training: {lora: null}} | training.lora
+"""),
+)
+def test_two_forms_of_a_key_in_one_file_are_refused(iterpref, text, key):
+    Path("mine.yaml").write_text(text)
+    code, _, err = iterpref(*LOCALIZE, "--params", "mine.yaml")
+    assert (code, f"mine.yaml: {key}: has two values, in two forms; keep one" in err) == (2, True), err
+
+
+@pytest.mark.parametrize(
     ("key", "named"),
     read_table(r"""
 training.lr | training.learning_rate

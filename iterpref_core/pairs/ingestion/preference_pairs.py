@@ -156,6 +156,7 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
         rejected=wrong,
         problem_id=columns.name(row, "problem_id") or of_statement,
         license=read_license(columns.one(row, "license")),
+        split=columns.kept_split(row),
         tested=tested,
         rejected_spans=_region(columns.one(row, f"{worse}_spans"), rejected.content, wrong),
         chosen_spans=_region(columns.one(row, f"{better}_spans"), chosen.content, right),

@@ -16,7 +16,7 @@ from typing import Any
 
 from iterpref_core.programs.source_code.language import is_python_3
 from iterpref_core.records import ConfigError, is_null
-from iterpref_core.storage.shards import other_split
+from iterpref_core.storage.shards import ALL, VALIDATION, other_split, usual_split
 
 from .values import Row, read_text_value
 
@@ -164,6 +164,12 @@ class Columns:
         for language in self.languages(row):
             if not is_python_3(language):
                 raise DroppedError("not_python", f"its language is {language!r}; if it is not, add --columns language=")
+
+    def kept_split(self, row: Row) -> Any:
+        """Return the split that a pair keeps: `validation` if that is read; what the row states if all are."""
+        if self.split == ALL:
+            return self.one(row, "split")
+        return VALIDATION if self.split and usual_split(self.split) == VALIDATION else None
 
     def modules(self, row: Row) -> list[str]:
         """Return the modules that tests may import the program from: the column's value and the user's word.

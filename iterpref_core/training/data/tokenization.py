@@ -32,6 +32,7 @@ from iterpref_core.records import (
     statement_digest,
 )
 
+from .held_out import is_validation
 from .tokenized_pair import TokenizedPair
 
 _BATCH = 64
@@ -54,7 +55,7 @@ def tokenize_pairs(
 
     Raises:
         ModelError: the tokenizer gives no offsets or has no end token, or the template changes a program.
-        InputError: `max_length` leaves no room for programs.
+        InputError: `max_length` leaves no room for programs, or a pair is of another split.
     """
     if form.max_length <= form.max_prompt_length:
         raise InputError(
@@ -98,6 +99,7 @@ def tokenize_pairs(
                 chosen_truncated=len(chosen[room:]),
                 rejected_truncated=len(ids[room:]),
                 focal_truncated=sum(marks[room:]),
+                validation=int(is_validation(pair)),
             )
 
 

@@ -6,7 +6,15 @@ from zlib import crc32
 
 import numpy as np
 
-COUNTS = ("blank", "markdown", "prompt_truncated", "chosen_truncated", "rejected_truncated", "focal_truncated")
+COUNTS = (
+    "blank",
+    "markdown",
+    "prompt_truncated",
+    "chosen_truncated",
+    "rejected_truncated",
+    "focal_truncated",
+    "validation",
+)
 """The numbers of a pair that checks read as they are."""
 
 
@@ -27,6 +35,7 @@ class TokenizedPair:
         chosen_truncated: from y+.
         rejected_truncated: from y-.
         focal_truncated: from D-.
+        validation: 1 for a pair that its file keeps from training.
         ref_chosen: log pi_ref of each token of y+, nats; empty until the reference is scored.
         ref_rejected: the same for y-.
     """
@@ -45,6 +54,7 @@ class TokenizedPair:
     chosen_truncated: int = 0
     rejected_truncated: int = 0
     focal_truncated: int = 0
+    validation: int = 0
     ref_chosen: Sequence[float] = ()
     ref_rejected: Sequence[float] = ()
 

@@ -9,12 +9,14 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from iterpref_core.records import Objective
+
 
 class ProgramSums(NamedTuple):
     """What a loss sees of one program of each pair: sums over the tokens that count; all (pairs,).
 
     Attributes:
-        logratio: K, of log pi - log pi_ref, nats.
+        logratio: K, of log pi - log pi_ref, nats; a mean for an objective `per_token`.
         logps: of log pi alone, nats.
         tokens: how many count; 1 where none does, so that a mean is 0.
     """
@@ -49,24 +51,34 @@ PREFERENCE_LOSSES: dict[str, PreferenceLoss] = {"sigmoid": sigmoid_loss}
 def preference_losses(
     logps: Tensor,
     batch: Mapping[str, Tensor],
-    loss: str,
+    row: Objective,
     beta: float,
     pairs: int,
+    label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return K+, K- and the preference term of each pair: (pairs,) each.
 
     Args:
         logps: (labels,) log-probabilities under the model in training, nats.
         batch: from the collator: the labels' weights, reference and pairs.
-        loss: a name in `PREFERENCE_LOSSES`.
+        row: the objective: its loss, a name in `PREFERENCE_LOSSES`, and whether K+ and K- are means.
         beta: strength of the implicit KL penalty.
         pairs: the number of pairs.
+        label_smoothing: the share epsilon of pairs whose two programs are taken to be mixed up: the loss is that of
+            the pair times 1 - epsilon, and that of the mixed-up pair times epsilon (cDPO: Mitchell 2023, "A note on
+            DPO with noisy preferences").
     """
     chosen, rejected = (
         program_sums(logps, batch["ref"], batch[weights], batch["pair"], pairs)
         for weights in ("w_chosen", "w_rejected")
     )
-    return chosen.logratio, rejected.logratio, PREFERENCE_LOSSES[loss](chosen, rejected, beta)
+    if row.per_token:
+        chosen, rejected = (sums._replace(logratio=sums.logratio / sums.tokens) for sums in (chosen, rejected))
+    loss = PREFERENCE_LOSSES[str(row.loss)]
+    losses = loss(chosen, rejected, beta)
+    if label_smoothing:
+        losses = (1 - label_smoothing) * losses + label_smoothing * loss(rejected, chosen, beta)
+    return chosen.logratio, rejected.logratio, losses
 
 
 def program_sums(

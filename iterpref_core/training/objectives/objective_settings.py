@@ -1,9 +1,13 @@
 """Find the values that hold for one objective: its row of the table, and its line in params.yaml."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from iterpref_core.records import OBJECTIVES, ConfigError, Objective, TrainingParams, unknown_name
+from iterpref_core.records import OBJECTIVES, ConfigError, Objective, TrainingParams, is_unread, unknown_name
+
+_READ = ("localization.", "model.chat_template_kwargs.", "model.prompt.", "training.")
+"""The parameters, and the sections of parameters, that a training reads."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,23 @@ def settings_of(name: str, params: TrainingParams) -> ObjectiveSettings:
     if name not in OBJECTIVES:
         raise ConfigError(unknown_name("objective", name, OBJECTIVES))
     return ObjectiveSettings(name, OBJECTIVES[name], **params.objectives[name].model_dump())
+
+
+def check_given(keys: Iterable[str], name: str) -> None:
+    """Refuse a value that is given for the training of one objective, and that this objective does not read.
+
+    Args:
+        keys: dotted, such as `training.beta`.
+        name: the objective's.
+
+    Raises:
+        ConfigError: the training would be the same without a value.
+
+    >>> check_given(["training.nll", "training.objectives.sft.alpha"], "sft")
+    """
+    for key in keys:
+        if not f"{key}.".startswith(_READ) or is_unread(key, name):
+            raise ConfigError(
+                f"--set {key}: has no effect on a training with {name}; leave it out (a file of --params, which may "
+                "serve several commands, can have it)"
+            )

@@ -216,10 +216,10 @@ class FocalTrainer(Trainer):
         rows = len(inputs["counts"])
         nll = nll_loss(logps, inputs["w_nll"], self.params.nll, rows)
         self._count("nll", nll * count_of_nll, count_of_nll)
-        alpha, beta, loss = self._objective.alpha, self._objective.beta, self._objective.row.loss
-        if loss is None:
+        alpha, beta, row = self._objective.alpha, self._objective.beta, self._objective.row
+        if not row.preference:
             return alpha * nll * share_of_nll
-        chosen, rejected, losses = preference_losses(logps, inputs, loss, beta, rows)
+        chosen, rejected, losses = preference_losses(logps, inputs, row, beta, rows, self.params.label_smoothing)
         # Of a program alone K+ and K- are 0, whose loss would be log 2.
         losses = losses * Counts(*inputs["counts"].unbind(dim=1)).pairs
         # The rewards of a pair are beta K+ and beta K-.

@@ -64,8 +64,6 @@ _ORDERS = ("random", "sequential")
 """Orders of pairs; the others of transformers need a column of lengths."""
 _OF_BATCHES = ("dispatch_batches", "gradient_accumulation_kwargs", "split_batches")
 """Options of accelerate that would make other batches than training counts with."""
-_PLATEAU = "reduce_lr_on_plateau"
-"""The schedule that follows the validation loss."""
 _POINTS = 20
 """Points of a curve, unless `logging_steps` is set."""
 _SAVES = 8
@@ -96,11 +94,6 @@ def check_settings(params: TrainingParams) -> None:
                 f"{_WHERE}.accelerator_config: {name}: training decides the batches, and rows cannot be split without "
                 "their labels; remove it"
             )
-    if params.arguments.get("lr_scheduler_type") == _PLATEAU and not params.validation_share:
-        raise ConfigError(
-            f"{_WHERE}.lr_scheduler_type: {_PLATEAU} follows the validation loss, and no pairs are held out; set "
-            "training.validation_share, or another schedule"
-        )
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
@@ -161,6 +154,8 @@ def training_arguments(
     accumulation: int,
     rows: int,
     folder: Path,
+    *,
+    validated: bool,
 ) -> TrainingArguments:
     """Return the arguments of a trainer that reads a file of rows, for some epochs, with validation.
 
@@ -170,6 +165,7 @@ def training_arguments(
         accumulation: micro-batches that this process computes for one batch.
         rows: to train on.
         folder: for checkpoints.
+        validated: pairs are held out, and scored at every save.
 
     Raises:
         ConfigError: transformers refuses a value, or no pair would be left.
@@ -199,7 +195,7 @@ def training_arguments(
         "save_strategy": "steps",
         "save_steps": log_every * max(1, steps // (_SAVES * log_every)),
         "save_total_limit": _KEPT,
-        "eval_strategy": "steps" if params.validation_share else "no",
+        "eval_strategy": "steps" if validated else "no",
         "metric_for_best_model": "loss" if best else None,
         "greater_is_better": False if best else None,
         "ddp_find_unused_parameters": False,

@@ -131,7 +131,8 @@ def train_objective(
     report_findings(rows.checks.replay_findings(resolved.row))
     numbers = rows.checks.read_by(resolved.row)
     problems = [rows.problems[number] for number in numbers]
-    is_held_out = np.array(held_out(problems, params, processes.num_processes))
+    marked = (rows.checks["validation"][numbers] > 0).tolist()
+    is_held_out = np.array(held_out(problems, params, processes.num_processes, marked))
     report_findings(limit_findings(model, rows.checks))
     report_findings(rows.checks.findings(params, regional=resolved.row.regional))
 
@@ -139,8 +140,10 @@ def train_objective(
     key = run_key(rows.digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)
     checkpoints = scratch / "checkpoints" / f"{objective}-{key}{sharding(processes)}"
     _name_others(checkpoints, objective)
-    arguments = training_arguments(params, resolved, accumulation, int((~is_held_out).sum()), checkpoints)
     parts = numbers[~is_held_out], numbers[is_held_out]
+    arguments = training_arguments(
+        params, resolved, accumulation, len(parts[0]), checkpoints, validated=bool(len(parts[1]))
+    )
     trainer = _make_trainer(model, template.tokenizer, rows, parts, arguments, resolved, params)
     resume = last_checkpoint(checkpoints)
     if resolved.row.preference:

@@ -158,13 +158,19 @@ def test_a_random_version_is_drawn_by_the_problem():
 
 
 def test_own_pairs_follow_after_the_same_filters_and_counts_name_their_file(select, tmp_path):
-    pair = {"prompt": "Own", "chosen": "x = 3", "rejected": "y = x - 1", "rejected_spans": [[0, 9]]}
+    pair = {
+        "prompt": "Own",
+        "chosen": "x = 3",
+        "rejected": "y = x - 1",
+        "rejected_spans": [[0, 9]],
+        "split": "validation",
+    }
     alone = {"prompt": "Own", "chosen": "x = 4"}
     written(tmp_path / "a.jsonl", pair | {"task_id": "t8"}, pair, pair | {"rejected": "x   =  (3)"}, alone)
     written(tmp_path / "b.jsonl", pair)
     found, pairs, (row,) = select([trajectory("t8", ["wrong", "passes"])], own=tmp_path)
     assert [item.task_id for item in pairs] == ["t8", "t8#2", "pair-2", "pair-4", "pair-1"]
-    assert pairs[1].rejected_spans == ((0, 9),)
+    assert (pairs[1].rejected_spans, pairs[1].split, pairs[0].split) == (((0, 9),), "validation", None)
     assert found.own == {"a": {"pairs": 2, "cosmetic": 1, "replay": 1}, "b": {"pairs": 1}}
     assert (found.pairs, found.replay, found.made, found.dropped["cosmetic"]) == (4, 1, 1, 0)
     assert type(found).of_metrics(found.metrics()) == found

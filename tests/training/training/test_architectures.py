@@ -62,7 +62,7 @@ def _loss(model, base, pairs, layout, bf16):
     model.train()
     with silent(model), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
         logps = batch_logps(model, batch, base.config)
-    chosen, rejected, losses = preference_losses(logps, batch, "sigmoid", 0.1, len(pairs))
+    chosen, rejected, losses = preference_losses(logps, batch, OBJECTIVES["dpo"], 0.1, len(pairs))
     return chosen, rejected, losses.mean() + 20 * nll_loss(logps, batch["w_nll"], "mean", len(pairs))
 
 

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import math
 import shutil
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from iterpref_core.models.pretrained.weights import load_model
-from iterpref_core.records import ObjectiveParams, PreferencePair, TrainingError
+from iterpref_core.records import InputError, ObjectiveParams, PreferencePair, TrainingError
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.training.data.held_out import held_out, problems_of
 from iterpref_core.training.trainer.focal_trainer import FocalTrainer
@@ -23,6 +25,7 @@ from tests.settings import changed
 from .conftest import (
     arguments_in,
     assert_equal_weights,
+    logps_by_hand,
     read_curve,
     read_validation,
     read_weights,
@@ -48,6 +51,61 @@ def test_a_pair_stays_on_its_side_when_others_go(rows, params):
     assert held_out(task_ids * 2, settings, 1) == held * 2, "further pairs of a problem are on its side"
     assert held_out(task_ids, changed(settings, seed=4), 1) != held
     assert held_out(task_ids, params, 1) == [False] * len(rows)
+
+
+VALIDATION = (2, 5, 11)
+
+
+@pytest.fixture
+def with_split(pair_records, inputs, tmp_path):
+    """Return a file in which some pairs are of a split, and the model."""
+
+    def write(split, numbers=VALIDATION):
+        pairs = [changed(pair, split=split) if at in numbers else pair for at, pair in enumerate(pair_records)]
+        write_jsonl(tmp_path / "pairs.jsonl", pairs)
+        return tmp_path / "pairs.jsonl", inputs[1]
+
+    return write
+
+
+@pytest.mark.parametrize("share", [0.0, 0.9])
+def test_pairs_of_the_split_validation_are_validated_and_never_trained_on(
+    share, tmp_path, train, with_split, pair_records, model, rows, caplog
+):
+    pairs, start = with_split("Dev")
+    settings = {"validation_share": share, "select": "best", "arguments": EVERY_EPOCH}
+    found = train("validated", "target-dpo", (pairs, start), epochs=1, **settings)
+    assert (found["pairs"], found["validation_pairs"]) == (9, 3)
+    assert ("training.validation_share draws none" in caplog.text) == bool(share)
+    write_jsonl(pairs, [pair for at, pair in enumerate(pair_records) if at not in VALIDATION])
+    train("rest", "target-dpo", (pairs, start), epochs=1)
+    assert_equal_weights(tmp_path / "validated", tmp_path / "rest")
+    losses = []
+    policy = load_model(tmp_path / "rest" / "out")
+    for row in (rows[number] for number in VALIDATION):
+        sums = []
+        for program, marks in ((row.chosen_ids, [1] * len(row.chosen_ids)), (row.rejected_ids, row.focal)):
+            own, other = (logps_by_hand(each.double(), row.prompt_ids, program) for each in (policy, model))
+            sums.append(((own - other) * torch.tensor(marks)).sum().item())
+        losses.append(math.log1p(math.exp(-0.1 * (sums[0] - sums[1]))))
+    assert found["validation/loss"] == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("split", "numbers", "message"),
+    [
+        ("Held-out", VALIDATION, "^pair 'p2': its split is 'Held-out', which is neither trained on nor validated"),
+        (
+            "validation",
+            range(12),
+            "^the split validation of 12 pairs holds 12 out; it must hold out at least 1 and leave",
+        ),
+        ("hard", VALIDATION, None),
+    ],
+)
+def test_no_pair_of_a_split_for_results_is_trained_on(split, numbers, message, train, with_split):
+    with pytest.raises(InputError, match=message) if message else nullcontext():
+        assert train("run", "sft", with_split(split, numbers), epochs=1)["pairs"] == 12
 
 
 LOSSES = (0.6, 0.5, 0.55, 0.4, 0.45, 0.42, 0.3, 0.7)

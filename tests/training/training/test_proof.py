@@ -45,38 +45,45 @@ def _score(model, prompt, program):
     ]
 
 
-def _ratio(logps, ref, marks):
-    """Sum of log(pi / pi_ref), over the marked tokens alone where there are marks."""
+def _ratio(logps, ref, marks, mean):
+    """Sum or mean of log(pi / pi_ref), over the marked tokens alone where there are marks."""
     total = torch.zeros((), dtype=torch.float64)
+    count = 0
     for place, (own, other) in enumerate(zip(logps, ref, strict=True)):
         if marks is None or marks[place]:
             total = total + own - other
-    return total
+            count += 1
+    return total / count if mean and count else total
 
 
-def _preference(marks_of):
-    """The mean of -log sigmoid(beta (K+ - K-)), with the marks of y+ and y- that a pair has."""
+def _preference(marks_of, mean=False):
+    """The mean of -log sigmoid(beta (K+ - K-)), with the marks of y+ and y- that a pair has.
 
-    def loss(scored):
+    Conservative: a share of the pairs counts as its opposite, -log sigmoid(beta (K- - K+)).
+    """
+
+    def loss(scored, mixed_up):
         total = torch.zeros((), dtype=torch.float64)
         for one in scored:
             marks_chosen, marks_rejected = marks_of(one.pair)
-            k_plus = _ratio(one.chosen, one.ref_chosen, marks_chosen)
-            k_minus = _ratio(one.rejected, one.ref_rejected, marks_rejected)
-            total = total + torch.log1p(torch.exp(-BETA * (k_plus - k_minus)))
+            k_plus = _ratio(one.chosen, one.ref_chosen, marks_chosen, mean)
+            k_minus = _ratio(one.rejected, one.ref_rejected, marks_rejected, mean)
+            total = total + (1 - mixed_up) * torch.log1p(torch.exp(-BETA * (k_plus - k_minus)))
+            total = total + mixed_up * torch.log1p(torch.exp(-BETA * (k_minus - k_plus)))
         return total / len(scored)
 
     return loss
 
 
-def _simpo(scored):
+def _simpo(scored, mixed_up):
     """SimPO (arXiv 2405.14734, equation 6) over D-: means of log pi, without the reference; 0 for an empty D-."""
     total = torch.zeros((), dtype=torch.float64)
     for one in scored:
         chosen = sum(one.chosen) / len(one.chosen)
         marked = [token for token, mark in zip(one.rejected, one.pair.focal, strict=True) if mark]
         rejected = sum(marked) / len(marked) if marked else torch.zeros(())
-        total = total + torch.log1p(torch.exp(GAMMA - BETA * (chosen - rejected)))
+        total = total + (1 - mixed_up) * torch.log1p(torch.exp(GAMMA - BETA * (chosen - rejected)))
+        total = total + mixed_up * torch.log1p(torch.exp(GAMMA - BETA * (rejected - chosen)))
     return total / len(scored)
 
 
@@ -93,6 +100,8 @@ def _nll(scored, side, reduction):
 
 _dpo = _preference(lambda pair: (None, None))
 _target = _preference(lambda pair: (None, pair.focal))
+_dpo_norm = _preference(lambda pair: (None, None), mean=True)
+_target_norm = _preference(lambda pair: (None, pair.focal), mean=True)
 _symmetric = _preference(lambda pair: (pair.focal_chosen, pair.focal))
 # The name of a pair decides whether its whole rejected program or its error region counts.
 _hybrid = _preference(lambda pair: (None, pair.focal if pair.half else None))
@@ -104,6 +113,8 @@ ORACLES = {
     "rpo": (_dpo, "chosen"),
     "target-dpo": (_target, None),
     "target-rpo": (_target, "chosen"),
+    "dpo-norm": (_dpo_norm, None),
+    "target-dpo-norm": (_target_norm, None),
     "hybrid-dpo": (_hybrid, None),
     "hybrid-rpo": (_hybrid, "chosen"),
     "symmetric-dpo": (_symmetric, None),
@@ -178,8 +189,11 @@ def in_float64():
     pairs=st.lists(_pairs(), min_size=1, max_size=6),
     reduction=st.sampled_from(("mean", "sum")),
     layout=st.sampled_from(("padded", "fork")),
+    mixed_up=st.sampled_from((0.0, 0.3)),
 )
-def test_loss_and_gradient_are_the_paper_s_equations(objective, pairs, reduction, layout, precise, tokenizer, tmp_path):
+def test_loss_and_gradient_are_the_paper_s_equations(
+    objective, pairs, reduction, layout, mixed_up, precise, tokenizer, tmp_path
+):
     assert objective in ORACLES, f"{objective} has no proof: write its loss out by hand, as a row of ORACLES"
     reference = {id(pair): _random_reference(pair) for pair in pairs}
     row = ROWS[objective]
@@ -202,13 +216,13 @@ def test_loss_and_gradient_are_the_paper_s_equations(objective, pairs, reduction
     weights = list(precise.parameters())
     expected = 0 * weights[0].sum()  # which has a gradient where no token of any pair counts
     if preference is not None:
-        expected = expected + preference(scored)
+        expected = expected + preference(scored, mixed_up)
     if side is not None:
         expected = expected + _nll(scored, side, reduction)
 
     trainer = trainer_of(
         precise, rows, tokenizer, arguments_in(tmp_path), objective,
-        row=row, alpha=ALPHA, beta=BETA, layout=layout, nll=reduction,
+        row=row, alpha=ALPHA, beta=BETA, layout=layout, nll=reduction, label_smoothing=mixed_up,
     )  # fmt: skip
     loss = trainer.compute_loss(precise, trainer.data_collator(rows))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
