@@ -38,8 +38,8 @@ def check_configuration(configuration: str) -> int:
         raise ConfigError(f"{where} is not there; {_REMEDY}")
     stated = read_yaml(Path(configuration))
     processes = stated.get("num_processes", 1) if isinstance(stated, dict) else None
-    if not isinstance(processes, int):
-        raise ConfigError(f"{where} has no num_processes; {_REMEDY}")
+    if not isinstance(processes, int) or processes < 1:
+        raise ConfigError(f"{where} has no num_processes above 0; {_REMEDY}")
     return processes
 
 
