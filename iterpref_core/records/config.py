@@ -497,8 +497,11 @@ OTHER_NAMES = {
     "warmup_steps": "warmup_ratio",
 } | {
     name: f"arguments.{name}"
-    for name in ("logging_steps", "lr_scheduler_type", "max_grad_norm", "max_steps", "optim", "report_to", "save_steps")
-}
+    for name in (
+        "logging_steps", "lr_scheduler_type", "max_grad_norm", "max_steps", "optim", "report_to", "save_steps",
+        "weight_decay",
+    )
+}  # fmt: skip
 
 
 def load_params(path: Path | str = "params.yaml") -> Params:

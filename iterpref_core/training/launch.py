@@ -15,8 +15,6 @@ COMMIT_VARIABLE = "ITERPREF_COMMIT"
 
 _STARTED_HERE = "ITERPREF_LAUNCHED"
 """Set in a process that `start_processes` has started: its parent reports its error."""
-
-
 _WHERE = "params.yaml: training.accelerate:"
 _REMEDY = "name one of config/accelerate/*.yaml, what `accelerate config` writes, or null for one process"
 
@@ -38,8 +36,8 @@ def check_configuration(configuration: str) -> int:
         raise ConfigError(f"{where} is not there; {_REMEDY}")
     stated = read_yaml(Path(configuration))
     processes = stated.get("num_processes", 1) if isinstance(stated, dict) else None
-    if not isinstance(processes, int):
-        raise ConfigError(f"{where} has no num_processes; {_REMEDY}")
+    if not isinstance(processes, int) or processes < 1:
+        raise ConfigError(f"{where} has no num_processes above 0; {_REMEDY}")
     return processes
 
 
@@ -75,9 +73,7 @@ def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
     except CalledProcessError as error:  # of a configuration of one process
         raise _failure(error.returncode, "") from None
     except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"params.yaml: training.accelerate: {configuration}: {first_line(error)}; {_REMEDY}"
-        ) from None
+        raise ConfigError(f"{_WHERE} {configuration}: {first_line(error)}; {_REMEDY}") from None
     except SignalException as error:
         # The exit code of a shell for a process that a signal ended.
         raise SystemExit(128 + error.sigval) from None

@@ -82,7 +82,9 @@ def test_a_file_is_read_or_the_message_has_the_command_that_reads_it(iterpref, w
 
 
 def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref, word_model):
-    rows = [*(row | REGION for row in ROWS[:3]), *ROWS[3:]]
+    # The model knows x, and neither * nor +.
+    rows = [row | {"rejected": f"{row['rejected']}x\n"} for row in ROWS]
+    rows[:3] = [row | REGION for row in rows[:3]]
     written(Path("pairs.jsonl"), *rows)
     values = ("--set", "training.epochs=1", "--set", "training.batch_size=4", "--set", "training.micro_batch_size=4")
     found = {}
@@ -181,7 +183,7 @@ def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, 
         assert code == 0, err
     code, out, err = iterpref("leaderboard", "r/base", f"target-rpo={','.join(row)}", "--format", "latex")
     assert code == 0, err
-    assert r"Target-RPO & 0.0 $\pm$ 0.0 {\scriptsize $0.0 [0.0, 0.0]$} \\" in out
+    assert r"target-rpo & 0.0 & [0.0, 79.3] & 2 & 0.0 & 0.0 [$-$100.0, +100.0] & -- & -- \\" in out
 
 
 def test_init_sets_up_an_experiment_on_pairs_alone(iterpref, word_model):

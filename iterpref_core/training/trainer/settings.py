@@ -9,9 +9,8 @@ from typing import Any, get_type_hints
 import torch
 from transformers import Trainer, TrainingArguments
 
-from iterpref_core.records import ConfigError, TrainingParams, first_line, unknown_name
+from iterpref_core.records import ConfigError, ObjectiveParams, TrainingParams, first_line, unknown_name
 from iterpref_core.records.config import OTHER_NAMES
-from iterpref_core.records.profiles import OBJECTIVE_VALUES
 
 from ..data.steps import training_steps
 from ..model.policy import check_type, checkpointing_options, lora_config
@@ -110,7 +109,7 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         where = f"{_WHERE}.{name}"
         if name in OURS:
             ours = OTHER_NAMES.get(name, name)
-            named = ours.partition(".")[0] in (*TrainingParams.model_fields, *OBJECTIVE_VALUES)
+            named = ours.partition(".")[0] in (*TrainingParams.model_fields, *ObjectiveParams.model_fields)
             decides = f"training.{ours}" if named else "another option, the objective, `iterpref export` or nothing"
             raise ConfigError(f"{where}: {decides} decides it; remove it")
         if name not in types:

@@ -253,8 +253,9 @@ def test_accelerate_knows_every_setting_of_the_configurations(path):
     ("text", "said"),
     [
         (None, "is not there; name one of"),
-        ("- 2", "has no num_processes; name one of"),
-        ("num_processes: two", "has no num_processes; name one of"),
+        ("- 2", "has no num_processes above 0; name one of"),
+        ("num_processes: two", "has no num_processes above 0; name one of"),
+        ("num_processes: 0", "has no num_processes above 0; name one of"),
         ("num_processes: 2", r".*distributed_type. must be specified"),
         ("{num_processes: 2, distributed_type: MULTI_GPU, procs: 3}", r".*unknown keys \(\['procs'\]\)"),
     ],
