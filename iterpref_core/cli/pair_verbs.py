@@ -1,8 +1,10 @@
 """The verbs for preference pairs and their error regions."""
 
+from heapq import nlargest, nsmallest
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -84,6 +86,10 @@ def show(
     verdict: Annotated[str | None, typer.Option(help="With --results: answers of this verdict alone.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="With --results: answers to print, at most.")] = 5,
     task_id: Annotated[str | None, typer.Option(help="The pair to show; default: the first one.")] = None,
+    by: Annotated[
+        Literal["nll", "logp_margin"] | None,
+        typer.Option(help="Show what may be bad first: the highest nll, or the lowest logp_margin, of a scored pair."),
+    ] = None,
     html: Annotated[Path | None, output_file(help="Write a page of ten pairs instead of printing one.")] = None,
 ) -> None:
     """Show pairs with their error region marked; or with --results wrong answers."""
@@ -100,9 +106,16 @@ def show(
         raise InputError(f"{FOCAL} is not here: run the experiment (iterpref run), or name pairs with --pairs")
     # The terminal shows one pair, a page ten; the file may be large.
     wanted = (pair for pair in read_pairs(pairs) if task_id in (None, pair.task_id))
-    shown = list(islice(wanted, 1 if html is None else 10))
+    number = 1 if html is None else 10
+    if by is None:
+        shown = list(islice(wanted, number))
+    else:
+        scored = (pair for pair in wanted if getattr(pair, by) is not None)
+        shown = (nlargest if by == "nll" else nsmallest)(number, scored, key=attrgetter(by))
     if not shown:
-        raise InputError(f"{pairs}: no matching pair; give another file, or another --task-id")
+        raise InputError(
+            f"{pairs}: no matching pair; give another file or --task-id, or for --by what check --model --out wrote"
+        )
     if html is not None:
         write_html(shown, html)
         typer.echo(str(html))

@@ -46,7 +46,11 @@ def check(
         ),
     ] = None,
     out: Annotated[
-        Path | None, output_file(help="JSONL for what overlaps with no benchmark, and for problems, repeats no other.")
+        Path | None,
+        output_file(
+            help="JSONL for what overlaps with no benchmark: pairs, with --model each with nll and logp_margin; or "
+            "problems that repeat no other."
+        ),
     ] = None,
     problems: Annotated[
         Path | None,

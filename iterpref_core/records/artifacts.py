@@ -421,6 +421,8 @@ class PreferencePair(Record):
         localization: the method that found the region; None for a region from somewhere else.
         chosen_by: the model that wrote `chosen`, as in `Attempt.model`; None if it is unknown.
         rejected_by: the model that wrote `rejected`.
+        nll: the mean NLL of the tokens of `chosen` under a model that has scored the pair (`iterpref check`), in nats.
+        logp_margin: that model's log-probability of `chosen` minus the one of `rejected`, in nats.
     """
 
     example = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'
@@ -439,6 +441,8 @@ class PreferencePair(Record):
     localization: str | None = None
     chosen_by: str | None = None
     rejected_by: str | None = None
+    nll: float | None = None
+    logp_margin: float | None = None
 
     @field_validator("rejected_spans", "chosen_spans", mode="before")
     @classmethod
@@ -459,7 +463,7 @@ class PreferencePair(Record):
                     )
         return self
 
-    @field_validator("split", "tested", "provenance", "chosen_by", "rejected_by", mode="wrap")
+    @field_validator("split", "tested", "provenance", "chosen_by", "rejected_by", "nll", "logp_margin", mode="wrap")
     @classmethod
     def _of_this_meaning(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         # Files of other origin may use this name for something else.

@@ -22,7 +22,7 @@ from iterpref_core.records import InputError, ModelError, PairsParams, Params, P
 from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
-from .data.measures import Finding
+from .data.measures import Finding, PairScores
 from .data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from .model.model_limits import limit_findings
 
@@ -70,7 +70,8 @@ def check_pair_file(
     Args:
         pairs: the file.
         params: the settings of a training, and the model's prompts.
-        model: the model to train, whose tokenizer measures lengths; without one only texts are compared.
+        model: the model to train, whose tokenizer measures lengths, and which scores each pair that is written; without
+            one only texts are compared.
         against: names of benchmarks, or paths of their JSONL files.
         problems: JSONL with the held-out problems.
         out: JSONL for the pairs that overlap with no benchmark; not written by default.
@@ -81,13 +82,14 @@ def check_pair_file(
     """
     trained: dict[str, Any] = {}
     of_model: list[Finding] = []
+    scores: PairScores = {}
     if model is not None:
-        trained, of_model = _check_with_model(pairs, model, params)
+        trained, of_model = _check_with_model(pairs, model, params, None if out is None else scores)
     benchmarks = Decontamination(against, problems)
     counts: Counter[str] = Counter()
     private = PrivateDataCount("pairs")
     with open_dropped(dropped) as drops:
-        clean = drops.keep(_clean_pairs(pairs, params.pairs, benchmarks, counts, private))
+        clean = drops.keep(_clean_pairs(pairs, params.pairs, benchmarks, counts, private, scores))
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = list(_overlap_findings(benchmarks.overlaps, out))
     findings += [Finding(stops=False, text=text) for text in private.findings()]
@@ -106,11 +108,13 @@ def check_pair_file(
     return numbers, findings + of_model
 
 
-def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str, Any], list[Finding]]:
+def _check_with_model(
+    pairs: Path, model: str, params: Params, scores: PairScores | None
+) -> tuple[dict[str, Any], list[Finding]]:
     """Return the numbers of the pairs as a model is trained on them, and the faults that it shows.
 
     The faults are of lengths, of error regions, and of the model's limits and template. A model whose weights are on
-    this machine also tells how foreign the repairs are to it.
+    this machine also tells how foreign the repairs are to it; `scores`, unless None, takes its scores of all pairs.
     """
     # PEFT and accelerate take a second to import, and only a model needs them.
     from .repair_nll import measure_repairs
@@ -124,7 +128,7 @@ def _check_with_model(pairs: Path, model: str, params: Params) -> tuple[dict[str
         trained: dict[str, Any] = {"trained": template.describe(style), "regions": regions}
         findings = [*checks.findings(params.training), *limit_findings(model, checks)]
         try:
-            trained |= measure_repairs(model, rows)
+            trained |= measure_repairs(model, rows, scores)
         except ModelError as error:
             findings.append(Finding(stops=False, text=f"the NLL of D+ and D- is unknown: {error}"))
     if template.remark:
@@ -138,8 +142,9 @@ def _clean_pairs(
     benchmarks: Decontamination,
     counts: Counter[str],
     private: PrivateDataCount,
+    scores: PairScores,
 ) -> Iterator[PreferencePair | Dropped]:
-    """Yield the pairs but those that overlap with a benchmark; count licenses, repetitions, keys and other kinds."""
+    """Yield the pairs with their scores, but those that overlap with a benchmark; count licenses, repetitions, keys."""
     seen = set[int]()
     for number, pair in enumerate(read_pairs(pairs), start=1):
         counts[f"license/{pair.license or 'not stated'}"] += 1
@@ -155,7 +160,10 @@ def _clean_pairs(
         seen.add(texts)
         private.add(pair.task_id, pair)
         task = benchmarks.partner(pair)
-        yield Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task) if task else pair
+        if task:
+            yield Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task)
+        else:
+            yield pair.model_copy(update=scores.get(pair.task_id))
 
 
 def _ways_in(pairs: Path, rows: int, counts: Mapping[str, int]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -189,6 +190,20 @@ def test_show_without_options_shows_a_pair_of_the_finished_experiment(iterpref):
     written(Path("data/focal.jsonl"), pair | {"rejected": "  \n", "rejected_spans": [[0, 2]]})
     code, _, err = iterpref("show")
     assert (code, "which has 0 characters (blanks alone are none)" in err) == (2, True), err
+
+
+def test_the_pairs_that_a_model_finds_odd_are_shown_first(iterpref):
+    scores = {"a": (0.5, 2.0), "b": (3.0, 1.0), "c": (1.0, -4.0)}
+    rows = [PAIR | {"task_id": name, "nll": nll, "logp_margin": margin} for name, (nll, margin) in scores.items()]
+    written(Path("scored.jsonl"), *rows, PAIR | {"task_id": "d"})
+    for by, first in (("nll", "b (nll 3.0, logp_margin 1.0)"), ("logp_margin", "c (nll 1.0, logp_margin -4.0)")):
+        code, out, _ = iterpref("show", "--pairs", "scored.jsonl", "--by", by)
+        assert (code, out.splitlines()[0].strip()) == (0, first)
+    assert iterpref("show", "--pairs", "scored.jsonl", "--by", "nll", "--html", "p.html")[0] == 0
+    page = Path("p.html").read_text()
+    assert re.findall(r"<h2>(\w)", page) == ["b", "c", "a"]
+    code, _, err = iterpref("show", "--pairs", "pairs.jsonl", "--by", "nll")
+    assert (code, "for --by what check --model --out wrote" in err) == (2, True), err
 
 
 def test_values_on_the_command_line_are_yaml_and_checked():

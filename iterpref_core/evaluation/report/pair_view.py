@@ -150,11 +150,17 @@ def shown_prompt(prompt: Prompt) -> str:
     return text.replace(own["outline"], f"(The outline of the module has {lines} lines.)\n\n")
 
 
+def name_of(pair: PreferencePair) -> str:
+    """Return the name of a pair, with a model's scores if it has some."""
+    scores = "" if pair.nll is None else f" (nll {pair.nll}, logp_margin {pair.logp_margin})"
+    return pair.task_id + scores
+
+
 def pair_context(pair: PreferencePair) -> dict[str, object]:
     """Return the arguments of the templates' macro `pair`."""
     region = region_of(pair)
     return {
-        "task_id": pair.task_id,
+        "task_id": name_of(pair),
         "prompt": shown_prompt(pair.prompt),
         "empty": pair.rejected is not None and not region.rejected,
         "titles": region.titles,
@@ -178,7 +184,7 @@ def render_terminal(pair: PreferencePair) -> RenderableType:
     """Return the pair for a rich console. Marked lines carry a sign as well as a color: − rejected, + chosen."""
     region = region_of(pair)
     return Group(
-        Text(printable_text(pair.task_id), style="bold"),
+        Text(printable_text(name_of(pair)), style="bold"),
         Text(printable_text(shown_prompt(pair.prompt)), style="italic"),
         _panel(region.titles[0], cut_lines(pair.rejected or "", region.rejected), "−", "red"),
         _panel(region.titles[1], cut_lines(pair.chosen, region.chosen), "+", "green"),

@@ -40,6 +40,8 @@ the largest token id.
 """
 DIGESTS = ("chosen_digest", "pair_digest")
 """Digests of prompt and y+, and of prompt, y+ and y-, which find repetitions; they leave marks out."""
+PairScores = dict[str, dict[str, float]]
+"""Name of a pair → what a model makes of it: `nll` and `logp_margin`, as in `PreferencePair`."""
 
 
 def measure(row: TokenizedPair) -> dict[str, int | str]:
