@@ -30,7 +30,12 @@ from .tokenized_pair import COUNTS, TokenizedPair
 
 _ROWS = 64
 """Rows written at once."""
-_MADE_BY = ("iterpref_core.models.pretrained", "iterpref_core.programs.answers.fences", "iterpref_core.training.data")
+_MADE_BY = (
+    "iterpref_core.models.pretrained",
+    "iterpref_core.programs.answers.fences",
+    "iterpref_core.programs.source_code.syntax_tree",
+    "iterpref_core.training.data",
+)
 _PAIRS = "pairs.arrow"
 _READ = "read.json"
 """The methods of localization, which are known when all of the file is read."""

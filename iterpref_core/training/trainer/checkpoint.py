@@ -13,6 +13,8 @@ from ..objectives.objective_settings import settings_of
 TRAINED_BY = (
     "iterpref_core.models.pretrained",
     "iterpref_core.models.saving",
+    "iterpref_core.programs.answers.fences",
+    "iterpref_core.programs.source_code.syntax_tree",
     "iterpref_core.records.objective_table",
     "iterpref_core.training.data",
     "iterpref_core.training.model",
