@@ -129,9 +129,11 @@ def plan_rows(
 
 
 def _reads(objective: str, key: str) -> bool:
-    """Return True if a parameter has an effect on a row of this objective, or on base, which nothing trains."""
-    is_trained = key.startswith(("localization.", "training."))
-    return not is_trained or (objective != BASE and not is_unread(key, objective))
+    """Return True if a parameter changes a row of this objective; nothing trains `base`.
+
+    What is outside of `training` changes the pairs: `localization.empty: drop` leaves some out.
+    """
+    return not key.startswith("training.") or (objective != BASE and not is_unread(key, objective))
 
 
 def _read_preset(name: str) -> Any:

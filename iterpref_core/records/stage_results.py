@@ -218,7 +218,7 @@ class TrainingResult(StageResult):
         steps: the last step.
         model_step: the step of the weights that were written.
         loss: the mean over the run.
-        rewards: the last values, by name.
+        rewards: the last values, by name; none of an objective without a preference term.
         focal_token_share: the share of the failing programs' tokens that count.
         data: the numbers of `checks.PairChecks`.
         validation_pairs: the pairs that were held out, if the written weights were measured on them.
@@ -233,7 +233,7 @@ class TrainingResult(StageResult):
     steps: int
     model_step: int
     loss: float
-    rewards: dict[str, float]
+    rewards: dict[str, float] = {}
     focal_token_share: float
     data: dict[str, float]
     validation_pairs: int | None = None

@@ -183,7 +183,7 @@ def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, 
         assert code == 0, err
     code, out, err = iterpref("leaderboard", "r/base", f"target-rpo={','.join(row)}", "--format", "latex")
     assert code == 0, err
-    assert r"target-rpo & 0.0 & [0.0, 79.3] & 2 & 0.0 & 0.0 [$-$100.0, +100.0] & -- & -- \\" in out
+    assert r"target-rpo & 0.0 & [0.0, 79.3] & 2 & 0.0 & 0.0 [$-$100.0, +100.0] & -- & -- \\" in out, "of one task"
 
 
 def test_init_sets_up_an_experiment_on_pairs_alone(iterpref, word_model):

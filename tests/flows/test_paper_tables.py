@@ -50,7 +50,7 @@ def test_a_row_of_seeds_is_their_mean_with_an_interval_over_problems_and_seeds(i
 
 def test_it_is_printed_in_four_forms(iterpref, seeds):
     _, text, _ = iterpref("leaderboard", "r/base", *seeds)
-    assert "over other problems and other seeds" in " ".join(text.split())
+    assert "Scores of several seeds are means" in " ".join(text.split())
     _, out, _ = iterpref("leaderboard", "r/base", *seeds, "--format", "csv")
     assert [row["model"] for row in csv.DictReader(out.splitlines())] == ["target_rpo", "dpo", "base"]
     assert "| target_rpo " in iterpref("leaderboard", "r/base", *seeds, "--format", "markdown")[1]

@@ -26,7 +26,8 @@ Form = Literal["text", "markdown", "latex", "csv"]
 
 NOTE = (
     "Scores are in percent and differences in points on the same tasks, both with their 95% intervals in brackets. p: "
-    "exact McNemar test (several samples: randomization test), not corrected for the number of rows."
+    "exact McNemar test (several samples: randomization test; several seeds: Student's t over tasks and seeds), not "
+    "corrected for the number of rows."
 )
 _KEPT_NOTE = "kept: the percentage of the other model's solved tasks that a model also solves."
 _EMPTY = "–"

@@ -17,9 +17,8 @@ from ..report.summary_record import BenchmarkScores
 from ..statistics.seed_comparison import SEEDS_FOR_P, compare_seeds, score_seeds
 
 _SEEDS_NOTE = (
-    "Scores of several seeds are means, and std is the seeds' standard deviation; intervals and p are over other "
-    f"problems and other seeds. Two models have a p from {SEEDS_FOR_P} seeds of each on; one training counts as a "
-    "model without seeds."
+    "Scores of several seeds are means, and std is the seeds' standard deviation. Below "
+    f"{SEEDS_FOR_P} seeds of a model there is no p; one training counts as a model without seeds."
 )
 
 

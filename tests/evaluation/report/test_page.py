@@ -162,13 +162,17 @@ def test_the_page_has_what_was_mended_broken_and_kept_and_what_so_many_tasks_can
     assert '<a href="explorer.html#outcome=broken%20by%20DPO" aria-label="30 broken by DPO">30</a>' in row
     assert "57.1% 45.5% to 68.1%" in words(row), "kept"
     (size,) = re.findall(r"200 tasks: differences below about (.+) points stay undecided", page)
-    assert 4 < float(size) < 8, "half of the width of the intervals in the table"
+    assert 4 < float(size) < 8, "the distance to the end of an interval at the side of 0"
 
 
 def test_the_table_has_every_score_and_comparison(rich_page):
     summary = json.loads(rich_page.with_name("summary.json").read_text())
     rows = csv.DictReader(rich_page.with_name("results.csv").read_text().splitlines())
     results = {(row["model"], row["benchmark"]): row for row in rows}
+    live = results["dpo", "livecodebench"]
+    assert [live[f"pass_at_5_ci95_{end}"] for end in ("low", "high")] == ["0.3", "0.6"]
+    assert summary["models"]["dpo"]["livecodebench"]["pass_at_5_ci95"] == [0.3, 0.6]
+    assert re.search(r"pass@5 [\d.]+%, 30.0% to 60.0%", rich_page.read_text())
     easy, compared = results["dpo", "livecodebench/easy"], summary["comparisons"]["dpo"]["base"]["livecodebench"]
     assert (easy["p_value"], float(results["dpo", "livecodebench"]["p_value"])) == ("", compared["p_value"])
     assert results["base", "heldout"]["p_value"] == ""

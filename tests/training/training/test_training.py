@@ -18,7 +18,15 @@ from iterpref_core.models.pretrained.fingerprint import model_fingerprint
 from iterpref_core.models.pretrained.lineage import LINEAGE, ancestors, read_lineage
 from iterpref_core.models.pretrained.tokenizers import load_tokenizer
 from iterpref_core.nanolab.embedded_models import train_tokenizer
-from iterpref_core.records import OBJECTIVES, ConfigError, InputError, ModelError, ObjectiveParams, PromptFormat
+from iterpref_core.records import (
+    OBJECTIVES,
+    ConfigError,
+    InputError,
+    ModelError,
+    ObjectiveParams,
+    PromptFormat,
+    TrainingResult,
+)
 from iterpref_core.training.data.batches import Collator
 from iterpref_core.training.data.tokenized_dataset import open_tokenized_dataset
 from iterpref_core.training.model.label_head import add_label_head
@@ -65,6 +73,7 @@ def test_an_objective_lowers_its_loss_and_leaves_a_model_with_its_lineage(inputs
     assert (lineage.pairs, lineage.steps, lineage.model_step) == (12, 3, 3)
     assert lineage.settings["learning_rate"] == 1e-3
     assert (metrics["pairs"], metrics["steps"], lineage.settings["epochs"]) == (12, 3, 1)
+    assert TrainingResult.of_metrics(metrics).metrics() == metrics
     assert metrics["surviving_change"] == 1.0, "written in float32, as it was trained"
     assert lineage.data["pairs"] == hashlib.md5(inputs[0].read_bytes(), usedforsecurity=False).hexdigest()
     assert list((folder / "work" / "checkpoints").iterdir()) == []
