@@ -17,6 +17,7 @@ from tasks.dvc.commands import Commands
 from tasks.dvc.graph import StageStates, survey
 from tasks.dvc.storage import check_storage
 from tasks.external_inputs import write_external_inputs
+from tasks.git.command import check_identity
 from tasks.git.source import Source, observe_source
 from tasks.lock import only_run
 from tasks.mlflow import sync
@@ -31,7 +32,8 @@ COMMAND = "iterpref run"
 def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int, display: Terminal) -> Path:
     """Bring stages and everything they need up to date, and return the folder with the results.
 
-    With `values` this happens in a git worktree. The checkout's params.yaml and results do not change.
+    With `values` this happens in a git worktree, and becomes a DVC experiment. The checkout's params.yaml and results
+    do not change.
 
     Args:
         stages: names from dvc.yaml; by default all stages.
@@ -40,7 +42,8 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         display: where the run is shown.
 
     Raises:
-        InputError: a stage refused its input or its parameters, or another run uses this folder.
+        InputError: a stage refused its input or its parameters, another run uses this folder, or with `values` git does
+            not know the user.
         StageError: a stage failed for another reason.
     """
     params = with_values(load_params(), values)
@@ -61,6 +64,10 @@ def bring_up_to_date(stages: Sequence[str], values: Mapping[str, Any], jobs: int
         entry = begin_entry(COMMAND, params, source or observe_source(), page=display.page())
         with sync.logged_command(entry):
             run_stages(found, params, entry, jobs, display, copied=source is not None)
+        if source is not None:
+            name = f"run-{source.state}"
+            Commands().save_experiment(name, next(reversed(found.graph)), {})
+            display.say(f"experiment {name}: `dvc exp apply {name}` brings its parameters and results here")
         display.end(folder, entry.key)
         return folder
 
@@ -79,6 +86,7 @@ def entered(
         return
     from tasks.git.worktree import take_snapshot, worktree_of
 
+    check_identity()
     snapshot = take_snapshot(display.say)
     with worktree_of(snapshot, digest_of(dict(values), 12), display.say, stages) as folder, chdir(folder):
         write_values(values)

@@ -12,8 +12,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from filelock import FileLock
-
 from flows.display import Say, Terminal
 from flows.scheduler import run_graph
 from iterpref_core.evaluation.evaluation.results_file import load_model_results
@@ -38,7 +36,7 @@ from tasks.git.worktree import Snapshot, take_snapshot, worktree_of
 from tasks.grid import BASE, SweepRow, choose_benchmark, plan_rows
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
-from tasks.paths import METRICS, PARAMS, RESULTS, STATE, home
+from tasks.paths import METRICS, PARAMS, RESULTS
 from tasks.profiles import write_values
 from tasks.stages import add_objective, evaluation, pairs, training
 
@@ -124,10 +122,7 @@ def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say:
             with work.preparing:
                 times |= work.commands.run(name, ("repro", *before), share, say, folder)
         times |= work.commands.run(name, ("repro", target), share, say, folder)
-        # DVC stores an experiment as a git reference, and all worktrees share the references.
-        with FileLock(home() / STATE / "experiments.lock"):
-            saving = ("exp", "save", "--force", "--name", name, target)
-            work.commands.run(name, saving, share, lambda _: None, folder)
+        work.commands.save_experiment(name, target, share, folder)
         entry.add(graph, times, folder)
         trained_on = _read_pairs(folder / METRICS, objective) if pairs.STAGE.name in graph else ""
         return PointResult(_read_results(folder / RESULTS / objective), trained_on)

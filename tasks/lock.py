@@ -15,7 +15,7 @@ from .paths import STATE
 
 @contextmanager
 def only_one(path: Path, does: str, say: Callable[[str], object] | None = None) -> Iterator[None]:
-    """Hold the lock at `path`; a file next to it names the holder.
+    """Hold the lock at `path`; a file next to it names the holder. Both files are gone afterwards.
 
     Args:
         path: of the lock file; its folder is made.
@@ -32,7 +32,10 @@ def only_one(path: Path, does: str, say: Callable[[str], object] | None = None) 
         # Try once without waiting, so that the caller can report who holds the lock.
         lock.acquire(blocking=False)
     except Timeout:
-        busy = f"process {holder.read_text(encoding='ascii') if holder.is_file() else '?'} {does}"
+        number = "?"
+        with suppress(FileNotFoundError):
+            number = holder.read_text(encoding="ascii")
+        busy = f"process {number} {does}"
         if say is None:
             raise InputError(f"{busy}; wait for it or end it") from None
         say(f"{busy}; waiting for it")
@@ -41,6 +44,9 @@ def only_one(path: Path, does: str, say: Callable[[str], object] | None = None) 
         holder.write_text(str(os.getpid()), encoding="ascii")
         yield
     finally:
+        holder.unlink(missing_ok=True)
+        # While it is held: a process that waits takes the lock of a file alone that is still there.
+        path.unlink(missing_ok=True)
         lock.release()
 
 

@@ -4,7 +4,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +27,7 @@ from iterpref_core.records import BenchmarkName, load_params, with_values
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.graph import check_root, load_graph
 from tasks.paths import SUMMARY
-from tasks.stages import report
+from tasks.stages import evaluation, find_stage, report
 
 if TYPE_CHECKING:
     from flows.sweep import SweepResult
@@ -70,6 +70,10 @@ def run(
     # Other targets leave the report stale, so its numbers would not be those of this run.
     if (not targets or report.STAGE.name in targets) and (folder / SUMMARY).is_file():
         _print_results(folder)
+    else:
+        _print_scores(folder, load_graph(folder, targets))
+    if values:
+        typer.echo(f"results        {os.path.relpath(folder)}")
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     hours = (usage.ru_utime + usage.ru_stime) / 3600
     typer.echo(f"time           {time.monotonic() - started:.0f} s, {hours:.2f} CPU hours")
@@ -186,6 +190,19 @@ def _print_results(folder: Path) -> None:
     for name, text in figures(summary):
         typer.echo(f"{name:<15}{text}")
     typer.echo(f"report         {os.path.relpath(folder / REPORTS / 'index.html')}")
+
+
+def _print_scores(folder: Path, stages: Iterable[str]) -> None:
+    """Print the scores of the models that stages of a folder measure, compared with the first of them."""
+    from iterpref_core.evaluation.evaluation.results_file import load_model_results
+    from iterpref_core.evaluation.scoring.leaderboard import rank_models
+    from tasks.paths import RESULTS
+
+    found = map(find_stage, stages)
+    models = {item: [load_model_results(folder / RESULTS / item)] for stage, item in found if stage is evaluation.STAGE}
+    measured = dict.fromkeys(name for [model] in models.values() for name in model.benchmarks)
+    if measured:
+        rank_models(models, list(measured)).print(table_console())
 
 
 def _print_sweep(result: "SweepResult", form: "Form", out: Path | None, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from iterpref_core.records import LinePlace, RecordError, Sample, open_input, pa
 from .items import read_items
 from .jsonl import parse_record
 
-_OPENS_LISTS = re.compile(rb"\s*\[\s*(?:\[|null\b)")
+_OPENS_LISTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?:\[|null\b)")
 _OF_POSITIONS = {164: ("HumanEval", 0), 500: ("Mbpp", 11)}
 """The number of tasks of a published set → the name in its ids, and the number of its first task."""
 

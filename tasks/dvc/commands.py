@@ -13,10 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from filelock import FileLock
+
 from iterpref_core.records import InputError, IterPrefError, storage_error
 from iterpref_core.storage.cores import threads_in
 from tasks import fork_server, subprocesses
 from tasks.gpus import visible_gpus
+from tasks.paths import STATE, home
 
 COMMAND_VARIABLE = "ITERPREF_COMMAND"
 """Set for a stage that `iterpref` runs and logs; absent under a plain `dvc repro`."""
@@ -131,6 +134,24 @@ class Commands:
         ends = [*list(begun.values())[1:], time.time()]
         threads = threads_in(os.environ | environment)
         return {name: Times(start, end, threads) for (name, start), end in zip(begun.items(), ends, strict=False)}
+
+    def save_experiment(self, name: str, stage: str, share: dict[str, str], folder: Path = Path()) -> None:
+        """Save a worktree, in which a stage has run, as a DVC experiment of the checkout.
+
+        DVC stores an experiment as a git reference, and all worktrees share the references.
+
+        Args:
+            name: of the experiment; one of this name is replaced.
+            stage: its name in DVC.
+            share: environment variables for its share of the cores.
+            folder: the worktree.
+
+        Raises:
+            StageError: DVC could not save it.
+        """
+        with FileLock(home() / STATE / "experiments.lock"):
+            saving = ("exp", "save", "--force", "--name", name, stage)
+            self.run(name, saving, share, lambda _: None, folder)
 
     def end(self) -> None:
         """End all commands that still run, and let none start."""

@@ -2,13 +2,19 @@
 
 import runpy
 import sys
+from unittest.mock import patch
 
 import pytest
 
+from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import Selection
+from iterpref_core.records import OBJECTIVES
+from iterpref_core.storage.jsonl import read_pairs
+from iterpref_core.training.objectives.losses import PREFERENCE_LOSSES
 from tests.settings import EXECUTION, ROOT, moved
+from tests.texts import marked, written
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:'pin_memory':UserWarning"),  # of a machine without an accelerator
@@ -55,10 +61,25 @@ def test_focal_preference_training_without_the_pipeline(losses, first, run, mode
     assert (tmp_path / "out/model.safetensors").is_file()
 
 
-def test_the_script_in_the_readme_is_the_example():
-    script = (ROOT / "examples/focal_dpo.py").read_text().rpartition('"""\n\n')[2]
-    assert f"```python\n{script}```" in (ROOT / "README.md").read_text()
-    assert len([line for line in script.splitlines() if line]) <= 20
+@pytest.mark.parametrize(
+    ("example", "page", "lines"), [("focal_dpo.py", "README.md", 20), ("own_objective.py", "docs/own-objective.md", 30)]
+)
+def test_the_script_on_a_page_is_the_example(example, page, lines):
+    script = (ROOT / "examples" / example).read_text().split('"""\n\n', 1)[1]
+    assert f"```python\n{script}```" in (ROOT / page).read_text()
+    assert len([line for line in script.splitlines() if line]) <= lines
+
+
+def test_an_objective_of_one_s_own_trains_against_its_own_region(run, tmp_path, monkeypatch):
+    rejected = "def f(x):\n    y = x + 2\n    z = y\n    return z + 2\n"
+    pair = {"prompt": "Add.", "chosen": rejected.replace("2", "1"), "rejected": rejected}
+    monkeypatch.chdir(tmp_path)  # the values of the profile own
+    with patch.dict(OBJECTIVES), patch.dict(PREFERENCE_LOSSES):
+        run("own_objective.py", str(written(tmp_path / "pairs.jsonl", pair)))
+    lineage = read_lineage(tmp_path / "out/model")
+    assert (lineage.settings["loss"], lineage.settings["beta"], lineage.localization) == ("simpo", 2.0, ("first_part",))
+    (trained,) = read_pairs(tmp_path / "out/pairs.jsonl")
+    assert marked(rejected, trained.rejected_spans) == ["    y = x + 2"]
 
 
 def test_execution_is_a_reward_of_grpo(run, tmp_path):

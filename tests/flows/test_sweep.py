@@ -1,6 +1,7 @@
 """A sweep over a toy graph: points side by side, each with a card and the files of the beginning; its experiments."""
 
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
@@ -158,7 +159,7 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     assert {words[2] for words in begun} == {"3", "5"}, "a card each"
     assert {" ".join(words[3:]) for words in begun} == {"at first"}, "a later edit is in no point"
     assert Path("edited").read_text() == "later"
-    assert not [path for path in Path(".iterpref/worktrees").iterdir() if path.is_dir()], "finished points leave none"
+    assert [path.name for path in Path(".iterpref/worktrees").iterdir()] == [".list.lock"], "finished points leave none"
     Path("edited").write_text("at first")
     assert set(dvc("exp", "list", "--name-only").split()) >= set(result["experiments"])
     dvc("exp", "apply", result["experiments"][1])
@@ -201,6 +202,25 @@ def test_on_prefect_s_pages_one_job_is_one_point_at_a_time_and_the_scores_are_a_
     with get_client(sync_client=True) as client:
         (table,) = client.read_artifacts()
     assert [row["pass_at_1"] for row in json.loads(table.data)] == [0.2, 0.1]
+
+
+def test_a_run_with_other_values_is_an_experiment_as_well_and_prints_score_and_folder(iterpref, toy, monkeypatch):
+    reproduce("evaluation@sft")
+    run = ("run", "evaluation@target-dpo", "--set", "training.beta=0.4")
+    code, out, err = iterpref(*run)
+    assert code == 0, err
+    assert "Target-DPO   40.0" in out
+    (folder,) = re.findall(r"(?m)^results +(\.iterpref/worktrees/\w+)$", out)
+    assert (Path(folder) / "models/trained/target-dpo").read_text() == "0.4"
+    (name,) = re.findall(r"`dvc exp apply (\S+)`", err)
+    assert dvc("exp", "list", "--name-only").split() == [name]
+    dvc("exp", "apply", name)
+    assert json.loads(Path("metrics/target-dpo.json").read_text()) == {"validation": 0.4}
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{who}_NAME")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(toy / "absent"))
+    code, _, err = iterpref(*run)
+    assert (code, "git does not know who you are" in err) == (2, True), err
 
 
 def test_a_grid_of_seeds_trains_each_of_them():

@@ -51,7 +51,7 @@ def test_tasks_and_programs_are_those_of_the_rows(layout, tmp_path):
 @pytest.mark.parametrize(("tasks", "first"), [(164, "HumanEval/0"), (500, "Mbpp/11")])
 def test_lists_of_programs_are_of_the_tasks_at_their_positions(tmp_path, tasks, first):
     name, number = first.split("/")
-    write_files(tmp_path, {"generations.json": json.dumps([["x"], None, ["y", "z"], *[[]] * (tasks - 3)])})
+    write_files(tmp_path, {"generations.json": "\ufeff" + json.dumps([["x"], None, ["y", "z"], *[[]] * (tasks - 3)])})
     third = f"{name}/{int(number) + 2}"
     assert read(tmp_path) == [(first, "x"), (third, "y"), (third, "z")]
 
