@@ -41,10 +41,13 @@ def flat_values(path: Path, absent: str) -> dict[str, Any]:
 
     Raises:
         InputError: the file is not YAML.
-        ConfigError: it has two values for a key, such as `training: {beta: 0.3}` and `training.beta: 0.4`.
+        ConfigError: it holds something else, or two values for a key: `training: {beta: 0.3}` and `training.beta: 0.4`.
     """
+    stated = read_yaml(path, absent) or {}
+    if not isinstance(stated, dict):
+        raise ConfigError(f"{path}: holds no parameters; give one a line, such as training.epochs: 1")
     found: dict[str, Any] = {}
-    for key, value in flatten(read_yaml(path, absent)):
+    for key, value in flatten(stated):
         for other in found:
             # `training.lora: null` beside `training.lora.r: 8` are two values, too.
             if f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}."):
