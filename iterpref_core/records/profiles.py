@@ -41,8 +41,7 @@ def flat_values(path: Path, absent: str) -> dict[str, Any]:
 
     Raises:
         InputError: the file is not YAML.
-        ConfigError: it holds something other than parameters, or two values for a key, such as `training: {beta: 0.3}`
-            and `training.beta: 0.4`.
+        ConfigError: it holds something else, or two values for a key: `training: {beta: 0.3}` and `training.beta: 0.4`.
     """
     stated = read_yaml(path, absent) or {}
     if not isinstance(stated, dict):
