@@ -358,7 +358,7 @@ class _Hooks(TrainerCallback):
         if not (self._trainer.has_gradient or any(entry.get("grad_norm") for entry in state.log_history)):
             raise TrainingError(
                 "the gradient is 0 in every step, so that nothing is learned: both programs of each pair have the same "
-                "tokens, none of these counts, or what is trained (training.lora) has no effect; look with `check --model`"
+                "tokens, none of these counts, or what is trained (training.lora) has no effect; see `iterpref check`"
             )
 
     def on_evaluate(self, _args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
