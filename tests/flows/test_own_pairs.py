@@ -88,14 +88,14 @@ def test_pairs_without_regions_are_marked_for_objectives_that_need_them(iterpref
     written(Path("pairs.jsonl"), *rows)
     values = ("--set", "training.epochs=1", "--set", "training.batch_size=4", "--set", "training.micro_batch_size=4")
     found = {}
-    for objective in ("target-dpo", "dpo"):
+    for objective in ("target-dpo", "rpo"):
         given = ("--pairs", "pairs.jsonl", "--objective", objective, "--model", word_model, "--out", objective)
         code, out, err = iterpref("train", *given, *values, "--json")
         assert code == 0, err
         found[objective] = "regions: 3 from the file, 5 marked" in err, json.loads(out)["focal_token_share"]
     assert found["target-dpo"][0]
-    assert not found["dpo"][0]
-    assert 0 < found["dpo"][1] < found["target-dpo"][1] < 1
+    assert not found["rpo"][0]
+    assert 0 < found["rpo"][1] < found["target-dpo"][1] < 1
 
 
 @pytest.mark.parametrize(("others", "found"), [([], "1 of 1 "), (ROWS, "1 of 9 ")])

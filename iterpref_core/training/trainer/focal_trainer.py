@@ -357,8 +357,8 @@ class _Hooks(TrainerCallback):
         """
         if not (self._trainer.has_gradient or any(entry.get("grad_norm") for entry in state.log_history)):
             raise TrainingError(
-                "the gradient is 0 in every step, so that nothing is learned: the programs of each pair are equal, no "
-                "token of theirs counts, or what is trained (training.lora) has no effect"
+                "the gradient is 0 in every step, so that nothing is learned: both programs of each pair have the same "
+                "tokens, none of these counts, or what is trained (training.lora) has no effect; see `iterpref check`"
             )
 
     def on_evaluate(self, _args: Any, state: TrainerState, *_: Any, **__: Any) -> None:
