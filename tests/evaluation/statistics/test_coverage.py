@@ -1,5 +1,7 @@
 """Simulations: how often an interval holds the score, or the difference, of all tasks that could be drawn."""
 
+from itertools import cycle, product
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,20 +13,22 @@ from iterpref_core.evaluation.statistics.seed_comparison import SEEDS_FOR_P, com
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-DRAWS = 2000
-"""A coverage of 95% has a standard error of 0.5 points."""
-SIZES = [(tasks, samples) for tasks in (20, 40, 164, 500) for samples in (1, 5, 20, 100)]
+DRAWS = 1000
+"""A coverage of 95% has a standard error of 0.7 points."""
 POPULATIONS = {"even": (0.6, 0.6), "hard": (0.3, 1.5), "solved or not": (0.2, 0.2)}
 """The beta distributions of the shares of samples that pass."""
+CASES = [
+    (tasks, samples, population)
+    for (tasks, samples), population in zip(product((20, 40, 164, 500), (1, 5, 20, 100)), cycle(POPULATIONS))
+]
 
 
 def covered(intervals, truth):
     return np.mean([low <= truth <= high for low, high in intervals])
 
 
-@pytest.mark.parametrize(("tasks", "samples"), SIZES)
-@pytest.mark.parametrize("population", POPULATIONS)
-def test_the_interval_of_a_score_holds_it_for_every_k(population, tasks, samples):
+@pytest.mark.parametrize(("tasks", "samples", "population"), CASES)
+def test_the_interval_of_a_score_holds_it_for_every_k(tasks, samples, population):
     random = np.random.default_rng(tasks + samples)
     shares = random.beta(*POPULATIONS[population], size=(DRAWS, tasks))
     passed = random.binomial(samples, shares)
@@ -40,9 +44,8 @@ def other_model(random, shares):
     return expit(logit(shares.clip(1e-9, 1 - 1e-9)) + random.normal(0.4, 1, shares.shape))
 
 
-@pytest.mark.parametrize(("tasks", "samples"), SIZES)
-@pytest.mark.parametrize("population", POPULATIONS)
-def test_the_interval_of_a_difference_holds_it(population, tasks, samples):
+@pytest.mark.parametrize(("tasks", "samples", "population"), CASES)
+def test_the_interval_of_a_difference_holds_it(tasks, samples, population):
     random = np.random.default_rng(tasks + samples)
     every = random.beta(*POPULATIONS[population], size=1_000_000)
     truth = (other_model(random, every) - every).mean()
@@ -63,10 +66,10 @@ def test_the_interval_of_a_difference_holds_it(population, tasks, samples):
 
 
 @pytest.mark.parametrize("tasks", [40, 500])
-@pytest.mark.parametrize("scatter", [0.0, 0.23, 0.46])
+@pytest.mark.parametrize("scatter", [0.0, 0.46])
 @pytest.mark.parametrize("others", ["seeds", "one training"])
 def test_of_equal_models_at_most_one_in_sixteen_is_called_better_from_three_seeds_on(tasks, scatter, others):
-    """The standard deviation of a seed's score is 0, 3 and 6 points. With two seeds against one training 9% are."""
+    """The standard deviation of a seed's score is 0 and 6 points. With two seeds against one training 9% are."""
     random = np.random.default_rng(tasks)
     called = 0
     for _ in range(DRAWS):
