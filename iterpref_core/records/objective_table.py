@@ -91,3 +91,6 @@ OBJECTIVES: dict[str, Objective] = {
 The data decide the tokens of an error region: token-level and prefix-suffix diff are other localizers, and
 Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.
 """
+
+DELIVERED = tuple(OBJECTIVES)
+"""The objectives that params.yaml has a line for; a script may add rows, and gives their values itself."""
