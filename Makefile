@@ -133,7 +133,7 @@ clean: ## remove the results of runs, but keep DVC's cache, MLflow's records and
 
 clean-worktrees: ## remove the worktrees of runs with --set and of sweeps; experiments and MLflow's records stay
 	@for folder in .iterpref/worktrees/*/; do if test -e "$$folder"; then \
-		flock --nonblock "$${folder%/}.lock" rm -rf "$$folder" && echo "removed $$folder" || \
+		flock --nonblock "$${folder%/}.lock" rm -rf "$$folder" "$${folder%/}.lock" && echo "removed $$folder" || \
 		echo "$$folder stays: a run works in it, or it cannot be removed"; fi; done
 	@git worktree prune
 

@@ -29,10 +29,9 @@ for pair in read_pairs(source):
     marked.append(pair.model_copy(update={"rejected_spans": region, "localization": "first_part"}))
 write_jsonl(folder / "pairs.jsonl", marked)
 
-params = load_params().training  # before the new row, which params.yaml does not have
 PREFERENCE_LOSSES["simpo"] = simpo
 OBJECTIVES["simpo"] = Objective("SimPO", "simpo", rejected="focal")
 line = ObjectiveParams(learning_rate=1e-4, beta=2.0)
-params = params.model_copy(update={"objectives": {"simpo": line}})
+params = load_params().training.model_copy(update={"objectives": {"simpo": line}})
 paths = {"out": folder / "model", "curve": folder / "curve.csv", "scratch": folder / "work"}
 print(train_objective(folder / "pairs.jsonl", model, "simpo", params, **paths).metrics())

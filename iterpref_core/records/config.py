@@ -28,7 +28,7 @@ from .backend_table import BACKENDS
 from .benchmark_table import BENCHMARKS
 from .errors import ConfigError, unknown_name
 from .input_files import read_yaml
-from .objective_table import OBJECTIVES
+from .objective_table import DELIVERED, OBJECTIVES
 from .profiles import OBJECTIVE_VALUES, profile_values, with_lines
 
 Text = Annotated[str, Field(min_length=1)]
@@ -75,7 +75,7 @@ else:
     # Names that a table holds, as a type: pydantic, the command line and Prefect's forms list them, in one place.
     BenchmarkName = Literal[tuple(BENCHMARKS)]
     BackendName = Literal[tuple(BACKENDS)]
-    ObjectiveName = Literal[tuple(OBJECTIVES)]
+    ObjectiveName = Literal[DELIVERED]
     LocalBackendName = Literal[tuple(name for name, row in BACKENDS.items() if row.local)]
 
 
@@ -400,7 +400,8 @@ class TrainingParams(Settings):
         Raises:
             ConfigError: a line is not complete, or has too much.
         """
-        for name, row in OBJECTIVES.items():
+        for name in DELIVERED:
+            row = OBJECTIVES[name]
             stated = self.objectives.get(name, ObjectiveParams()).model_dump()
             for key in sorted(stated.keys() ^ set(row.reads)):
                 fault = f"has no effect on {name}; remove it; there are {', '.join(row.reads)}"

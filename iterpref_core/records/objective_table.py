@@ -107,6 +107,9 @@ The data decide the tokens of an error region: token-level and prefix-suffix dif
 Diff-Augmentation is `localization.widen_lines`. Code-Optimise's DPO and RPO are `dpo` and `rpo` on pairs from sampling.
 """
 
+DELIVERED = tuple(OBJECTIVES)
+"""The objectives that params.yaml has a line for; a script may add rows, and gives their values itself."""
+
 
 def is_unread(key: str, name: str) -> bool:
     """Return True if a parameter has no effect on a training with an objective.

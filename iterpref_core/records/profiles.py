@@ -72,7 +72,7 @@ def with_lines(values: Mapping[str, Any], objectives: Collection[str] = ()) -> d
     >>> with_lines({"training.beta": 0.3, "training.objectives.dpo.beta": 0.5, "training.seed": 1}, ["dpo", "rpo"])
     {'training.objectives.dpo.beta': 0.5, 'training.objectives.rpo.beta': 0.3, 'training.seed': 1}
     """
-    from .objective_table import OBJECTIVES  # a stage depends on it, and is observed before
+    from .objective_table import DELIVERED, OBJECTIVES  # a stage depends on it, and is observed before
 
     found = {}
     for key, value in values.items():
@@ -80,7 +80,7 @@ def with_lines(values: Mapping[str, Any], objectives: Collection[str] = ()) -> d
         if key == name or name not in OBJECTIVE_VALUES:
             found[key] = value
             continue
-        reading = [each for each in objectives or OBJECTIVES if each in OBJECTIVES and name in OBJECTIVES[each].reads]
+        reading = [each for each in objectives or DELIVERED if each in OBJECTIVES and name in OBJECTIVES[each].reads]
         if not reading:
             raise ConfigError(
                 f"{key}: has no effect on {', '.join(objectives)}; leave it out, or set training.objectives.NAME.{name}"

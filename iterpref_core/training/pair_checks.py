@@ -1,6 +1,5 @@
-"""Check a file of pairs before a training: regions, tokens, licenses, overlap with benchmarks, and other ways in."""
+"""Check a file of pairs before a training, by its regions, tokens, licenses and overlap with benchmarks."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,14 +10,13 @@ from typing import Any
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import check_checkpoint
-from iterpref_core.pairs.ingestion.preference_pairs import ingest_pairs
+from iterpref_core.pairs.ingestion.ways_in import ways_in
 from iterpref_core.pairs.localization.localization import localize_pairs
 from iterpref_core.pairs.selection.filters import drop_reason
-from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination, Overlap
 from iterpref_core.problems.screening.private_records import PrivateDataCount
 from iterpref_core.programs.answers.fences import is_markdown
-from iterpref_core.records import InputError, ModelError, PairsParams, Params, PreferencePair
+from iterpref_core.records import ModelError, PairsParams, Params, PreferencePair
 from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
 
@@ -95,7 +93,7 @@ def check_pair_file(
     findings += [Finding(stops=False, text=text) for text in private.findings()]
     rows = kept + benchmarks.contaminated
     if pairs.is_file():  # a pipe is read once
-        findings += [Finding(stops=False, text=text) for text in _ways_in(pairs, rows, counts)]
+        findings += [Finding(stops=False, text=text) for text in ways_in(pairs, rows, counts)]
     replay = {"replay": counts.pop("replay")} if counts["replay"] else {}
     numbers: dict[str, Any] = {"pairs": rows - replay.get("replay", 0), **replay, **private.counts}
     numbers["benchmark_tasks"] = sum(overlap.tasks for overlap in benchmarks.overlaps.values())
@@ -164,35 +162,6 @@ def _clean_pairs(
             yield Dropped("contaminated", f"{pairs}:{number}", pair.task_id, CONTAMINATED, task)
         else:
             yield pair.model_copy(update=scores.get(pair.task_id))
-
-
-def _ways_in(pairs: Path, rows: int, counts: Mapping[str, int]) -> Iterator[str]:
-    """Yield what becomes of a file's rows by other ways than `train`, which takes them as they are.
-
-    Args:
-        pairs: the file.
-        rows: in it.
-        counts: `markdown`, rows with an answer in it; and `filtered/<reason>`, of stage `pairs`.
-    """
-    command = f"`iterpref ingest {pairs} --format trl --out OUT`"
-    try:
-        taken = ingest_pairs(Wanted([pairs]), Path(os.devnull))
-    except InputError as error:
-        yield f"{command} takes none: {error}"
-    else:
-        programs = f"takes the programs alone of answers in Markdown ({counts['markdown']} rows)"
-        effects = [programs] * bool(counts["markdown"]) + _left_out("dropped/", taken.counts, rows)
-        if effects:
-            yield f"{command} {' and '.join(effects)}"
-        yield from (f"{command}: {text}" for text in taken.findings)
-    yield from (f"in `pairs/` of a checkout, stage `pairs` {text}" for text in _left_out("filtered/", counts, rows))
-
-
-def _left_out(prefix: str, counts: Mapping[str, int], rows: int) -> list[str]:
-    """Return words on the rows that are left out, by the reasons behind a prefix; none without any."""
-    reasons = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
-    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    return [f"leaves out {sum(reasons.values())} of {rows} rows ({counted})"] if reasons else []
 
 
 def _overlap_findings(overlaps: Mapping[str, Overlap], out: Path | None) -> Iterator[Finding]:

@@ -169,11 +169,9 @@ def scored(model, rows, size=4):
     return found
 
 
-def trainer_of(
-    model, rows, tokenizer, arguments, objective, validation=None, *, row=None, alpha=1.0, beta=0.1, **settings
-):
-    """Return the trainer of some pairs that are scored already; `row` is that of an objective outside of the table."""
-    row = row or OBJECTIVES[objective]
+def trainer_of(model, rows, tokenizer, arguments, objective, validation=None, *, alpha=1.0, beta=0.1, **settings):
+    """Return the trainer of some pairs that are scored already."""
+    row = OBJECTIVES[objective]
     values = ObjectiveSettings(objective, row, arguments.learning_rate, alpha if row.nll_of else 0.0, beta)
     params = section(TrainingParams, **{"layout": "padded", "nll": "mean"} | settings)
     longest = max(row.length for row in rows)

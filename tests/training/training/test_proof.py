@@ -177,6 +177,7 @@ def in_float64():
     """Compute in float64, without the check of the model that precedes each training, which is always the same one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PREFERENCE_LOSSES, "simpo", _own_simpo)
+        patch.setitem(OBJECTIVES, "own-simpo", ROWS["own-simpo"])
         patch.setattr("iterpref_core.training.model.label_head.ChunkedLogProbFunction", _PlainLogits)
         patch.setattr("iterpref_core.training.model.parity.check_parity", lambda *_, **__: None)
         yield
@@ -222,7 +223,7 @@ def test_loss_and_gradient_are_the_paper_s_equations(
 
     trainer = trainer_of(
         precise, rows, tokenizer, arguments_in(tmp_path), objective,
-        row=row, alpha=ALPHA, beta=BETA, layout=layout, nll=reduction, label_smoothing=mixed_up,
+        alpha=ALPHA, beta=BETA, layout=layout, nll=reduction, label_smoothing=mixed_up,
     )  # fmt: skip
     loss = trainer.compute_loss(precise, trainer.data_collator(rows))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)

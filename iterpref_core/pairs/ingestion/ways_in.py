@@ -1,0 +1,39 @@
+"""Tell what becomes of a file of pairs by the ways in that it does not take: ingestion, and `pairs/` of a checkout."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from iterpref_core.problems.ingestion.intake import Wanted
+from iterpref_core.records import InputError
+
+from .preference_pairs import ingest_pairs
+
+
+def ways_in(pairs: Path, rows: int, counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield what becomes of a file's rows by other ways than `train`, which takes them as they are.
+
+    Args:
+        pairs: the file.
+        rows: in it.
+        counts: `markdown`, rows with an answer in it; and `filtered/<reason>`, of stage `pairs`.
+    """
+    command = f"`iterpref ingest {pairs} --format trl --out OUT`"
+    try:
+        taken = ingest_pairs(Wanted([pairs]), Path(os.devnull))
+    except InputError as error:
+        yield f"{command} takes none: {error}"
+    else:
+        programs = f"takes the programs alone of answers in Markdown ({counts['markdown']} rows)"
+        effects = [programs] * bool(counts["markdown"]) + _left_out("dropped/", taken.counts, rows)
+        if effects:
+            yield f"{command} {' and '.join(effects)}"
+        yield from (f"{command}: {text}" for text in taken.findings)
+    yield from (f"in `pairs/` of a checkout, stage `pairs` {text}" for text in _left_out("filtered/", counts, rows))
+
+
+def _left_out(prefix: str, counts: Mapping[str, int], rows: int) -> list[str]:
+    """Return words on the rows that are left out, by the reasons behind a prefix; none without any."""
+    reasons = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
+    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    return [f"leaves out {sum(reasons.values())} of {rows} rows ({counted})"] if reasons else []
