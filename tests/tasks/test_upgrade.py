@@ -32,7 +32,7 @@ def upgraded(tmp_path, monkeypatch):
             git("add", ".")
             commit(branch)
         git("checkout", "--quiet", "main")
-        PARAMS.write_text(OWN.replace("profile: nano", profile).replace("epochs: 3", "epochs: 9"))
+        PARAMS.write_text(OWN.replace("profile: nano", profile).replace("epochs: 5", "epochs: 9"))
         if way == "stash":
             git("stash")
             git("merge", "--quiet", "release")

@@ -56,7 +56,7 @@ def test_only_the_lock_of_this_project_is_no_edit_whatever_its_folder_is_called(
 
 
 def test_edits_of_code_are_told_apart_and_comments_in_params_are_none(repository):
-    replace("params.yaml", "  epochs: 3 #", "  epochs: 3 # new")
+    replace("params.yaml", "  epochs: 5 #", "  epochs: 5 # new")
     seen = [observe_source().edits]
     assert seen == [""]
     replace("code.py", "1", "2")
@@ -102,7 +102,7 @@ def test_a_broken_file_is_named_by_what_reads_it_and_its_commit_does_not_stop_wh
     assert set(observe_source().changes.values()) == {"removed"}
     commit("marks of a conflict")
     params.write_bytes(right)
-    assert (observe_source().changes["training.epochs"], observe_source().dirty) == (3, "true")
+    assert (observe_source().changes["training.epochs"], observe_source().dirty) == (5, "true")
 
 
 def test_the_name_says_what_is_different(repository):

@@ -65,7 +65,7 @@ def checkout(toy_checkout):
     folder = toy_checkout({"only": STAGE}, {".gitignore": ".iterpref/\nout\n"}, "check out")
     Path("new.txt").write_text("new\n")
     text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("epochs: 3 #", "epochs: 4 #"))
+    Path("params.yaml").write_text(text.replace("epochs: 5 #", "epochs: 4 #"))
     reproduce()
     return folder
 

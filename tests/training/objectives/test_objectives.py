@@ -58,7 +58,7 @@ def test_a_file_without_the_line_of_an_objective_is_refused(tmp_path):
         file.write_text(text.replace("hybrid-rpo: {", line))
         with pytest.raises(ConfigError, match=r"training\.objectives\.hybrid-rpo\.\w+: missing; add it"):
             load_params(file)
-    file.write_text(text.replace("  epochs: 3", "  learning_rate: 0.1\n  epochs: 3"))
+    file.write_text(text.replace("  epochs: 5", "  learning_rate: 0.1\n  epochs: 5"))
     with pytest.raises(ConfigError, match=r"training\.learning_rate: stands in each line of training\.objectives"):
         load_params(file)
 
