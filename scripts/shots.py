@@ -16,7 +16,7 @@ from tasks.prefect.server import PASSWORD
 from tests.browser import PATIENCE_S, open_browser
 
 ROOT = Path(__file__).parents[1]
-PICTURES = Path(__file__).with_name("pictures")
+PICTURES = ROOT / "docs/pictures"
 IDLE_S = 10
 """Seconds that a page needs for its curves after its texts are shown."""
 _SETTINGS = """
@@ -108,7 +108,7 @@ def main(values: Sequence[str] = ("training.seed=18",)) -> None:
             prefect, mlflow, *_ = (pages.stdout.readline().split()[1] for _ in range(4))
             given = [word for value in values for word in ("--set", value)]
             subprocess.run([*iterpref, "run", *given], check=True)
-            name = " ".join(value.rpartition(".")[2] for value in values)
+            name = " ".join(["iterpref run", *(value.rpartition(".")[2] for value in values)])
             shots += shots_of_pages(prefect, mlflow, name)
             with open_browser() as browser:
                 for shot, colors in product(shots, ("light", "dark")):
