@@ -172,7 +172,7 @@ def run_sweep(
         FailedPointsError: a point failed for another reason.
         InputError: the grid is wrong, or git does not know the user.
     """
-    from iterpref_core.evaluation.scoring.leaderboard import rank_models  # an experiment loads this file, too
+    from iterpref_core.evaluation.scoring.leaderboard import rank_models  # an experiment also loads this file
 
     check_identity()
     params = load_params()

@@ -129,7 +129,7 @@ def plan_rows(
 
 
 def _reads(objective: str, key: str) -> bool:
-    """Return True if a parameter changes a row of this objective; nothing trains `base`.
+    """Return True if a parameter changes a row of this objective; `base` has no training.
 
     What is outside of `training` changes the pairs: `localization.empty: drop` leaves some out.
     """

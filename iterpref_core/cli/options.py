@@ -71,7 +71,7 @@ def read_params(
         environments: texts given to `--environment`.
 
     Raises:
-        ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range; or an option says
+        ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range; or an option has
             something else.
         InputError: the folder of an environment is absent.
     """
@@ -90,7 +90,7 @@ def params_with(
     # An option counts before a file, which serves several commands. `--seed 3 --set training.seed=4` is a mistake.
     for key, value in parse_assignments(assignments).items():
         if overrides.get(key, value) != value:
-            raise ConfigError(f"--set {key}={value}: an option of this command says {overrides[key]}; leave one out")
+            raise ConfigError(f"--set {key}={value}: an option of this command has {overrides[key]}; leave one out")
     params = with_values(load_params(), {**values, **overrides})
     if environments:
         known = params.execution.environments | read_environments(environments)

@@ -422,7 +422,7 @@ class PreferencePair(Record):
         chosen_by: the model that wrote `chosen`, as in `Attempt.model`; None if it is unknown.
         rejected_by: the model that wrote `rejected`.
         nll: the mean NLL of the tokens of `chosen` under a model that has scored the pair (`iterpref check`), in nats.
-        logp_margin: that model's log-probability of `chosen` minus the one of `rejected`, in nats.
+        logp_margin: that model's log-probability of `chosen` minus its log-probability of `rejected`, in nats.
     """
 
     example = '{"task_id": "one", "prompt": "...", "chosen": "def f(n): ...", "rejected": "..."}'

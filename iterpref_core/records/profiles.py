@@ -49,7 +49,7 @@ def flat_values(path: Path, absent: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in flatten(stated):
         for other in found:
-            # `training.lora: null` beside `training.lora.r: 8` are two values, too.
+            # `training.lora: null` and `training.lora.r: 8` are also two values.
             if f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}."):
                 raise ConfigError(f"{path}: {key}: has two values, in two forms; keep one")
         found[key] = value

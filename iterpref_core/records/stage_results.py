@@ -218,7 +218,7 @@ class TrainingResult(StageResult):
         steps: the last step.
         model_step: the step of the weights that were written.
         loss: the mean over the run.
-        rewards: the last values, by name; none of an objective without a preference term.
+        rewards: the last values, by name; empty for an objective without a preference term.
         focal_token_share: the share of the failing programs' tokens that count.
         data: the numbers of `checks.PairChecks`.
         validation_pairs: the pairs that were held out, if the written weights were measured on them.

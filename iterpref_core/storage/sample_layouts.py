@@ -44,7 +44,7 @@ def read_samples(path: Path) -> Iterator[tuple[object, Sample]]:
                 rows = _rows_of(parse_json_at(item.text, item.where))
                 if not rows:
                     raise RecordError(
-                        f"{error}; with the names of your fields, this makes such records: jq -c "
+                        f"{error}; with the names of your fields, this makes records: jq -c "
                         f"'{{task_id: .ID, solution: .CODE}}' {path}"
                     ) from None
                 for row in rows:
@@ -58,7 +58,7 @@ def _rows_of(value: Any) -> list[Any]:
     [{'task_id': 'Mbpp/11', 'solution': 'def f(): ...'}]
     """
     match value:
-        case {"eval": dict(tasks)}:  # eval_results.json of EvalPlus and BigCodeBench: its entries are such rows
+        case {"eval": dict(tasks)}:  # eval_results.json of EvalPlus and BigCodeBench: its entries are rows
             return [*chain.from_iterable(tasks.values())]
         case {"doc": {"task_id": task}, "filtered_resps": [[*programs]]}:  # lm-evaluation-harness --log_samples
             name = f"Mbpp/{task}" if isinstance(task, int) else task
@@ -88,7 +88,7 @@ def _read_lists(path: Path) -> Iterator[tuple[object, Sample]]:
 
 
 def _read_folder(path: Path) -> Iterator[tuple[object, Sample]]:
-    """Stream programs such as HumanEval_0/0.py: a folder for each task, in whose id `/` is `_`."""
+    """Stream programs such as HumanEval_0/0.py: a folder for each task, with `_` for the `/` of its id."""
     # 2.py comes before 10.py.
     files = sorted(path.glob("*/*.py"), key=lambda file: (file.parent.name, len(file.name), file.name))
     if not files:

@@ -154,7 +154,7 @@ def estimate_training(
     optimizer = str(params.arguments.get("optim"))
     if "8bit" in optimizer:
         state_bytes += sum(round(weight.numel() * _MOMENTS_8BIT) for weight in trained)
-    elif optimizer not in ("sgd", "adafactor"):  # which have none of each weight
+    elif optimizer not in ("sgd", "adafactor"):  # which keep no number of each weight
         state_bytes += sum(2 * weight.nbytes for weight in trained)
 
     steps = training_steps(params, len(rows))

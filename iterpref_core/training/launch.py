@@ -29,7 +29,7 @@ def check_configuration(configuration: str) -> int:
     """Return the number of processes that a configuration asks for.
 
     Raises:
-        ConfigError: the file is absent, or has no such number.
+        ConfigError: the file or the number is absent.
     """
     where = f"{_WHERE} {configuration}"
     if not Path(configuration).is_file():

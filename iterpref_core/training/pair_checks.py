@@ -121,7 +121,7 @@ def _check_with_model(
     template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
     with tokenized_pairs(pairs, template, params) as (rows, regions):
         checks = rows.checks
-        # Where no answer is a program, nothing but the template stands around it.
+        # Where no answer is a program, the template alone is around it.
         style = "bare" if checks["markdown"].all() else params.training.answer
         trained: dict[str, Any] = {"trained": template.describe(style), "regions": regions}
         findings = [*checks.findings(params.training), *limit_findings(model, checks)]
@@ -142,7 +142,7 @@ def _clean_pairs(
     private: PrivateDataCount,
     scores: PairScores,
 ) -> Iterator[PreferencePair | Dropped]:
-    """Yield the pairs with their scores, but those that overlap with a benchmark; count licenses, repetitions, keys."""
+    """Yield the pairs with their scores, without overlaps with a benchmark; count licenses, repetitions, keys."""
     seen = set[int]()
     for number, pair in enumerate(read_pairs(pairs), start=1):
         counts[f"license/{pair.license or 'not stated'}"] += 1

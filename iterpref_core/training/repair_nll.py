@@ -53,7 +53,7 @@ def measure_repairs(model: Path | str, rows: TokenizedDataset, scores: PairScore
             pair = rows[number]
             of_chosen, of_rejected = np.split(-logps, [len(pair.chosen_ids)])
             if scores is not None:
-                # Nothing predicts the first token of a row without a prompt, which has 0.
+                # The first token of a row without a prompt has 0, because no token predicts it.
                 nll = of_chosen[not pair.prompt_ids :].mean()
                 numbers = {"nll": nll, "logp_margin": of_rejected.sum() - of_chosen.sum()}
                 scores[pair.task_id] = {name: round(float(value), 4) for name, value in numbers.items()}

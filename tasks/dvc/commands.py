@@ -136,12 +136,12 @@ class Commands:
         return {name: Times(start, end, threads) for (name, start), end in zip(begun.items(), ends, strict=False)}
 
     def save_experiment(self, name: str, stage: str, share: dict[str, str], folder: Path = Path()) -> None:
-        """Save a worktree, in which a stage has run, as a DVC experiment of the checkout.
+        """Save the worktree of a stage that has run as a DVC experiment of the checkout.
 
         DVC stores an experiment as a git reference, and all worktrees share the references.
 
         Args:
-            name: of the experiment; one of this name is replaced.
+            name: of the experiment; an older one is replaced.
             stage: its name in DVC.
             share: environment variables for its share of the cores.
             folder: the worktree.

@@ -96,7 +96,7 @@ train --model m --objective dpo --pairs pairs.jsonl --set training.label_smoothi
 train --model m --objective sft --pairs pairs.jsonl --set training.max_margin=5.0 | has no effect on a training with sft
 train --model m --objective sft --pairs pairs.jsonl --set training.reference=m | has no effect on a training with sft
 train --model m --objective sft --pairs pairs.jsonl --seed 3 --set training.seed=4 | training.seed=4: an option of this
-localize --pairs pairs.jsonl --out o --method token --set localization.method=line_lcs | an option of this command says
+localize --pairs pairs.jsonl --out o --method token --set localization.method=line_lcs | an option of this command has
 localize --pairs absent.jsonl --out o | 'absent.jsonl' does not exist
 localize --pairs pairs.jsonl --out pairs.jsonl | --out and --pairs are the same
 localize --pairs pairs.jsonl --out pairs.jsonl/o | check the path

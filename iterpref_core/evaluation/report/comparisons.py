@@ -11,7 +11,7 @@ from .display_names import BASELINES, FOCAL
 from .summary_record import BenchmarkScores
 
 _OWN = {name for name, row in BENCHMARKS.items() if row.data is None}
-"""The splits of this project's own problems, by which the data of a file of problems are named."""
+"""The splits of this project's own problems, whose names the data of a file of problems have."""
 CIRCUMSTANCES = {"harness", "limits", "isolation", "sampling", "extracted", "partial"}
 """The fields of two results that may differ and decide about a score."""
 
@@ -19,13 +19,13 @@ CIRCUMSTANCES = {"harness", "limits", "isolation", "sampling", "extracted", "par
 def share_names(
     models: Mapping[str, Sequence[ModelResults]], wanted: Sequence[str] = ()
 ) -> dict[str, list[ModelResults]]:
-    """Return results in which the same problems have one name.
+    """Return results with one name for the same problems.
 
     A file of problems has the file's name in the results of `evaluate`, and is `heldout` in the experiment.
 
     Args:
         models: name → results of its seeds.
-        wanted: names that come before those of the first model.
+        wanted: names that come before the first model's.
     """
     found = [
         (name, result.data.sha256)

@@ -10,7 +10,7 @@ _COMMANDS = str.maketrans(
 
 
 def latex_text(text: str) -> str:
-    r"""Return a text with LaTeX's own characters, and those that a font may lack, as commands.
+    r"""Return a text with LaTeX's own characters, and with characters that a font may lack, as commands.
 
     >>> print(latex_text("target_rpo −2.1"))
     target\_rpo $-$2.1

@@ -242,7 +242,7 @@ def _build_table(
 
 
 def _texts_of(board: Standings, rows: Sequence[ScoreRow], hidden: set[str]) -> list[list[str]]:
-    """Return the headings and then each row's texts, without columns of zeros or nothing, and those `hidden`."""
+    """Return the headings and then each row's texts, without empty columns, columns of zeros and `hidden` ones."""
     cells = [_cells_of(board, row) for row in rows]
     # The fullest row has its headings in order: others may lack pass@5.
     headings = dict.fromkeys(heading for texts in sorted(cells, key=len, reverse=True) for heading in texts)

@@ -142,7 +142,7 @@ def difference_interval(effects: np.ndarray, p_value: float) -> tuple[float, flo
 
 
 def with_two_opposite(effects: np.ndarray) -> np.ndarray:
-    """Return effects with one more gained and one more lost task, so that equal effects have a spread, too.
+    """Return effects with one more gained and one more lost task, so that equal effects also have a spread.
 
     Both are as large as the largest effect: among effects of 0.1, two of 1 would be most of the spread.
 

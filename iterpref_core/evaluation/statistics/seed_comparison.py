@@ -14,7 +14,7 @@ from .paired_tests import compare_shares, kept_of, with_two_opposite
 from .pass_at_k import share_interval, shares_passed, task_scores
 
 SEEDS_FOR_P = 3
-"""The number of a model's seeds from which on a p-value holds.
+"""The smallest number of a model's seeds with a p-value that holds.
 
 Between equal models it is below 0.05 in at most 6% of draws (`test_coverage.py`), with two seeds in up to 10%.
 """
@@ -46,10 +46,10 @@ def compare_seeds(left: Sequence[Measured], right: Sequence[Measured]) -> ScoreD
 
 
 def compare_scores(ours: np.ndarray, theirs: np.ndarray) -> ScoreDifference | None:
-    """Return the difference of two models' mean scores over problems and seeds; None if there is no problem.
+    """Return the difference of two models' mean scores over problems and seeds; None without a problem.
 
     The difference has an interval over other problems (they are paired), and one over other seeds for each side. The
-    squares of their half-widths add up (Zou and Donner 2008); the p-value is the level at which the interval ends at 0.
+    squares of their half-widths add up (Zou and Donner 2008); the p-value is the level whose interval ends at 0.
     An exact test of the problems alone would not know of the seeds. A side of one training, such as a base model, adds
     no chance of seeds. What is kept counts a problem by its mean share over the seeds; its interval is over problems.
 
@@ -130,7 +130,7 @@ def _half_width(errors: Sequence[_Error], p_value: float) -> float:
 
 
 def _p_value(errors: Sequence[_Error], difference: float) -> float:
-    """Return the level at which the interval of a difference reaches 0."""
+    """Return the level whose interval of a difference reaches 0."""
     from scipy.optimize import brentq  # type: ignore[import-untyped]
 
     def beyond(p_value: float) -> float:

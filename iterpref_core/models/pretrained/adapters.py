@@ -85,7 +85,7 @@ def try_adapters(model: PreTrainedModel, options: "LoraConfig") -> None:
         }
         for option, names in places.items():
             given = getattr(options, option)
-            # PEFT compares the ends of names, with those of patterns as regular expressions.
+            # PEFT compares the ends of names, and takes patterns as regular expressions.
             for part in [given] if isinstance(given, str | int) else given or ():
                 if part != "all-linear" and not any(re.fullmatch(rf"(.*\.)?({part})", name) for name in names):
                     raise ValueError(f"{option}: {part} has no effect on it")

@@ -73,7 +73,7 @@ def ingest_pairs(
 
     Returns:
         `pairs`; `regions` that the file has; with judging `tested` and `untested` pairs;
-        `tests_dropped/<reason>`, and `dropped/<reason>`. Scores by which `rejected` is better are a finding.
+        `tests_dropped/<reason>`, and `dropped/<reason>`. Scores that favor `rejected` are a finding.
 
     Raises:
         ConfigError: `columns` cannot be understood.

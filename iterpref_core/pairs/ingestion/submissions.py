@@ -117,7 +117,7 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem
     the other's.
 
     Raises:
-        DroppedError: the row has no Python program, or one that was cut.
+        DroppedError: the row has no Python program, or a cut one.
         ValueError: a column is missing, or holds something else.
     """
     columns.check_wanted(row)

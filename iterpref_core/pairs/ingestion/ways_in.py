@@ -1,4 +1,4 @@
-"""Tell what becomes of a file of pairs by the ways in that it does not take: ingestion, and `pairs/` of a checkout."""
+"""Describe what other ways in make of a file of pairs: ingestion, and `pairs/` of a checkout."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ def ways_in(pairs: Path, rows: int, counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def _left_out(prefix: str, counts: Mapping[str, int], rows: int) -> list[str]:
-    """Return words on the rows that are left out, by the reasons behind a prefix; none without any."""
+    """Return words on the rows that are left out, by the reasons that follow a prefix; empty without any."""
     reasons = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
     counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     return [f"leaves out {sum(reasons.values())} of {rows} rows ({counted})"] if reasons else []

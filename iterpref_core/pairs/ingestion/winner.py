@@ -56,7 +56,7 @@ def first_is_better(row: Row, columns: Columns) -> bool:
 
 
 def contradicting_scores(row: Row, columns: Columns) -> Iterator[tuple[str, str]]:
-    """Yield the two columns of each score by which the row's `rejected` is better, unless the user states the winner.
+    """Yield the two columns of each score that favors the row's `rejected`, unless the user states the winner.
 
     >>> columns = Columns({"chosen": ["a"], "rejected": ["b"]}, "")
     >>> list(contradicting_scores({"score_a": 3.5, "score_b": "4"}, columns))

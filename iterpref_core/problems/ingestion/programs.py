@@ -45,9 +45,9 @@ def program_in(text: str, name: str | None = None) -> str:
 
 
 def is_cut(answer: str, program: str, name: str | None = None) -> bool:
-    r"""Return True if the program that `program_in` finds in an answer is of a block in which the answer ends.
+    r"""Return True if the program that `program_in` finds in an answer is of a block that the answer does not close.
 
-    Such an answer was cut, mostly at a limit of tokens, though what is left may be Python.
+    This answer was cut, mostly at a limit of tokens, though the rest may be Python.
 
     >>> is_cut("```\nx = 1\n", "x = 1\n"), is_cut("```\nx = 1\n```\nUsage:\n```\nf(", "x = 1\n")
     (True, False)

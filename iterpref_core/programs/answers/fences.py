@@ -9,9 +9,9 @@ _FENCE = re.compile(
 )
 """A line with a fence, which may be in a list or in a quotation."""
 _EDGE = re.compile(rf"{_FENCE.pattern}|(?<=[^\s`~])(?P<last>`{{3,}}|~{{3,}})[ \t]*$", re.MULTILINE)
-"""An edge of a block: such a line, or a fence behind the last line of code."""
+"""An edge of a block: a line with a fence, or a fence after the last line of code."""
 _TAG = re.compile(r"\w[\w+#.-]*|.*[={].*")
-"""The words behind an opening fence: `python`, or `{.python title="a"}`."""
+"""The words after an opening fence: `python`, or `{.python title="a"}`."""
 _STRING = re.compile(r"""(?:^|[=([{,:+%]|\breturn)[ \t]*\w{0,2}("{3}|'{3})[\s\S]*?(?:\1|\Z)""", re.MULTILINE)
 """A string of several lines, which may lack its end; not one that a sentence names."""
 _INDENTED_CODE = 4

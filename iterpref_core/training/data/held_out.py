@@ -1,4 +1,4 @@
-"""Hold out rows for validation: those that the file names, or a share, with all other rows of their problems."""
+"""Hold out rows for validation: the rows that the file names, or a share of problems with all their rows."""
 
 import logging
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def is_validation(pair: PreferencePair) -> bool:
     """Return True for a pair that its file keeps from training.
 
     Raises:
-        InputError: its file keeps it from validation, too.
+        InputError: its file also keeps it from validation.
     """
     split = usual_split(pair.split or "")
     if split == "test":
@@ -81,7 +81,7 @@ def check_choice(params: TrainingParams, *, validated: bool) -> None:
 def held_out(
     problems: Sequence[str], params: TrainingParams, processes: int, marked: Sequence[bool] = ()
 ) -> list[bool]:
-    """Return for every pair whether it is kept from training: those of the file's own choice, or else a share.
+    """Return for every pair whether it is kept from training, by the file's own choice or else by a share.
 
     A share is of problems. Each is drawn by itself, from the seed and its name: it stays on its side when others come
     or go, and all pairs of it, which may have the same chosen program, are on the same.

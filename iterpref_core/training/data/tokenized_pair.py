@@ -28,7 +28,7 @@ class TokenizedPair:
         focal_chosen: marks the tokens of its counterpart D+ in y+.
         task_id: of the pair.
         blank: 1 where the chosen program has no text.
-        markdown: 1 where an answer has fences of its own, and is trained with all that stands around its program.
+        markdown: 1 where an answer has fences of its own, and is trained with all the text around its program.
         problem_id: of its problem; the pair's own name where the file has none.
         statement: digest of the task: equal statements are one problem.
         prompt_truncated: how many tokens the length limits removed from the prompt.

@@ -76,7 +76,7 @@ def _noise(model: torch.nn.Module, *, adapters: bool) -> Iterator[tuple[Any, str
     for holder in (*model.modules(), *_nested(configs.values())):
         if id(holder) in kept:
             continue
-        # The router reads the number of its noise also where it answers, so it answers in training, too.
+        # The router reads the number of its noise also where it answers, so in training it works as in answering.
         if type(holder).__name__ == _ROUTER:
             yield holder, "training", False
             yield holder, "train", lambda *_: None
@@ -99,7 +99,7 @@ def exact_layout(model: PreTrainedModel | PeftModel, layout: Layout, longest: in
     """Try a model, as `check_parity` does, with the attention of a layout, and return a layout that is exact for it.
 
     Args:
-        model: whose attention becomes that of the layout; it gets a label head.
+        model: gets the attention of the layout, and a label head.
         layout: the one asked for.
         longest: the tokens of the longest prompt and program.
 

@@ -53,7 +53,7 @@ _NUMBERS = {
     "lora_dropout": Annotated[float, Field(ge=0, lt=1)],
     "rank_pattern": dict[str, PositiveInt],
 }
-"""Types of options that PEFT takes with values by which nothing is trained."""
+"""Types of options that PEFT also takes with values that train no weight."""
 
 _KEPT = ("aten.mm.", "aten.addmm.", "aten._scaled_dot_product", "flex_attention")
 """Operations whose results selective checkpointing keeps: matrix products and attention. The others are cheap."""

@@ -27,7 +27,7 @@ class ProgramSums(NamedTuple):
 
 
 PreferenceLoss = Callable[[ProgramSums, ProgramSums, float], Tensor]
-"""The sums of y+, those of y-, beta → (pairs,) losses."""
+"""The sums of y+, the sums of y-, beta → (pairs,) losses."""
 
 
 def sigmoid_loss(chosen: ProgramSums, rejected: ProgramSums, beta: float) -> Tensor:

@@ -29,7 +29,7 @@ class ObjectiveSettings:
     beta: float = 0.0
 
     def deciding(self, params: TrainingParams) -> dict[str, Any]:
-        """Return the values that decide a training, as JSON: those of all objectives in `params`, and its own."""
+        """Return the values that decide a training, as JSON: the values for all objectives in `params`, and its own."""
         shared = params.model_dump(mode="json", exclude={"accelerate", "start", "objectives"})
         own = {"learning_rate": self.learning_rate, "alpha": self.alpha, "beta": self.beta}
         return shared | self.row.values() | own

@@ -353,7 +353,7 @@ class _Hooks(TrainerCallback):
         """End where every row was seen, and none has a gradient.
 
         Raises:
-            TrainingError: nothing is learned.
+            TrainingError: the model learns from no row.
         """
         if not (self._trainer.has_gradient or any(entry.get("grad_norm") for entry in state.log_history)):
             raise TrainingError(

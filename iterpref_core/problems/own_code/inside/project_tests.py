@@ -149,7 +149,7 @@ def _broken_plugins() -> dict[str, str]:
     broken = {}
     for name in names:
         others = [other for other in names if other != name]
-        # pytest would collect all folders from that of its settings on, and Landlock closes `/tmp`.
+        # With settings in `/dev`, pytest would collect all folders from `/` on, and Landlock closes `/tmp`.
         options = ("--collect-only", "-c", os.devnull, "--confcutdir", empty)
         fault = _run_pytest(empty, _Plugin(), *options, without=others)
         if fault:
