@@ -127,8 +127,9 @@ def rank_models(
         for place, row in enumerate(ranked):
             comparison, best = None, False
             if base := measured.get(against.get(row.model, "")):
-                comparison = compare_seeds(measured[row.model], base)
-                if differing := measured_differently(base[0], measured[row.model][0]):
+                found = measured[row.model]
+                comparison = compare_seeds(found, base)
+                if differing := dict.fromkeys(text for seed in found for text in measured_differently(base[0], seed)):
                     key = f"{row.model} and {against[row.model]} were measured differently", "; ".join(differing)
                     notes.setdefault(key, []).append(label)
             if place == 0 and len(ranked) > 1:

@@ -59,7 +59,7 @@ def test_rounds_are_compared_with_the_round_before(board, tmp_path):
     assert "against the one before" in made.text("latex")
 
 
-def test_what_was_measured_differently_is_named(board):
+def test_what_was_measured_differently_is_named_of_each_seed(board, tmp_path):
     """A score at temperature 1.5, with 16 tokens and 0.1 seconds of CPU is not one of greedy decoding."""
     one = heldout(1, sampling={"temperature": 0.0, "max_new_tokens": 512, "seed": 7})
     sampling = {"temperature": 1.5, "max_new_tokens": 16, "seed": 7}
@@ -71,6 +71,8 @@ def test_what_was_measured_differently_is_named(board):
         "isolation: bubblewrap+landlock+seccomp -> none; limits cpu_s: 2 -> 0.1; "
         "sampling max_new_tokens: 512 -> 16; sampling temperature: 0.0 -> 1.5"
     )
+    of_seeds, _ = make_leaderboard([tmp_path / "one", f"other={tmp_path / 'same'},{tmp_path / 'other'}"], ())
+    assert note in of_seeds.notes
 
 
 def test_a_benchmark_that_one_model_lacks_is_named(board, tmp_path):
