@@ -8,7 +8,7 @@ from subprocess import CalledProcessError
 from typing import Any
 
 from iterpref_core import records
-from iterpref_core.records import ConfigError, InputError, TrainingError, first_line, read_yaml
+from iterpref_core.records import ConfigError, InputError, TrainingError, first_line
 
 COMMIT_VARIABLE = "ITERPREF_COMMIT"
 """Names the commit of the code to the processes of a training, which writes it into the model's record."""
@@ -34,6 +34,8 @@ def check_configuration(configuration: str) -> int:
     where = f"{_WHERE} {configuration}"
     if not Path(configuration).is_file():
         raise ConfigError(f"{where} is not there; {_REMEDY}")
+    from iterpref_core.records import read_yaml  # each command imports this file, also without its libraries
+
     stated = read_yaml(Path(configuration))
     processes = stated.get("num_processes", 1) if isinstance(stated, dict) else None
     if not isinstance(processes, int) or processes < 1:

@@ -19,6 +19,7 @@ from tests.once import give_mlflow_tables
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TOY = """
+import json
 import os
 import sys
 from pathlib import Path
@@ -45,9 +46,10 @@ def training(params, objective):
     return measured("loss", params.training.objectives["dpo"].beta)
 
 def evaluation(params, objective):
-    Path("results").mkdir(exist_ok=True)
+    out = Path(f"results/{objective}")
+    out.mkdir(parents=True, exist_ok=True)
     score = float(Path(f"models/trained/{objective}").read_text())
-    Path(f"results/{objective}").write_text(str(score))
+    (out / "results.json").write_text(json.dumps({"model": f"{objective} {score}", "benchmarks": {}}))
     return measured("heldout/pass_at_1", score)
 
 TOYS = {"pairs": pairs, "training": training, "evaluation": evaluation}
