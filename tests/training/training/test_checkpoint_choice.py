@@ -79,7 +79,9 @@ def test_pairs_of_the_split_validation_are_validated_and_never_trained_on(
     assert ("training.validation_share draws none" in caplog.text) == bool(share)
     write_jsonl(pairs, [pair for at, pair in enumerate(pair_records) if at not in VALIDATION])
     train("rest", "target-dpo", (pairs, start), epochs=1)
-    assert_equal_weights(tmp_path / "validated", tmp_path / "rest")
+    # The reference is scored in other batches, which round differently in some arithmetics.
+    weights = (read_weights(tmp_path / name) for name in ("validated", "rest"))
+    torch.testing.assert_close(*weights, rtol=0, atol=1e-6)
     losses = []
     policy = load_model(tmp_path / "rest" / "out")
     for row in (rows[number] for number in VALIDATION):
