@@ -36,9 +36,9 @@ from tasks.git.worktree import Snapshot, take_snapshot, worktree_of
 from tasks.grid import BASE, SweepRow, choose_benchmark, plan_rows
 from tasks.mlflow.entry import begin_entry
 from tasks.mlflow.sync import logged_command
-from tasks.paths import METRICS, PARAMS, RESULTS
+from tasks.paths import PARAMS, RESULTS
 from tasks.profiles import write_values
-from tasks.stages import add_objective, evaluation, pairs, training
+from tasks.stages import add_objective, codeflow, evaluation, pairs, training
 
 
 class SweepResult(NamedTuple):
@@ -124,17 +124,17 @@ def run_point(name: str, row: SweepRow, share: dict[str, str], work: Sweep, say:
         times |= work.commands.run(name, ("repro", target), share, say, folder)
         work.commands.save_experiment(name, target, share, folder)
         entry.add(graph, times, folder)
-        trained_on = _read_pairs(folder / METRICS, objective) if pairs.STAGE.name in graph else ""
+        trained_on = _read_pairs(folder, objective) if pairs.STAGE.name in graph else ""
         return PointResult(_read_results(folder / RESULTS / objective), trained_on)
 
 
-def _read_pairs(metrics: Path, objective: str) -> str:
+def _read_pairs(folder: Path, objective: str) -> str:
     """Return how many pairs a point was trained on, and of how many: `23 pairs (own pairs 23 of 234 in mine)`."""
     from iterpref_core.evaluation.report.summary import load_result, pair_figures
 
-    trained = load_result(metrics / "training" / f"{objective}.json", TrainingResult).pairs
-    codeflow = load_result(metrics / "codeflow.json", CodeflowResult)
-    chosen = pair_figures(codeflow, load_result(metrics / "pairs.json", PairsResult))
+    trained = load_result(folder / training.STAGE.metrics_path(objective), TrainingResult).pairs
+    drafted = load_result(folder / codeflow.STAGE.metrics_path(), CodeflowResult)
+    chosen = pair_figures(drafted, load_result(folder / pairs.STAGE.metrics_path(), PairsResult))
     return f"{trained:,} pairs ({'; '.join(f'{name} {text}' for name, text in chosen)})"
 
 

@@ -26,7 +26,7 @@ from iterpref_core.cli.training_verbs import Objective
 from iterpref_core.records import BenchmarkName, load_params, with_values
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.dvc.graph import check_root, load_graph
-from tasks.paths import SUMMARY
+from tasks.paths import RESULTS, SUMMARY
 from tasks.stages import evaluation, find_stage, report
 
 if TYPE_CHECKING:
@@ -196,7 +196,6 @@ def _print_scores(folder: Path, stages: Iterable[str]) -> None:
     """Print the scores of the models that stages of a folder measure, compared with the first of them."""
     from iterpref_core.evaluation.evaluation.results_file import load_model_results
     from iterpref_core.evaluation.scoring.leaderboard import rank_models
-    from tasks.paths import RESULTS
 
     found = map(find_stage, stages)
     models = {item: [load_model_results(folder / RESULTS / item)] for stage, item in found if stage is evaluation.STAGE}
