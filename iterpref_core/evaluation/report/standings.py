@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.records import BENCHMARKS, printable_text
+from iterpref_core.records import BENCHMARKS, ScoreRecord, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 from .display_names import FOCAL, benchmark_name, in_order, model_name
@@ -257,7 +257,6 @@ def _cells_of(board: Standings, row: ScoreRow) -> dict[str, str | None]:
     paired = row.comparison
     tokens = scores.tokens and round(scores.tokens.per_answer)
     numbers = {"tokens": tokens, "cut": scores.truncated, "dollars": scores.cost_usd}
-    on_some = f" on {paired.n:,}" if paired and paired.n < scores.n else ""
     return {
         "benchmark": benchmark_name(row.benchmark),
         "model": board.shown(row.model),
@@ -267,13 +266,18 @@ def _cells_of(board: Standings, row: ScoreRow) -> dict[str, str | None]:
         "seeds": str(row.seeds) if row.seeds > 1 else None,
         "std": None if row.spread is None else share(row.spread),
         **{
-            f"pass@{k}": f"{share(score)} {shares(ci95)}" if ci95 else share(score)
-            for k, (score, ci95) in scores.of_other_k.items()
+            f"pass@{k}": f"{share(score)} {shares(ci95)}{_on_fewer(n, scores)}" if ci95 else share(score)
+            for k, (score, ci95, n) in scores.of_other_k.items()
         },
         f"against {board.against or board.shown(board.first)}": (
-            f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
+            f"{points(paired.difference)} {interval(paired.ci95)}{_on_fewer(paired.n, scores)}" if paired else None
         ),
         "p": None if paired is None or paired.p_value is None else p_value(paired.p_value),
         "kept": kept_percent(paired.kept) if paired and paired.kept else None,
         **{name: None if number is None else readable(number) for name, number in numbers.items()},
     }
+
+
+def _on_fewer(n: int | None, scores: ScoreRecord) -> str:
+    """Return a number of tasks, such as ` on 12`, where pass@1 is of more."""
+    return f" on {n:,}" if n and n < scores.n else ""
