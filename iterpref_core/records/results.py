@@ -61,11 +61,14 @@ class ScoreRecord(ResultRecord, extra="allow"):
         """Return k → pass@k, of other k than 1, in their order."""
         fields = self.beyond
         found = sorted({int(name.split("_")[2]) for name in fields})
-        return {k: ScoreAtK(*(fields.get(f"pass_at_{k}{end}") for end in ("", "_ci95", "_n"))) for k in found}
+        names = {k: f"pass_at_{k}" for k in found}
+        return {
+            k: ScoreAtK(fields[name], fields.get(f"{name}_ci95"), fields.get(f"{name}_n")) for k, name in names.items()
+        }
 
     @property
     def numbers_of_other_k(self) -> dict[str, float]:
-        """Return the same by the names of metrics and columns: `pass_at_5`, `pass_at_5_ci95_low`, `…_high`, `pass_at_5_n`."""
+        """Return the same by the names of metrics: `pass_at_5`, `pass_at_5_ci95_low`, `…_high`, `pass_at_5_n`."""
         numbers: dict[str, float] = {}
         for k, (score, ci95, n) in self.of_other_k.items():
             numbers[f"pass_at_{k}"] = score

@@ -266,6 +266,7 @@ def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
 
 def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):
     monkeypatch.delattr("flows.sweep.take_snapshot")  # the points would begin with it
+    monkeypatch.setenv("MBPP_OVERRIDE_PATH", "/no/such.jsonl")
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")
     for arguments, message in (
@@ -273,6 +274,8 @@ def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch
         (("nonsense",), "no preset 'nonsense'"),
         (("rates", "--benchmark", "heldout"), "rates chooses settings"),
         (("--set", "evaluation.benchmarks=[heldout]"), "use --benchmark"),
+        (("--set", "training.load=4bit"), "stage training@sft: params.yaml: training.load: 4bit"),
+        (("--benchmark", "mbpp"), "stage evaluation@sft: MBPP_OVERRIDE_PATH=/no/such.jsonl: no such file"),
     ):
         code, _, err = iterpref("sweep", *arguments)
         assert (code, message in err) == (2, True), err

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
@@ -31,8 +31,6 @@ NOTE = (
 )
 _KEPT_NOTE = "kept: the percentage of the other model's solved tasks that a model also solves."
 _EMPTY = "–"
-_WIDE = 10_000
-"""The width of a console that breaks no row."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Standings:
         """Return the table in a form; CSV is in shares of 1, and has no notes."""
         if form == "text":
             text = StringIO()
-            self.print(Console(file=text, width=_WIDE, color_system=None))
+            self.print(wide_console(text))
             return text.getvalue()
         if form == "csv":
             return csv_text(self.rows)
@@ -106,7 +104,7 @@ class Standings:
         """Return the table and the notes as Markdown."""
         text = StringIO()
         table = _build_table(Table(box=MARKDOWN), self, self.rows, set(), ("|", r"\|"))
-        Console(file=text, width=_WIDE, color_system=None).print(table)
+        wide_console(text).print(table)
         return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
 
     def _latex(self) -> str:
@@ -132,6 +130,11 @@ class Standings:
         other = self.against or self.shown(self.first)
         small = f"± is the standard deviation over seeds; small: the difference from {other}."
         return latex_table(["model", *map(benchmark_name, names)], lines, " ".join([*notes, small]))
+
+
+def wide_console(file: IO[str] | None = None) -> Console:
+    """Return a console that breaks no row: standard output, or a file, which has no colors."""
+    return Console(file=file, width=10_000, color_system="auto" if file is None else None)
 
 
 def _latex_score(row: ScoreRow) -> str:

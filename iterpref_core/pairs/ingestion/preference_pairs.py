@@ -109,8 +109,9 @@ def ingest_pairs(
         write_records(intake, intake.take(take, executor), out)
     pairs = intake.result.counts["pairs"]
     findings = (
-        f"{first} is below {second} in {count} of {pairs} pairs; `winner=first-second:{first}+{second}` in --columns "
-        "turns them"
+        f"{first} is below {second} in {count} of {pairs} pairs. If higher is better, turn these pairs around with "
+        f"--columns winner=first-second:{first}+{second} (better is the first answer where its score less the second's "
+        "is above 0); `winner=` says that the scores decide nothing"
         for (first, second), count in contradicting.items()
     )
     return replace(intake.result, findings=tuple(findings))

@@ -34,8 +34,9 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         if likely:
             raise DroppedError(
                 "unknown_columns",
-                f"{likely[0]} may name the better answer; state what it means, as in --columns "
-                f"winner=a/b:{likely[0]} or winner=first-second:{likely[0]}, or winner= if nothing",
+                f"{likely[0]} may name the better answer; state what it means in --columns: winner=a/b:{likely[0]} if "
+                f"its values a and b name the answers of chosen and rejected, winner=first-second:{likely[0]} if it is "
+                "a number that is above 0 where chosen is better, or winner= if it decides nothing",
             )
         return True
     names = columns.names["winner"]

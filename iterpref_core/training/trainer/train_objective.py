@@ -134,7 +134,7 @@ def train_objective(
     marked = (rows.checks["validation"][numbers] > 0).tolist()
     is_held_out = np.array(held_out(problems, params, processes.num_processes, marked))
     report_findings(limit_findings(model, rows.checks))
-    report_findings(rows.checks.findings(params, regional=resolved.row.regional))
+    report_findings(rows.checks.findings(params, validated=is_held_out.sum(), regional=resolved.row.regional))
 
     # The folder's name has the digest of all that decides the weights, and how processes share them.
     key = run_key(rows.digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)

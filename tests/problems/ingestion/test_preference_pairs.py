@@ -34,7 +34,7 @@ OTHERS = {"length_chosen": 1, "length_rejected": 2}, {"a_rating": None, "b_ratin
         (
             SCORED,
             None,
-            "score_chosen is below score_rejected in 1 of 2 pairs; `winner=first-second:score_chosen+score_rejected`",
+            "score_chosen is below score_rejected in 1 of 2 pairs. If higher is better, turn these pairs around with ",
         ),
         (SCORED, "winner=first-second:score_chosen+score_rejected", None),
         (SCORED, "winner=", None),

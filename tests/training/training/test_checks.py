@@ -95,6 +95,8 @@ def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog):
 
 def test_every_finding_says_what_to_do_and_good_data_has_none(params):
     assert not list(checks_of([GOOD, OTHER]).findings(params.model_copy(update={"batch_size": 2})))
+    [few] = checks_of([GOOD, OTHER]).findings(params.model_copy(update={"batch_size": 2}), validated=1)
+    assert "each of 2 epochs is one step): 1 of 2 pairs" in few.text, "a row that is held out is in no batch"
     whole = row(1, "129", "569", "11", (5, 1, 0, 0))
     checks = checks_of([whole, whole, row(1, "129", "589", "11")])
     texts = [finding.text.split("; ") for finding in checks.findings(params)]
