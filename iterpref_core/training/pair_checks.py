@@ -11,7 +11,7 @@ from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.pairs.ingestion.ways_in import ways_in
-from iterpref_core.pairs.localization.localization import localize_pairs
+from iterpref_core.pairs.localization.localization import DROPPED, localize_pairs
 from iterpref_core.pairs.selection.filters import drop_reason
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination, Overlap
 from iterpref_core.problems.screening.private_records import PrivateDataCount
@@ -37,7 +37,9 @@ def mark_pairs(pairs: Path, params: Params, folder: Path) -> tuple[Path, str]:
     """
     marked = folder / "pairs.jsonl"
     found = localize_pairs(pairs, params.localization, marked)
-    drops = "".join(f", {count} left out ({reason})" for reason, count in found.dropped.items() if count)
+    drops = "".join(
+        f", {count} left out ({reason}: {DROPPED[reason]})" for reason, count in found.dropped.items() if count
+    )
     text = f"{found.given} from the file, {found.pairs - found.given} marked{drops}"
     # The record of a training names the file that the user knows.
     return (pairs if found.given == found.pairs and not drops else marked), text

@@ -41,12 +41,12 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         return True
     names = columns.names["winner"]
     if len(values) < len(names):
-        raise DroppedError("no_preference")
+        raise DroppedError("no_preference", f"winner: {' or '.join(names)} is empty")
     value = values if len(names) > 1 else read_text_value(values[0])
     if columns.winner in MARGINS:
         lead = _difference(value)
         if math.isnan(lead) or lead == 0:
-            raise DroppedError("no_preference")
+            raise DroppedError("no_preference", "winner: neither answer is better")
         return (lead > 0) == (columns.winner == MARGINS[0])
     first, second = columns.winner.lower().split("/")
     # In a column with nulls, pandas has 1.0 for 1.

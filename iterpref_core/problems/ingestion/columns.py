@@ -61,10 +61,10 @@ class DroppedError(Exception):
 
     Args:
         reason: counted as `dropped/<reason>`.
-        explanation: more for the user to know; may be empty.
+        explanation: the fault in a sentence.
     """
 
-    def __init__(self, reason: str, explanation: str = "") -> None:
+    def __init__(self, reason: str, explanation: str) -> None:
         super().__init__(explanation)
         self.reason = reason
 

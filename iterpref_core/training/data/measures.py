@@ -211,7 +211,10 @@ class PairMeasures:
         trained = rows - validated
         too_few = trained if trained < form.batch_size else 0
         cut = counts["focal_lost"] + counts["focal_cut"]
-        no_region = "set localization.empty to anchor or drop, or choose another method"
+        no_region = (
+            "mark the pairs that bring no rejected_spans (`iterpref localize`); where a fix only inserts, set "
+            "localization.empty to anchor or drop, or choose another method"
+        )
         if regional:
             yield counts["focal_empty"], pairs, "D- is empty", no_region, MAX_EMPTY_SHARE
             yield cut, pairs, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE

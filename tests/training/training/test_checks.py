@@ -65,7 +65,10 @@ def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal
         ([GOOD] * 95 + [CUT] * 5, None),
         ([GOOD] * 94 + [CUT] * 6, r"wholly or partly: 6 of 100 pairs \(6.0%\), more than 5%; raise .*max_length = 256"),
         ([GOOD] * 5 + [EMPTY] * 5, None),
-        ([GOOD] * 4 + [EMPTY] * 6, r"D- is empty: 6 of 10 pairs \(60.0%\), more than 50%; set localization.empty"),
+        (
+            [GOOD] * 4 + [EMPTY] * 6,
+            r"D- is empty: 6 of 10 pairs \(60.0%\), more than 50%; mark the pairs that bring no rej",
+        ),
     ],
 )
 def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(rows, message, params):
