@@ -22,6 +22,7 @@ class ScoreRow:
         part: empty for all tasks, else a difficulty.
         comparison: with the first model of the table, which is base in the report; None for that model, if it was
             not measured or shares no task, and for a part.
+        previous: with the model before it, where that was asked for.
         seeds: the number of trainings that the scores are means over.
         spread: the standard deviation of pass@1 over several of them.
         best: the score is the highest of its benchmark, and significantly above the next one.
@@ -32,6 +33,7 @@ class ScoreRow:
     scores: BenchmarkScores
     part: str = ""
     comparison: ScoreDifference | None = None
+    previous: ScoreDifference | None = None
     seeds: int = 1
     spread: float | None = None
     best: bool = False
