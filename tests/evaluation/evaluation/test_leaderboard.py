@@ -49,14 +49,16 @@ def test_a_table_has_every_model_and_every_k_and_compares_models_with_the_first(
     assert [row["difference"] for row in made.to_json()["standings"]] == [0.5, None]
 
 
-def test_rounds_are_compared_with_the_round_before(board, tmp_path):
+def test_rounds_are_compared_with_the_first_and_with_the_round_before(board, tmp_path):
     sampling = {"temperature": 1.0, "max_new_tokens": 512, "seed": 7}
     rounds = {"round1": heldout(0), "round2": heldout(2, sampling=sampling), "round3": heldout(1)}
     made, rows = board(rounds, previous=True)
-    assert [f"{row['model']} {row['difference']}" for row in rows] == ["round2 1.0", "round3 -0.5", "round1 "]
-    assert "against the one before" in (tmp_path / "board/leaderboard.md").read_text()
+    differences = [(row["model"], row["difference"], row["previous_difference"]) for row in rows]
+    assert differences == [("round2", "1.0", "1.0"), ("round3", "0.5", "-0.5"), ("round1", "", "")]
     assert [note.partition(" were")[0] for note in made.notes[:2]] == ["round2 and round1", "round3 and round2"]
-    assert "against the one before" in made.text("latex")
+    for text in ((tmp_path / "board/leaderboard.md").read_text(), made.text("latex")):
+        assert "against round1" in text
+        assert "against the one before" in text
 
 
 def test_what_was_measured_differently_is_named_of_each_seed(board, tmp_path, iterpref):

@@ -99,8 +99,16 @@ def test_what_stays_undecided_is_never_more_than_a_difference_that_is_decided():
     decided = ScoreDifference(n=40, difference=0.075, ci95=(0.001, 0.158), p_value=0.014)
     worse = ScoreDifference(n=40, difference=-0.075, ci95=(-0.158, -0.001), p_value=0.014)
     undecided = ScoreDifference(n=40, difference=0.01, ci95=(-0.1, 0.12), p_value=0.8)
+    two_seeds = ScoreDifference(n=40, difference=0.05, ci95=(-0.6, 0.7), p_value=None)
     scores = BenchmarkScores(n=40, pass_at_1=0, ci95=(0, 1), samples=9, errors={})
-    for compared, size in (([decided], 0.074), ([worse], 0.074), ([undecided] * 2 + [decided], 0.075), ([], None)):
+    assert smallest_decided_difference([ScoreRow("m", "heldout", scores, comparison=two_seeds)]) is None
+    for compared, size in (
+        ([decided], 0.074),
+        ([decided, two_seeds], 0.074),
+        ([worse], 0.074),
+        ([undecided] * 2 + [decided], 0.075),
+        ([], None),
+    ):
         rows = [ScoreRow("m", "heldout", scores, comparison=each) for each in compared]
         assert smallest_decided_difference(rows) == (size and pytest.approx(size))
 
