@@ -48,8 +48,8 @@ def read_samples(path: Path) -> Iterator[tuple[object, Sample]]:
                 filters |= {value["filter"]: None} if rows and "filter" in value else {}
                 if len(filters) > 1:
                     raise RecordError(
-                        f"{item.where}: the log has programs of the filters {' and '.join(filters)}, and one model's "
-                        f"samples are of one: jq -c 'select(.filter == \"{next(iter(filters))}\")' {path} > one.jsonl"
+                        f"{item.where}: the log has programs of the filters {' and '.join(filters)}, which are not samples "
+                        f"of one model; choose: jq -c 'select(.filter == \"{next(iter(filters))}\")' {path} > one.jsonl"
                     ) from None
                 if not rows:
                     raise RecordError(
