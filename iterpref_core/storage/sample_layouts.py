@@ -47,9 +47,10 @@ def read_samples(path: Path) -> Iterator[tuple[object, Sample]]:
                 # lm-evaluation-harness logs a task once for each filter.
                 filters |= {value["filter"]: None} if rows and "filter" in value else {}
                 if len(filters) > 1:
+                    one = f"jq -c 'select(.filter == \"{next(iter(filters))}\")' {path} > one.jsonl"
                     raise RecordError(
-                        f"{item.where}: the log has programs of the filters {' and '.join(filters)}, which are not samples "
-                        f"of one model; choose: jq -c 'select(.filter == \"{next(iter(filters))}\")' {path} > one.jsonl"
+                        f"{item.where}: the log has programs of the filters {' and '.join(filters)}, which are not "
+                        f"samples of one model; choose: {one}"
                     ) from None
                 if not rows:
                     raise RecordError(

@@ -131,7 +131,7 @@ WAYS_IN = {
     "as it is": (ROWS, []),
     "without fences": (
         [FENCED, FENCED | {"chosen": "```python\nx = 1"}, FENCED | {"chosen": "No."}, *ROWS[1:]],
-        ["programs alone of answers in Markdown (2 rows) and leaves out 2 of 10 rows (1 truncated: an answer ends"],
+        ["programs alone of answers in Markdown (2 rows) and leaves out 2 of 10 rows: 1 truncated (an answer ends"],
     ),
     "turned": (
         [ROWS[0] | {"score_chosen": 1, "score_rejected": 2}],
@@ -140,7 +140,7 @@ WAYS_IN = {
     "none": ([ROWS[0] | {"chosen": "No."}], [f"{BY_INGEST} takes none: in.jsonl: no pair to ingest (1 no_code; "]),
     "in a checkout": (
         [ROWS[0] | {"rejected": ROWS[0]["chosen"].replace("  return", "  # So\n    return")}],
-        ["in `pairs/` of a checkout, stage `pairs` leaves out 1 of 1 rows (1 comments_only: the error region has"],
+        ["in `pairs/` of a checkout, stage `pairs` leaves out 1 of 1 rows: 1 comments_only (the error region has"],
     ),
 }
 

@@ -40,5 +40,5 @@ def ways_in(pairs: Path, rows: int, counts: Mapping[str, int]) -> Iterator[str]:
 def _left_out(prefix: str, counts: Mapping[str, int], rows: int, meanings: Mapping[Any, str]) -> list[str]:
     """Return words on the rows that are left out, by the reasons that follow a prefix; empty without any."""
     reasons = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
-    counted = ", ".join(f"{count} {reason}: {meanings[reason]}" for reason, count in reasons.items())
-    return [f"leaves out {sum(reasons.values())} of {rows} rows ({counted})"] if reasons else []
+    counted = ", ".join(f"{count} {reason} ({meanings[reason]})" for reason, count in reasons.items())
+    return [f"leaves out {sum(reasons.values())} of {rows} rows: {counted}"] if reasons else []
