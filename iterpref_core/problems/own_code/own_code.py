@@ -125,7 +125,7 @@ def _drafted(
             reason = "license"
             unknown = "none is stated; add --license SPDX, or take such code: --set own_code.licenses=[unknown]"
             explanation = unknown if stated_license == UNKNOWN else f"{stated_license} is not in own_code.licenses"
-        elif len(prompt := prompt_of(function)) > MAX_PROMPT_CHARS:
+        elif len(prompt := prompt_of(function, surveyed.tests)) > MAX_PROMPT_CHARS:
             reason = "long_prompt"
         elif not keep:
             found = find_private(f"{prompt}\n{function.text()}")
