@@ -123,8 +123,9 @@ class AnswerStore:
             "SELECT text, prompt_tokens, completion_tokens, ended, key IN (SELECT key FROM estimated_answers) "
             f"FROM kept_answers WHERE {_OF_KEY} AND {_IS_ANSWER} ORDER BY rowid LIMIT 1"
         )
-        rows = self._data.execute(query, _range(key))
-        return Completion(*rows[0][:-1], bool(rows[0][-1])) if rows else None
+        for text, prompt_tokens, completion_tokens, ended, estimated in self._data.execute(query, _range(key)):
+            return Completion(text, prompt_tokens, completion_tokens, ended, bool(estimated))
+        return None
 
     def put(self, key: bytes, answer: Completion, model: str, request: Request) -> None:
         """Keep a reply for good; the first answer under a key is used. Model and request are there for people."""
