@@ -110,10 +110,8 @@ class RegressionGate(BaseModel, frozen=True):
                 lines.append("  kept: the baseline solved no task, so there is nothing to keep")
             if name in self.not_excluded:
                 needed = compared.tasks_needed(self.margin)
-                remedy = f"hold out {needed:,} tasks"
-                if needed <= compared.n:
-                    remedy = f"with {compared.n:,} tasks an equally good candidate excludes more"
-                lines.append(f"  not excluded: a loss of up to {-100 * compared.ci95[0]:.1f} points; {remedy}")
+                remedy = f"; hold out {needed:,} tasks" if needed > compared.n else ""
+                lines.append(f"  not excluded: a loss of up to {-100 * compared.ci95[0]:.1f} points{remedy}")
             lines += [f"  measured differently: {differing}" for differing in compared.differs]
         found = [f"{bad} on {', '.join(map(benchmark_name, names))}" for names, bad, _ in self.verdicts if names]
         return lines + (found or [good for _, _, good in self.verdicts])

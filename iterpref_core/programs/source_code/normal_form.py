@@ -9,7 +9,8 @@ form differ by a renaming. A renaming in one scope alone may be missed.
 
 import ast
 import builtins
-from collections.abc import Container, Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from .names import NAME_FIELDS, bound_by, name_in
 from .syntax_tree import shared_tree
@@ -18,6 +19,8 @@ _BUILTINS = frozenset(dir(builtins))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 """Nodes that only hold others, and do not count for a program's size."""
+_UNREAD = ("ctx", "annotation", "returns", "type_comment", "decorator_list")
+"""Fields of nodes that make no other solution."""
 
 
 def same_form(code: str, changed: str, entry_point: str = "") -> bool:
@@ -42,31 +45,84 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     return _form(tree, _kept(tree, entry_point)) == _form(other, _kept(other, entry_point))
 
 
-def solution_forms(code: str) -> list[tuple[object, int]]:
-    """Return the normal form of each function and method of a program, all names numbered but builtins and attributes.
+def solution_forms(code: str) -> list[tuple[int, int]]:
+    """Return the form of each function's body: its statements in no order, and names told apart by where they are used.
 
-    Two solutions with a form in common are the same solution under other names.
+    Two solutions with a form in common are one solution, renamed, reordered, or under another signature. Builtins and
+    attributes keep their names. A body that prints has a second form without these calls.
 
     Returns:
-        Pairs of the form, and its size in nodes of the syntax tree. A program without functions has one form, a program
-        that does not parse none.
+        Pairs of the form, as a hash of this process, and its size in nodes of the syntax tree. Of a program without
+        functions its statements are the body; a program that does not parse has no form.
     """
     try:
         tree = shared_tree(code)
     except SyntaxError:
         return []
-    # A program may call its own function `sum`, which is then numbered like its other names.
-    return [_form(part, _BUILTINS - bound_by(ast.walk(part))) for part in [*_functions(tree.body)] or [tree]]
+    functions = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    # Both ways for a program that prints.
+    ways = {True, "print" not in code}
+    return list(dict.fromkeys(_unordered(part, with_print=way) for part in functions or [tree] for way in ways))
 
 
-def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]:
-    """Return a normal form, and the number of its nodes.
+def _unordered(part: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module, *, with_print: bool) -> tuple[int, int]:
+    """Return the form of a body, and its size."""
+    nodes: list[ast.AST] = [ast.Module(part.body, [])]
+    statements: dict[ast.AST, ast.AST] = {}
+    for node in nodes:
+        for child in ast.iter_child_nodes(node):
+            if not does_nothing(child) and (with_print or not _prints(child)):
+                statements[child] = child if isinstance(child, ast.stmt) else statements[node]
+                nodes.append(child)
+    # A program may call its own function `sum`.
+    names: dict[object, object] = {name: name for name in _BUILTINS - bound_by(ast.walk(part))}
+    shapes = _shapes(nodes, names)
+    # In "n = 0\nm = 0\nfor x in y: n += x" n is what is set to 0 and grows, and m what is set to 0.
+    uses: defaultdict[object, list[tuple[tuple[int, int], str]]] = defaultdict(list)
+    for node, statement in statements.items():
+        if type(node).__name__ in NAME_FIELDS:
+            uses[name_in(node)].append((shapes[statement], type(getattr(node, "ctx", node)).__name__))
+    return _shapes(nodes, {name: tuple(sorted(used)) for name, used in uses.items()} | names)[nodes[0]]
+
+
+def _shapes(nodes: Sequence[ast.AST], names: Mapping[object, object]) -> dict[object, tuple[int, int]]:
+    """Return the hash of each node's form, and its size. Names are replaced by what they map to, or all alike."""
+    shapes: dict[object, tuple[int, int]] = {}
+    # The parts of a node stand behind it.
+    for node in reversed(nodes):
+        parts: list[object] = [type(node)]
+        size = int(not isinstance(node, _UNCOUNTED))
+        for field, value in ast.iter_fields(node):
+            if field in _UNREAD:
+                continue
+            if field == NAME_FIELDS.get(type(node).__name__):
+                parts.append(names.get(value))
+                continue
+            if not isinstance(value, list | ast.AST):
+                # Of 1, 1.0 and True each equals the others.
+                parts.append((type(value), value))
+                continue
+            found = [shapes[item] for item in (value if isinstance(value, list) else [value]) if item in shapes]
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                found.sort()
+            parts.append(tuple(found))
+            size += sum(part_size for _, part_size in found)
+        shapes[node] = hash(tuple(parts)), size
+    return shapes
+
+
+def _prints(node: ast.AST) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"
+
+
+def _form(tree: ast.AST, kept: Container[str]) -> list[object]:
+    """Return a normal form.
 
     Its parts are kinds of nodes, lengths of lists, constants, and names or, if they are not kept, their numbers.
     """
     # "def f(n: int):\n    'Add.'\n    m = n + 1" has the form of "def f(n):\n    ·0 = n + 1", if f and n are kept.
     parts: list[object] = []
-    size = 1
     numbers: dict[str, int] = {}
     waiting: list[object] = [tree]
     # Nodes wait on a stack: a deeply nested program would exceed the limit of recursion.
@@ -82,7 +138,6 @@ def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]
             parts.append(part)
             continue
         parts.append(type(part))
-        size += not isinstance(part, _UNCOUNTED)
         if isinstance(part, ast.Constant):
             # Of 1, 1.0 and True each equals the others.
             parts.append((type(part.value), part.value, part.kind))
@@ -98,15 +153,7 @@ def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]
         elif not isinstance(part, ast.arg):
             unread = {name_field, "ctx", "returns", "type_comment"}
             waiting += [getattr(part, field) for field in part._fields if field not in unread]
-    return tuple(parts), size
-
-
-def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:
-    for node in body:
-        if isinstance(node, _FUNCTIONS):
-            yield node
-        elif isinstance(node, ast.ClassDef):
-            yield from _functions(node.body)
+    return parts
 
 
 def _kept(tree: ast.Module, entry_point: str) -> set[str]:

@@ -131,7 +131,7 @@ def test_more_tasks_than_needed_are_no_remedy(results):
     found = gate(*_pair(results, 974, 90, 85), margin=0.03)
     assert found.benchmarks["mbpp"].tasks_needed(0.03) > 974
     found = gate(*_pair(results, 974, 45, 30), margin=0.03)
-    assert "with 974 tasks an equally good candidate excludes more" in found.lines()[2]
+    assert found.lines()[2].endswith(" points")
 
 
 def test_strict_refuses_what_was_measured_differently(results):
