@@ -112,7 +112,7 @@ class RegressionGate(BaseModel, frozen=True):
                 needed = compared.tasks_needed(self.margin)
                 remedy = f"; hold out {needed:,} tasks" if needed > compared.n else ""
                 lines.append(f"  not excluded: a loss of up to {-100 * compared.ci95[0]:.1f} points{remedy}")
-            lines += [f"  measured differently: {differing}" for differing in compared.differs]
+            lines += [f"  candidate and baseline were measured differently: {each}" for each in compared.differs]
         found = [f"{bad} on {', '.join(map(benchmark_name, names))}" for names, bad, _ in self.verdicts if names]
         return lines + (found or [good for _, _, good in self.verdicts])
 
