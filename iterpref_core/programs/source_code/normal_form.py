@@ -9,8 +9,10 @@ form differ by a renaming. A renaming in one scope alone may be missed.
 
 import ast
 import builtins
-from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from .names import NAME_FIELDS, bound_by, name_in
 from .syntax_tree import shared_tree
@@ -19,8 +21,6 @@ _BUILTINS = frozenset(dir(builtins))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 """Nodes that only hold others, and do not count for a program's size."""
-_UNREAD = ("ctx", "annotation", "returns", "type_comment", "decorator_list")
-"""Fields of nodes that make no other solution."""
 
 
 def same_form(code: str, changed: str, entry_point: str = "") -> bool:
@@ -42,87 +42,59 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
         other = shared_tree(changed)
     except SyntaxError:
         return False
-    return _form(tree, _kept(tree, entry_point)) == _form(other, _kept(other, entry_point))
+    return _form(tree, _kept(tree, entry_point), does_nothing) == _form(other, _kept(other, entry_point), does_nothing)
 
 
-def solution_forms(code: str) -> list[tuple[int, int]]:
-    """Return the form of each function's body: its statements in no order, and names told apart by where they are used.
+def solution_forms(code: str) -> list[tuple[object, int]]:
+    """Return the normal form of the body of each function, its statements in an order of their own.
 
-    Two solutions with a form in common are one solution, renamed, reordered, or under another signature. Builtins and
-    attributes keep their names. A body that prints has a second form without these calls.
+    All names are numbered but builtins and attributes. Two solutions with a form in common are the same solution under
+    other names, another signature, or reordered. A body that prints has a second form without these statements.
 
     Returns:
-        Pairs of the form, as a hash of this process, and its size in nodes of the syntax tree. Of a program without
-        functions its statements are the body; a program that does not parse has no form.
+        Pairs of the form, and its size in nodes of the syntax tree. Of a program without functions its statements are
+        the body; a program that does not parse has no form.
     """
     try:
         tree = shared_tree(code)
     except SyntaxError:
         return []
-    functions = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
-    # Both ways for a program that prints.
-    ways = {True, "print" not in code}
-    return list(dict.fromkeys(_unordered(part, with_print=way) for part in functions or [tree] for way in ways))
+    parts: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.Module]
+    parts = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    forms = []
+    for part in parts or [tree]:
+        # A program may call its own function `sum`, which is then numbered like its other names.
+        kept = _BUILTINS - bound_by(ast.walk(part))
+        order = partial(_bag, uses=Counter(map(name_in, ast.walk(part))))
+        for left_out in (does_nothing, _does_nothing_or_prints):
+            forms.append(_form(ast.Module(part.body, []), kept, left_out, order))
+    return list(dict.fromkeys(forms))
 
 
-def _unordered(part: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module, *, with_print: bool) -> tuple[int, int]:
-    """Return the form of a body, and its size."""
-    nodes: list[ast.AST] = [ast.Module(part.body, [])]
-    statements: dict[ast.AST, ast.AST] = {}
-    for node in nodes:
-        for child in ast.iter_child_nodes(node):
-            if not does_nothing(child) and (with_print or not _prints(child)):
-                statements[child] = child if isinstance(child, ast.stmt) else statements[node]
-                nodes.append(child)
-    # A program may call its own function `sum`.
-    names: dict[object, object] = {name: name for name in _BUILTINS - bound_by(ast.walk(part))}
-    shapes = _shapes(nodes, names)
-    # In "n = 0\nm = 0\nfor x in y: n += x" n is what is set to 0 and grows, and m what is set to 0.
-    uses: defaultdict[object, list[tuple[tuple[int, int], str]]] = defaultdict(list)
-    for node, statement in statements.items():
-        if type(node).__name__ in NAME_FIELDS:
-            uses[name_in(node)].append((shapes[statement], type(getattr(node, "ctx", node)).__name__))
-    return _shapes(nodes, {name: tuple(sorted(used)) for name, used in uses.items()} | names)[nodes[0]]
+def _bag(statement: ast.AST, uses: Mapping[str | None, int]) -> tuple[object, ...]:
+    """Return what a statement is made of, in no order: nodes, and how often the program uses the names."""
+    nodes = list(ast.walk(statement))
+    kinds = [type(node).__name__ for node in nodes]
+    details = [repr(node.value) for node in nodes if isinstance(node, ast.Constant)]
+    details += [node.attr for node in nodes if isinstance(node, ast.Attribute)]
+    # "n = 0" and "m = 0" differ by what follows.
+    used = [uses[name_in(node)] for node in nodes if isinstance(node, ast.Name)]
+    return sorted(kinds), sorted(details), sorted(used)
 
 
-def _shapes(nodes: Sequence[ast.AST], names: Mapping[object, object]) -> dict[object, tuple[int, int]]:
-    """Return the hash of each node's form, and its size. Names are replaced by what they map to, or all alike."""
-    shapes: dict[object, tuple[int, int]] = {}
-    # The parts of a node stand behind it.
-    for node in reversed(nodes):
-        parts: list[object] = [type(node)]
-        size = int(not isinstance(node, _UNCOUNTED))
-        for field, value in ast.iter_fields(node):
-            if field in _UNREAD:
-                continue
-            if field == NAME_FIELDS.get(type(node).__name__):
-                parts.append(names.get(value))
-                continue
-            if not isinstance(value, list | ast.AST):
-                # Of 1, 1.0 and True each equals the others.
-                parts.append((type(value), value))
-                continue
-            found = [shapes[item] for item in (value if isinstance(value, list) else [value]) if item in shapes]
-            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-                found.sort()
-            parts.append(tuple(found))
-            size += sum(part_size for _, part_size in found)
-        shapes[node] = hash(tuple(parts)), size
-    return shapes
-
-
-def _prints(node: ast.AST) -> bool:
-    call = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"
-
-
-def _form(tree: ast.AST, kept: Container[str]) -> list[object]:
-    """Return a normal form.
+def _form(
+    tree: ast.AST,
+    kept: Container[str],
+    left_out: Callable[[object], bool],
+    order: Callable[[ast.AST], Any] | None = None,
+) -> tuple[tuple[object, ...], int]:
+    """Return a normal form without the statements that are left out, in this order, and the number of its nodes.
 
     Its parts are kinds of nodes, lengths of lists, constants, and names or, if they are not kept, their numbers.
     """
     # "def f(n: int):\n    'Add.'\n    m = n + 1" has the form of "def f(n):\n    ·0 = n + 1", if f and n are kept.
     parts: list[object] = []
+    size = 1
     numbers: dict[str, int] = {}
     waiting: list[object] = [tree]
     # Nodes wait on a stack: a deeply nested program would exceed the limit of recursion.
@@ -130,7 +102,9 @@ def _form(tree: ast.AST, kept: Container[str]) -> list[object]:
         part = waiting.pop()
         if isinstance(part, list):
             # A docstring or `pass` does not change what a block does.
-            effective = [item for item in part if not does_nothing(item)]
+            effective = [item for item in part if not left_out(item)]
+            if order and len(effective) > 1 and isinstance(effective[0], ast.stmt):
+                effective.sort(key=order)
             parts.append(len(effective))
             waiting += effective
             continue
@@ -138,6 +112,7 @@ def _form(tree: ast.AST, kept: Container[str]) -> list[object]:
             parts.append(part)
             continue
         parts.append(type(part))
+        size += not isinstance(part, _UNCOUNTED)
         if isinstance(part, ast.Constant):
             # Of 1, 1.0 and True each equals the others.
             parts.append((type(part.value), part.value, part.kind))
@@ -153,7 +128,7 @@ def _form(tree: ast.AST, kept: Container[str]) -> list[object]:
         elif not isinstance(part, ast.arg):
             unread = {name_field, "ctx", "returns", "type_comment"}
             waiting += [getattr(part, field) for field in part._fields if field not in unread]
-    return parts
+    return tuple(parts), size
 
 
 def _kept(tree: ast.Module, entry_point: str) -> set[str]:
@@ -190,3 +165,10 @@ def does_nothing(node: object) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     return isinstance(node, ast.Pass)
+
+
+def _does_nothing_or_prints(node: object) -> bool:
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
+            return True
+    return does_nothing(node)
