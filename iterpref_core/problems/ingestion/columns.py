@@ -28,6 +28,7 @@ PARTS = {
         *("chosen_spans", "rejected_spans", "localization"),
     ),
     "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point", "module"),
+    "edits": (*_OF_EVERY_ROW, "before", "after", "edit", "bug", "path", "repo", "base_commit"),
     "problems": (
         *_OF_EVERY_ROW,
         *("tests", "hidden_tests", "reference", "wrong"),
@@ -35,11 +36,13 @@ PARTS = {
     ),
     "submissions": (*_OF_EVERY_ROW, "program", "passed"),
 }
-"""The kinds of rows, each with its parts: a row of a preference set, a wrong and a right program, a problem, a program
-with its verdict. `task` is the kind of task, `source` the row's set, `module` the module that tests import."""
+"""The kinds of rows, each with its parts: a row of a preference set, a wrong and a right program, edits of files, a
+problem, a program with its verdict. `task` is the kind of task, `source` the row's set, `module` the module that tests
+import."""
 EXAMPLES = {
     "answers": "prompt=instruction+input,chosen=accepted,rejected=rejected",
     "programs": "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests",
+    "edits": "before=old_file,edit=diff",
     "problems": "prompt=question,reference=solution,tests=test_code",
     "submissions": "prompt=statement,task_id=problem,program=code,passed=status",
 }

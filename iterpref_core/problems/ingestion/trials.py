@@ -14,7 +14,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Protocol
 
-from iterpref_core.execution import REFERENCE_FACTOR, Outcome, tests_inside, time_limit
+from iterpref_core.execution import REFERENCE_FACTOR, Outcome, run_until_failure, tests_inside, time_limit
 from iterpref_core.programs.source_code.line_diff import diff_lines
 from iterpref_core.programs.source_code.names import imported_modules
 from iterpref_core.programs.source_code.syntax_tree import shared_tree
@@ -75,15 +75,6 @@ def find_reference(row: PublishedProblem, run: Run) -> Problem:
         # Right programs may need more on this machine.
         limit_s = time_limit(limit_s, max(outcome.slowest_s for outcome in outcomes if outcome.verdict == "passed"))
     return reading.model_copy(update={"reference": passing[0], "time_limit_s": limit_s})
-
-
-def run_until_failure(runs: int, run: Callable[[int], Outcome]) -> tuple[int, Outcome]:
-    """Run a reference until it fails, or all times; return the number of the last run, from 0, and its outcome."""
-    for number in range(runs):
-        outcome = run(number)
-        if outcome.verdict != "passed":
-            break
-    return number, outcome
 
 
 def _try_right(row: PublishedProblem, run: Run) -> tuple[Problem, list[tuple[str, Outcome]]]:

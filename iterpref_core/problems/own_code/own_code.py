@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from iterpref_core.execution import Engine, Outcome, Program, open_executor
+from iterpref_core.execution import Engine, Outcome, Program, open_executor, run_until_failure
 from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import (
@@ -26,7 +26,6 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.progress import watch
 
 from ..composition.problem_splits import hold_out_nearest
-from ..ingestion.trials import run_until_failure
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
 from .functions import Function, find_functions, read_module, source_files
 from .survey import Project, Survey, inside_source, open_project, survey
