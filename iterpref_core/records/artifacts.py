@@ -263,6 +263,14 @@ class Problem(Record, extra="forbid"):
         return prompt
 
     @property
+    def gives_pairs(self) -> bool:
+        """Return True for a problem whose programs the student may be trained on; those of other splits are held out.
+
+        What makes trajectories or pairs takes these problems alone, since a pair does not show its problem's split.
+        """
+        return self.split in (None, "codeflow")
+
+    @property
     def own_code(self) -> bool:
         """Return True for a problem made of somebody's own code, which must not leave the machine with private data."""
         return self.source.startswith(OWN_CODE)
@@ -284,7 +292,7 @@ class Problem(Record, extra="forbid"):
 class Sample(Record):
     """A candidate program: `solution` is a whole program, `completion` continues the problem's prompt.
 
-    If a row has both, `solution` counts, as in EvalPlus.
+    If a row has both, `solution` counts, as in EvalPlus. `base_status` and `plus_status` are EvalPlus's own verdicts.
     """
 
     example = '{"task_id": "one", "solution": "def f(n): ..."}'
@@ -292,6 +300,8 @@ class Sample(Record):
     task_id: str
     solution: str | None = None
     completion: str | None = None
+    base_status: str | None = None
+    plus_status: str | None = None
 
     @model_validator(mode="before")
     @classmethod
