@@ -46,7 +46,7 @@ def make_rows(items: Iterable[Item], function: RowFunction) -> Iterator[Item | D
             fault = f"nothing is made of it ({type(error).__name__}: {error})"
             yield Dropped(BAD_RECORD, str(item.where), explanation=fault)
             continue
-        for text in texts or [DroppedError("not_wanted")]:
+        for text in texts or [DroppedError("not_wanted", "the function returns nothing for it")]:
             if isinstance(text, DroppedError):
                 yield Dropped(text.reason, str(item.where), explanation=str(text))
             else:

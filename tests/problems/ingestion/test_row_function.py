@@ -63,7 +63,7 @@ def test_a_function_makes_one_problem_of_a_row_or_several_or_none(tmp_path, inge
         zip(names, [1, 3, 3, 4], strict=True)
     )
     assert [(row["reason"], row["explanation"]) for row in json.loads(ran.stdout)["dropped_rows"]] == [
-        ("not_wanted", ""),
+        ("not_wanted", "the function returns nothing for it"),
         ("bad_record", "nothing is made of it (KeyError: 'exercises')"),
     ]
 

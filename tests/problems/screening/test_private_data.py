@@ -126,7 +126,7 @@ def test_check_reports_pairs_and_problems_with_private_data(tmp_path, monkeypatc
     found = json.loads(ran.stdout)
     assert (found["private/secret"], found["repeated"]) == (1, 1)
     private, left_out, repeated = (finding["text"] for finding in found["findings"])
-    assert left_out.endswith("--format trl --out OUT` leaves out 1 of 3 rows (1 secret)")
+    assert "--format trl --out OUT` leaves out 1 of 3 rows: 1 secret (it seems to hold a key" in left_out
     assert "such as b holds a key or password (AKIA…)" in private
     assert repeated.startswith("1 pairs repeat another")
     problem = {"task_id": "p", "prompt": "Ask jane@acme.io.", "tests": [{"kind": "io", "call": "f()", "expected": "1"}]}
