@@ -38,6 +38,7 @@ _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "k
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
     "programs": _OF_EVERY_SET | {"spans"},
+    "edits": _OF_EVERY_SET | {"spans", "repositories"},
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
     "folder": {"python", "license", "heldout", "dropped", "keep"},
@@ -103,6 +104,9 @@ def ingest(
     ] = None,
     spans: Annotated[
         Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
+    ] = None,
+    repositories: Annotated[
+        Path | None, input_path(help="Format edits: folder of clones, each named as its repository.")
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
     keep: Annotated[
@@ -181,7 +185,11 @@ def ingest(
         from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
         from iterpref_core.pairs.localization.localization import localize_pairs
 
-        judging = Judging(settings.pairs, settings.execution, store) if parts == "programs" else None
+        judging = Judging(settings.pairs, settings.execution, store) if parts != "answers" else None
+        if parts == "edits":
+            from iterpref_core.pairs.ingestion.edits import rows_of_edits
+
+            rows, columns, form = rows_of_edits(rows, columns, repositories), None, "pairs"
         taken = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
         if spans is not None:
             regions = localize_pairs(out, settings.localization, spans)
