@@ -32,11 +32,11 @@ class _Outline(ast.NodeTransformer):
         return node
 
 
-def prompt_of(function: Function) -> str:
-    """Return the task to write a function that does what its docstring describes."""
+def prompt_of(function: Function, module_name: str) -> str:
+    """Return the task to write a function that does what its docstring describes, of a module that imports name so."""
     is_method = "." in function.qualname
     kind = "method" if is_method else "function"
-    asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=function.module.name)
+    asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=module_name)
     if is_method:
         asked += ASKED_METHOD
     head = f"```python\n{function.text(function.node.body[0].end_lineno)}```"

@@ -42,7 +42,7 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     return _form(tree, _kept(tree, entry_point)) == _form(other, _kept(other, entry_point))
 
 
-def solution_forms(code: str) -> list[tuple[object, int]]:
+def solution_forms(code: str) -> list[tuple[tuple[object, ...], int]]:
     """Return the normal form of each function and method of a program, all names numbered but builtins and attributes.
 
     Two solutions with a form in common are the same solution under other names.

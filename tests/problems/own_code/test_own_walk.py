@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
+from iterpref_core.cli.options import read_environments
 from iterpref_core.records import PreferencePair, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.command_line import hide_benchmarks
@@ -103,6 +104,7 @@ def test_own_functions_become_pairs_with_what_each_command_prints(depot):
     [
         ("depot", "not NAME=PYTHON:FOLDER"),
         ("gone=python", "add the project's folder"),
+        ("a=python:depot-1.0:REGION", "a variable after the folder is VARIABLE=VALUE"),
         ("a=python:/no", "no such folder"),
     ],
 )
@@ -110,3 +112,10 @@ def test_an_environment_that_cannot_be_used_is_refused(depot, text, message):
     Path("p.jsonl").write_text("")
     done = CliRunner().invoke(app, ["quality", "--problems", "p.jsonl", "--environment", text])
     assert message in str(done.exception)
+
+
+def test_an_environment_names_variables_behind_its_folder(depot):
+    for text in ("depot-1.0=python:depot-1.0:A=1:B=x=y", "depot-1.0=python::A=1:B=x=y"):
+        (environment,) = read_environments([text]).values()
+        assert environment.variables == {"A": "1", "B": "x=y"}
+        assert environment.paths[-1] == str(Path("depot-1.0").resolve())
