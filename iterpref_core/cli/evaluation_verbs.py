@@ -158,7 +158,7 @@ def leaderboard(
     form: FormOption = "text",
     benchmark: Annotated[list[str] | None, typer.Option(help="Benchmark to show; repeatable.")] = None,
     previous: Annotated[
-        bool, typer.Option("--previous", help="Compare each with the one before it, as for rounds of training.")
+        bool, typer.Option("--previous", help="Compare each with the one before it, too, as for rounds of training.")
     ] = False,
     json_: JsonOption = False,
 ) -> None:

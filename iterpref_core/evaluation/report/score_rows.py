@@ -22,6 +22,7 @@ class ScoreRow:
         part: empty for all tasks, else a difficulty.
         comparison: with the first model of the table, which is base in the report; None for that model, if it was
             not measured or shares no task, and for a part.
+        previous: with the model before it, where that was asked for.
         seeds: the number of trainings that the scores are means over.
         spread: the standard deviation of pass@1 over several of them.
         best: the score is the highest of its benchmark, and significantly above the next one.
@@ -32,6 +33,7 @@ class ScoreRow:
     scores: BenchmarkScores
     part: str = ""
     comparison: ScoreDifference | None = None
+    previous: ScoreDifference | None = None
     seeds: int = 1
     spread: float | None = None
     best: bool = False
@@ -74,8 +76,9 @@ def smallest_decided_difference(rows: Iterable[ScoreRow]) -> float | None:
 
     A difference is decided if its interval leaves 0 out, which is if it is larger than its distance to the end on the
     side of 0. The rows have different distances: this is their median, and no more than a difference that is decided.
+    Comparisons with too few seeds for a p, whose spread is of two numbers, do not count.
     """
-    compared = [row.comparison for row in rows if row.comparison]
+    compared = [row.comparison for row in rows if row.comparison and row.comparison.p_value is not None]
     distances = [
         each.difference - each.ci95[0] if each.difference > 0 else each.ci95[1] - each.difference for each in compared
     ]

@@ -5,16 +5,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.records import BENCHMARKS, printable_text
+from iterpref_core.records import BENCHMARKS, ScoreRecord, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
 
+from ..statistics.comparison import ScoreDifference
 from .display_names import FOCAL, benchmark_name, in_order, model_name
 from .latex_table import latex_table, latex_text
 from .number_formats import interval, kept_percent, p_value, points, readable, share, shares
@@ -31,27 +32,23 @@ NOTE = (
 )
 _KEPT_NOTE = "kept: the percentage of the other model's solved tasks that a model also solves."
 _EMPTY = "–"
-_WIDE = 10_000
-"""The width of a console that breaks no row."""
 
 
 @dataclass(frozen=True)
 class Standings:
-    """Scores of several models, each compared with the first one, or with the one before it.
+    """Scores of several models, each compared with the first one, and if asked with the one before it.
 
     Attributes:
         first: the first model.
         rows: one row for each model and benchmark.
         notes: what a reader of the numbers must know, such as benchmarks without a score.
         given: the models that a user has named, whose names are shown as they are.
-        against: what the others are compared with, for readers; by default the first.
     """
 
     first: str
     rows: Sequence[ScoreRow]
     notes: Sequence[str]
     given: Collection[str] = ()
-    against: str = ""
 
     def shown(self, model: str) -> str:
         """Return a model's name for readers."""
@@ -85,7 +82,7 @@ class Standings:
         """Return the table in a form; CSV is in shares of 1, and has no notes."""
         if form == "text":
             text = StringIO()
-            self.print(Console(file=text, width=_WIDE, color_system=None))
+            self.print(wide_console(text))
             return text.getvalue()
         if form == "csv":
             return csv_text(self.rows)
@@ -106,7 +103,7 @@ class Standings:
         """Return the table and the notes as Markdown."""
         text = StringIO()
         table = _build_table(Table(box=MARKDOWN), self, self.rows, set(), ("|", r"\|"))
-        Console(file=text, width=_WIDE, color_system=None).print(table)
+        wide_console(text).print(table)
         return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
 
     def _latex(self) -> str:
@@ -129,9 +126,13 @@ class Standings:
         lines = [
             [latex_text(self.shown(model)), *(found.get((model, name), "--") for name in names)] for model in models
         ]
-        other = self.against or self.shown(self.first)
-        small = f"± is the standard deviation over seeds; small: the difference from {other}."
+        small = f"± is the standard deviation over seeds; small: the difference from {self.shown(self.first)}."
         return latex_table(["model", *map(benchmark_name, names)], lines, " ".join([*notes, small]))
+
+
+def wide_console(file: IO[str] | None = None) -> Console:
+    """Return a console that breaks no row: standard output, or a file, which has no colors."""
+    return Console(file=file, width=10_000, color_system="auto" if file is None else None)
 
 
 def _latex_score(row: ScoreRow) -> str:
@@ -144,8 +145,7 @@ def _latex_cell(row: ScoreRow) -> str:
     cell = _latex_score(row) + latex_text(f"{spread} {shares(row.scores.ci95)}")
     if row.comparison is None:
         return cell
-    against = f"{points(row.comparison.difference)} {interval(row.comparison.ci95)}"
-    return rf"{cell} {{\scriptsize {latex_text(against)}}}"
+    return rf"{cell} {{\scriptsize {latex_text(_difference_of(row, row.comparison))}}}"
 
 
 def summary_standings(summary: Summary) -> Standings:
@@ -195,17 +195,24 @@ def row_to_json(row: ScoreRow) -> dict[str, Any]:
         "ci95_high": scores.ci95[1],
         **({"seeds": row.seeds, "std": row.spread} if row.seeds > 1 else {}),
         **scores.numbers_of_other_k,
-        "difference": paired and paired.difference,
-        "difference_low": paired and paired.ci95[0],
-        "difference_high": paired and paired.ci95[1],
-        "p_value": paired and paired.p_value,
-        "compared": paired and paired.n,
+        **_comparison_numbers(paired),
+        **(_comparison_numbers(row.previous, "previous_") if row.previous else {}),
         "kept": kept and kept.share,
         "kept_low": kept and kept.ci95[0],
         "kept_high": kept and kept.ci95[1],
         "tokens_per_answer": scores.tokens and scores.tokens.per_answer,
         "answers_cut": scores.truncated,
         "cost_usd": scores.cost_usd,
+    }
+
+
+def _comparison_numbers(paired: ScoreDifference | None, prefix: str = "") -> dict[str, Any]:
+    return {
+        f"{prefix}difference": paired and paired.difference,
+        f"{prefix}difference_low": paired and paired.ci95[0],
+        f"{prefix}difference_high": paired and paired.ci95[1],
+        f"{prefix}p_value": paired and paired.p_value,
+        f"{prefix}compared": paired and paired.n,
     }
 
 
@@ -251,13 +258,25 @@ def _texts_of(board: Standings, rows: Sequence[ScoreRow], hidden: set[str]) -> l
     return [shown, *([printable_text(texts.get(heading) or _EMPTY) for heading in shown] for texts in cells)]
 
 
+def _difference_of(row: ScoreRow, paired: ScoreDifference) -> str:
+    """Return a difference with its interval, and the number of tasks if some of the row's are not shared."""
+    return f"{points(paired.difference)} {interval(paired.ci95)}{_on_fewer(paired.n, row.scores)}"
+
+
+def _comparison_cells(row: ScoreRow, paired: ScoreDifference | None, *headings: str) -> dict[str, str | None]:
+    """Return the difference and the p of a comparison under two headings."""
+    if paired is None:
+        return dict.fromkeys(headings)
+    p = None if paired.p_value is None else p_value(paired.p_value)
+    return dict(zip(headings, (_difference_of(row, paired), p), strict=True))
+
+
 def _cells_of(board: Standings, row: ScoreRow) -> dict[str, str | None]:
     """Return a row as texts by heading; None for what is not known."""
     scores = row.scores
     paired = row.comparison
     tokens = scores.tokens and round(scores.tokens.per_answer)
     numbers = {"tokens": tokens, "cut": scores.truncated, "dollars": scores.cost_usd}
-    on_some = f" on {paired.n:,}" if paired and paired.n < scores.n else ""
     return {
         "benchmark": benchmark_name(row.benchmark),
         "model": board.shown(row.model),
@@ -267,13 +286,16 @@ def _cells_of(board: Standings, row: ScoreRow) -> dict[str, str | None]:
         "seeds": str(row.seeds) if row.seeds > 1 else None,
         "std": None if row.spread is None else share(row.spread),
         **{
-            f"pass@{k}": f"{share(score)} {shares(ci95)}" if ci95 else share(score)
-            for k, (score, ci95) in scores.of_other_k.items()
+            f"pass@{k}": f"{share(score)} {shares(ci95)}{_on_fewer(n, scores)}" if ci95 else share(score)
+            for k, (score, ci95, n) in scores.of_other_k.items()
         },
-        f"against {board.against or board.shown(board.first)}": (
-            f"{points(paired.difference)} {interval(paired.ci95)}{on_some}" if paired else None
-        ),
-        "p": None if paired is None or paired.p_value is None else p_value(paired.p_value),
+        **_comparison_cells(row, paired, f"against {board.shown(board.first)}", "p"),
+        **_comparison_cells(row, row.previous, "against the one before", "p (before)"),
         "kept": kept_percent(paired.kept) if paired and paired.kept else None,
         **{name: None if number is None else readable(number) for name, number in numbers.items()},
     }
+
+
+def _on_fewer(n: int | None, scores: ScoreRecord) -> str:
+    """Return a number of tasks, such as ` on 12`, where pass@1 is of more."""
+    return f" on {n:,}" if n and n < scores.n else ""

@@ -1,8 +1,7 @@
-"""Compare results of several models that `evaluate` wrote, each with the first one, or with the one before."""
+"""Compare results of several models that `evaluate` wrote, each with the first one, and with the one before."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import repeat
 from pathlib import Path
 from statistics import stdev
 
@@ -14,11 +13,13 @@ from ..report.display_names import benchmark_name
 from ..report.score_rows import ScoreRow
 from ..report.standings import Standings, notes_of
 from ..report.summary_record import BenchmarkScores
+from ..statistics.comparison import ScoreDifference
 from ..statistics.seed_comparison import SEEDS_FOR_P, compare_seeds, score_seeds
 
 _SEEDS_NOTE = (
     "Scores of several seeds are means, and std is the seeds' standard deviation. Below "
-    f"{SEEDS_FOR_P} seeds of a model p is left out; one training counts as a model without seeds."
+    f"{SEEDS_FOR_P} seeds of a model the spread of two numbers makes intervals wide, and p and what stays undecided "
+    "are left out; one training counts as a model without seeds."
 )
 
 
@@ -36,7 +37,7 @@ def make_leaderboard(
             name are the seeds of a model. The others are compared with the first one.
         benchmarks: the benchmarks to show; none: all that some model was measured on.
         out: folder for leaderboard.md and leaderboard.csv; None writes none.
-        previous: compare each model with the one before it instead.
+        previous: compare each model with the one before it as well.
 
     Returns:
         The table, and whether some model lacks answers to a benchmark.
@@ -98,17 +99,17 @@ def rank_models(
     Args:
         models: name → results of its seeds, of which there may be one.
         benchmarks: the benchmarks to show.
-        previous: compare each model with the one before it instead.
+        previous: compare each model with the one before it as well.
 
     Raises:
         InputError: two models were measured on different data.
     """
     first = next(iter(models), "")
     names = list(models)
-    against = dict(zip(names[1:], names if previous else repeat(first), strict=False))
+    before = dict(zip(names[1:], names, strict=False)) if previous else {}
     rows: list[ScoreRow] = []
     # A reason that holds for several models or benchmarks is named once.
-    notes: dict[tuple[str, str], list[str]] = {}
+    notes: dict[tuple[str, str], dict[str, None]] = {}
     for benchmark in benchmarks:
         measured: dict[str, list[Measured]] = {}
         lacking: dict[str, list[str]] = {}
@@ -125,23 +126,33 @@ def rank_models(
             (_row(name, benchmark, found) for name, found in measured.items()), key=lambda row: -row.scores.pass_at_1
         )
         for place, row in enumerate(ranked):
-            comparison, best = None, False
-            if base := measured.get(against.get(row.model, "")):
-                found = measured[row.model]
-                comparison = compare_seeds(found, base)
-                if differing := dict.fromkeys(text for seed in found for text in measured_differently(base[0], seed)):
-                    key = f"{row.model} and {against[row.model]} were measured differently", "; ".join(differing)
-                    notes.setdefault(key, []).append(label)
+            comparison, differing = _compare(measured, row.model, first)
+            one_before, differing_before = _compare(measured, row.model, before.get(row.model, ""))
+            for note in differing + differing_before:
+                notes.setdefault(note, {})[label] = None
+            best = False
             if place == 0 and len(ranked) > 1:
                 ahead = compare_seeds(measured[row.model], measured[ranked[1].model])
                 best = ahead is not None and ahead.effect == 1
-            rows.append(replace(row, comparison=comparison, best=best))
+            rows.append(replace(row, comparison=comparison, previous=one_before, best=best))
         for reason, names in lacking.items():
-            notes.setdefault((f"no score of {', '.join(names)}", reason), []).append(label)
+            notes.setdefault((f"no score of {', '.join(names)}", reason), {})[label] = None
     texts = [f"{what} on {', '.join(names)}: {why}" for (what, why), names in notes.items()]
     if any(row.seeds > 1 for row in rows):
         texts.insert(0, _SEEDS_NOTE)
-    return Standings(first, rows, [*texts, *notes_of(rows)], against="the one before" if previous else "")
+    return Standings(first, rows, [*texts, *notes_of(rows)])
+
+
+def _compare(
+    measured: Mapping[str, Sequence[Measured]], model: str, other: str
+) -> tuple[ScoreDifference | None, list[tuple[str, str]]]:
+    """Return a model's difference from another one, and what was measured differently as a note and its reason."""
+    if other == model or other not in measured:
+        return None, []
+    found, base = measured[model], measured[other]
+    differing = dict.fromkeys(text for seed in found for text in measured_differently(base[0], seed))
+    notes = [(f"{model} and {other} were measured differently", "; ".join(differing))] if differing else []
+    return compare_seeds(found, base), notes
 
 
 def _row(name: str, benchmark: str, seeds: Sequence[Measured]) -> ScoreRow:

@@ -49,17 +49,19 @@ def test_a_table_has_every_model_and_every_k_and_compares_models_with_the_first(
     assert [row["difference"] for row in made.to_json()["standings"]] == [0.5, None]
 
 
-def test_rounds_are_compared_with_the_round_before(board, tmp_path):
+def test_rounds_are_compared_with_the_first_and_with_the_round_before(board, tmp_path):
     sampling = {"temperature": 1.0, "max_new_tokens": 512, "seed": 7}
     rounds = {"round1": heldout(0), "round2": heldout(2, sampling=sampling), "round3": heldout(1)}
     made, rows = board(rounds, previous=True)
-    assert [f"{row['model']} {row['difference']}" for row in rows] == ["round2 1.0", "round3 -0.5", "round1 "]
-    assert "against the one before" in (tmp_path / "board/leaderboard.md").read_text()
+    differences = [(row["model"], row["difference"], row["previous_difference"]) for row in rows]
+    assert differences == [("round2", "1.0", "1.0"), ("round3", "0.5", "-0.5"), ("round1", "", "")]
     assert [note.partition(" were")[0] for note in made.notes[:2]] == ["round2 and round1", "round3 and round2"]
-    assert "against the one before" in made.text("latex")
+    for text in ((tmp_path / "board/leaderboard.md").read_text(), made.text("latex")):
+        assert "against round1" in text
+        assert "against the one before" in text
 
 
-def test_what_was_measured_differently_is_named_of_each_seed(board, tmp_path):
+def test_what_was_measured_differently_is_named_of_each_seed(board, tmp_path, iterpref):
     """A score at temperature 1.5, with 16 tokens and 0.1 seconds of CPU is not one of greedy decoding."""
     one = heldout(1, sampling={"temperature": 0.0, "max_new_tokens": 512, "seed": 7})
     sampling = {"temperature": 1.5, "max_new_tokens": 16, "seed": 7}
@@ -67,12 +69,19 @@ def test_what_was_measured_differently_is_named_of_each_seed(board, tmp_path):
     made, _ = board({"one": one, "same": one, "other": other})
     note, _ = made.notes
     assert note == (
-        "other and one were measured differently on held-out: extracted: None -> True; "
-        "isolation: bubblewrap+landlock+seccomp -> none; limits cpu_s: 2 -> 0.1; "
-        "sampling max_new_tokens: 512 -> 16; sampling temperature: 0.0 -> 1.5"
+        "other and one were measured differently on held-out: isolation: none instead of bubblewrap+landlock+seccomp; "
+        "limits cpu_s: 0.1 instead of 2; programs: found in answers instead of as given; "
+        "sampling max_new_tokens: 16 instead of 512; sampling temperature: 1.5 instead of 0.0"
     )
+    code, out, err = iterpref("leaderboard", "one", "other", "--json")
+    assert (code, note in json.loads(out)["notes"]) == (0, True), err  # to compare settings is no fault
     of_seeds, _ = make_leaderboard([tmp_path / "one", f"other={tmp_path / 'same'},{tmp_path / 'other'}"], ())
     assert note in of_seeds.notes
+
+
+def test_samples_of_a_part_of_the_tasks_are_told_in_words(board):
+    made, _ = board({"one": heldout(1), "some": heldout(1, partial={"tasks": 30})})
+    assert made.notes[0].endswith(": tasks: those of 30 that have samples instead of all")
 
 
 def test_a_benchmark_that_one_model_lacks_is_named(board, tmp_path):
