@@ -21,6 +21,7 @@ Survey = dict[str, tuple[str, float, list[str], list[str], bool]]
 """Name of a test → (its failure, empty if the test passed; CPU seconds; functions that it called; functions that its
 file called while it was imported; whether it tried to start a program)."""
 _FINE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+_INTERNAL = "INTERNALERROR>"
 _ENTRY_POINTS = "pytest11"
 """The group of entry points by which packages give pytest their plugins."""
 _FLAGS = ("--doctest-modules", "--doctest-ignore-import-errors", "--doctest-continue-on-failure")
@@ -270,7 +271,10 @@ def _run_pytest(root: str, plugin: _Plugin, *options: str, without: Sequence[str
         return f"{type(error).__name__}: {error}"
     finally:
         os.chdir(here)
-    return "" if code in _FINE else _last_line(printed.getvalue()) or f"pytest ended with {code!r}"
+    # A summary follows the error of a hook, but not an error of usage.
+    text = printed.getvalue()
+    errors = [line.removeprefix(_INTERNAL) for line in text.splitlines() if line.startswith(_INTERNAL)]
+    return "" if code in _FINE else _last_line("\n".join(errors) or text) or f"pytest ended with {code!r}"
 
 
 def _broken_plugins() -> dict[str, str]:
