@@ -95,6 +95,7 @@ def started():
 
 def set_before():
     """Return the region."""
+    os.path.expandvars("$OF_NO_FILE")
     return os.getenv("SHOP_REGION").lower()
 
 def keyed():

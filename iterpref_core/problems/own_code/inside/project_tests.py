@@ -9,6 +9,7 @@ import inspect
 import io
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -21,6 +22,8 @@ Survey = dict[str, tuple[str, float, list[str], list[str], bool]]
 """Name of a test → (its failure, empty if the test passed; CPU seconds; functions that it called; functions that its
 file called while it was imported; whether it tried to start a program)."""
 _FINE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+_NO_FILE = re.compile("^<|site-packages")
+"""What no file of a project has in its path: `<frozen posixpath>` is a module of Python."""
 _INTERNAL = "INTERNALERROR>"
 _ENTRY_POINTS = "pytest11"
 """The group of entry points by which packages give pytest their plugins."""
@@ -132,12 +135,12 @@ def _note_unset(root: str) -> set[str]:
             return usual(self, name)
         except KeyError:
             frame = inspect.currentframe()
-            # `os.getenv` and `os.environ.get` come here as well.
-            while frame and frame.f_globals.get("__name__") in (__name__, "os", "_collections_abc"):
+            # `os.getenv` and `os.environ.get` come here as well, the latter by a module that calls itself so.
+            while frame and frame.f_globals.get("__name__") in (__name__, "os", "collections.abc"):
                 frame = frame.f_back
-            path = os.path.realpath(frame.f_code.co_filename) if frame else ""
+            path = frame.f_code.co_filename if frame else ""
             # An environment may be inside of the project.
-            if path.startswith(os.path.join(root, "")) and "site-packages" not in path:
+            if os.path.realpath(path).startswith(os.path.join(root, "")) and not _NO_FILE.search(path):
                 unset.add(name)
             raise
 
