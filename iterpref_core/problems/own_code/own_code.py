@@ -31,6 +31,7 @@ from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.progress import watch
 
+from .environments import environments_in, remember_environment
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
 from .functions import Function, find_functions, read_module, source_files
 from .held_out import hold_out_nearest
@@ -58,7 +59,7 @@ def ingest_own_code(
 
     Args:
         folder: the project's root, of one package or of several.
-        out: the JSONL file of problems to write.
+        out: the JSONL file of problems to write; `environments.yaml` beside it gets the project's environment.
         params: the rules for keeping tests and functions.
         execution: the limits of the runs.
         python: the project's interpreter; None is the one of `execution.environments`, else this one.
@@ -83,8 +84,8 @@ def ingest_own_code(
     stated = license_of_folder(folder, license)
     places = project.environment
     environment = EnvironmentParams(python=places.python, paths=places.paths, variables=variables)
-    # The environment of this project counts before params.yaml names it.
-    known = execution.environments | {project.name: environment}
+    # The environment of this project counts before params.yaml names it. A broken file is told before the tests run.
+    known = environments_in(out.parent) | execution.environments | {project.name: environment}
     counts = Counter({"functions": 0, "tests": 0})
     kept: list[Problem] = []
     with (
@@ -107,6 +108,8 @@ def ingest_own_code(
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
     write_jsonl(out, kept)
+    if out.is_file():  # a dry run writes to /dev/null
+        remember_environment(out.parent, project.name, environment)
     result: dict[str, int | str] = {**counts, **dict(sorted(drops.counts.items())), "license": stated}
     # Other verbs need the interpreter, so the user gets the option to add.
     if execution.environments.get(project.name) != environment:
@@ -133,7 +136,9 @@ def _drafted(
             explanation = ", ".join(surveyed.failing.get(function.id, ()))
             if surveyed.tests and function.module.file not in surveyed.names:
                 explanation = f"no test imports {function.module.file}; an installed copy of it may be in the way"
-        elif len(prompt := prompt_of(function, surveyed.names[function.module.file])) > MAX_PROMPT_CHARS:
+        elif (
+            len(prompt := prompt_of(function, surveyed.names[function.module.file], surveyed.tests)) > MAX_PROMPT_CHARS
+        ):
             reason = "long_prompt"
         elif not keep:
             found = find_private(f"{prompt}\n{function.text()}")
