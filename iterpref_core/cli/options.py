@@ -47,9 +47,9 @@ EnvironmentOption = Annotated[
     list[str] | None,
     typer.Option(
         "--environment",
-        metavar="NAME=PYTHON:FOLDER",
-        help="The interpreter and the folder of a project whose tests run, as `ingest` printed them; repeatable. "
-        "Default: environments.yaml beside the problems.",
+        metavar="NAME=PYTHON:FOLDER[:VARIABLE=VALUE]",
+        help="The interpreter and the folder of a project whose tests run, as `ingest` printed them, and variables of "
+        "the environment for its tests; repeatable. Default: environments.yaml beside the problems.",
     ),
 ]
 ParamsOption = Annotated[
@@ -153,12 +153,13 @@ def read_values(assignments: Sequence[str] | None, file: Path | None) -> dict[st
 
 
 def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
-    """Return the environments of texts such as `shop=/home/me/shop/.venv/bin/python:/home/me/shop`.
+    """Return the environments of texts such as `shop=/home/me/shop/.venv/bin/python:/home/me/shop:REGION=eu`.
 
-    Without a folder it is the one with the environment's name that is here, or around the interpreter.
+    Without a folder it is the one with the environment's name that is here, or around the interpreter. Variables that
+    tests see come last.
 
     Raises:
-        ConfigError: a text is not NAME=PYTHON or NAME=PYTHON:FOLDER.
+        ConfigError: a text is not NAME=PYTHON or NAME=PYTHON:FOLDER, or a variable has no value.
         InputError: the folder is absent.
     """
     from iterpref_core.problems.own_code.survey import open_project
@@ -166,7 +167,11 @@ def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
     found = {}
     for text in texts:
         name, _, value = text.partition("=")
-        python, _, folder = value.partition(os.pathsep)
+        python, _, rest = value.partition(os.pathsep)
+        folder, *settings = rest.split(os.pathsep)
+        variables = dict(setting.partition("=")[::2] for setting in settings)
+        if not all("=" in setting for setting in settings):
+            raise ConfigError(f"--environment {text}: a variable after the folder is VARIABLE=VALUE")
         if not (name and python):
             raise ConfigError(f"--environment {text!r}: not NAME=PYTHON:FOLDER; give it as `iterpref ingest` prints it")
         if not folder:
@@ -176,7 +181,7 @@ def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
         if not folder:
             raise ConfigError(f"--environment {text}: add the project's folder: {text}{os.pathsep}FOLDER")
         environment = open_project(Path(folder), python).environment
-        found[name] = EnvironmentParams(python=environment.python, paths=environment.paths)
+        found[name] = EnvironmentParams(python=environment.python, paths=environment.paths, variables=variables)
     return found
 
 

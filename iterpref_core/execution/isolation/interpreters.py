@@ -69,12 +69,14 @@ class Environment:
         preload: modules of the environment to import once, because many programs import them.
         processes: programs may start processes, execute the machine's programs, use sockets among themselves, and
             change modes and times of their files. This needs tier A; in other tiers they may not.
+        variables: names and values of the variables that programs see.
     """
 
     python: str
     paths: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     processes: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -146,6 +148,7 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         preload=(*preload, *environment.preload),
         processes=processes,
         names=(*of_projects, *_names_of(interpreter, libraries[:2], installed), (executable, "python")),
+        variables=environment.variables,
     )
 
 

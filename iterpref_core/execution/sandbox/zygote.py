@@ -294,9 +294,10 @@ def serve(settings: WorkerSettings, supervisor: _socket.socket) -> None:
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         write_all(0, f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace"))
         return
-    # Programs see an environment without your variables, and no module of this project.
+    # Programs see no variables of yours but those that you named, and no module of this project.
     os.environ.clear()
     os.environ["HOME"] = zygote.folders[0]
+    os.environ.update(settings.runtime.variables)
     package = __name__.partition(".")[0]
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]

@@ -27,7 +27,7 @@ class _Outline(ast.NodeTransformer):
         self._place = (left_out.node.lineno, left_out.node.col_offset)
         owner = left_out.qualname.rpartition(".")[0]
         constructor = f"{owner}.__init__"
-        self._whole = constructor if owner and f"{left_out.module.name}:{constructor}" not in problems else None
+        self._whole = constructor if owner and f"{left_out.module.file}:{constructor}" not in problems else None
         self._prefix = ""
 
     def _shown(self, node: Definition) -> Definition | None:
@@ -49,16 +49,17 @@ class _Outline(ast.NodeTransformer):
         return node
 
 
-def prompt_of(function: Function, problems: Container[str] = ()) -> str:
+def prompt_of(function: Function, module_name: str, problems: Container[str] = ()) -> str:
     """Return the task to write a function that does what its docstring describes.
 
     Args:
         function: the function.
+        module_name: the name by which tests import its module.
         problems: the ids of the project's functions that may become problems.
     """
     is_method = "." in function.qualname
     kind = "method" if is_method else "function"
-    asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=function.module.name)
+    asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=module_name)
     if is_method:
         asked += ASKED_METHOD
     head = f"```python\n{function.text(function.node.body[0].end_lineno)}```"

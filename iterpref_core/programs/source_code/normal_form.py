@@ -45,7 +45,7 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
     return _form(tree, _kept(tree, entry_point), does_nothing) == _form(other, _kept(other, entry_point), does_nothing)
 
 
-def solution_forms(code: str) -> list[tuple[object, int]]:
+def solution_forms(code: str) -> list[tuple[tuple[object, ...], int]]:
     """Return the normal form of the body of each function, its statements in an order of their own.
 
     All names are numbered but builtins and attributes. Two solutions with a form in common are the same solution under

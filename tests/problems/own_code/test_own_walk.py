@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
+from iterpref_core.cli.options import read_environments
 from iterpref_core.problems.own_code.environments import environments_in, remember_environment
 from iterpref_core.records import EnvironmentParams, PreferencePair, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
@@ -129,6 +130,7 @@ def test_the_environment_is_found_beside_the_problems_and_of_another_machine_it_
     [
         ("depot", "not NAME=PYTHON:FOLDER"),
         ("gone=python", "add the project's folder"),
+        ("a=python:depot-1.0:REGION", "a variable after the folder is VARIABLE=VALUE"),
         ("a=python:/no", "no such folder"),
     ],
 )
@@ -136,3 +138,10 @@ def test_an_environment_that_cannot_be_used_is_refused(depot, text, message):
     Path("p.jsonl").write_text("")
     done = CliRunner().invoke(app, ["quality", "--problems", "p.jsonl", "--environment", text])
     assert message in str(done.exception)
+
+
+def test_an_environment_names_variables_behind_its_folder(depot):
+    for text in ("depot-1.0=python:depot-1.0:A=1:B=x=y", "depot-1.0=python::A=1:B=x=y"):
+        (environment,) = read_environments([text]).values()
+        assert environment.variables == {"A": "1", "B": "x=y"}
+        assert environment.paths[-1] == str(Path("depot-1.0").resolve())
