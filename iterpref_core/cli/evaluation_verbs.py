@@ -187,9 +187,21 @@ def gate(
             "candidate keeps lies below.",
         ),
     ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            metavar="POINTS",
+            min=0.1,
+            max=100,
+            help="Loss of pass@1 that the 95% interval must exclude; 100: any may be.",
+        ),
+    ] = 10.0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Also exit with 1 if the results were measured differently.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected)."""
+    """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected), or may well be."""
     from iterpref_core.evaluation.sharing.regression_gate import compare_with_baseline
 
     comparison = compare_with_baseline(
@@ -198,10 +210,12 @@ def gate(
         benchmarks=benchmark or (),
         alpha=alpha,
         keep=kept,
+        margin=margin / 100,
+        strict=strict,
     )
     if json_:
         typer.echo(comparison.model_dump_json(indent=2))
     else:
         print_text("\n".join(comparison.lines()))
-    if comparison.worse or comparison.keeps_less:
+    if comparison.failed:
         raise typer.Exit(1)

@@ -266,8 +266,9 @@ def synthesize(
         elif tree is not None:
             features = load_tree(tree)
         counts |= write_problems(features, asked, settings.synthesis, executor, count=count, out=out, dropped=dropped)
-        spent = store.spent()
-        counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": spent.dollars(inference)}
+        counts |= {"calls": asked.bill.calls, "tokens": asked.bill.tokens, "cost_usd": asked.cost_usd}
+        if asked.bill.estimated:
+            counts["tokens_estimated"] = asked.bill.estimated
     show_result(counts, json_)
 
 

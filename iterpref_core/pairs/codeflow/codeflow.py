@@ -101,7 +101,7 @@ def run_codeflow(
         out: where the Trajectory records go; written whole or not at all.
 
     Returns:
-        The counts over the trajectories, and the price of their answers.
+        The counts over the trajectories, and the price of all answers to their prompts.
 
     Raises:
         InputError: the problems or models cannot be used, or no prompt was answered.
@@ -113,7 +113,7 @@ def run_codeflow(
     # Two runs with this name ask for the same answers, and share the budget.
     decisive = json.dumps([digest, models.identity, params.model_dump()])
     run = hashlib.sha256(decisive.encode()).hexdigest()[:16]
-    tally = OutcomeCounts(params, models.prices)
+    tally = OutcomeCounts(params)
     answers = 0
     with (
         open_executor(execution) as executor,
@@ -144,7 +144,7 @@ def run_codeflow(
         check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
-    return tally.result(admission)
+    return tally.result(admission, {drafter, refiner})
 
 
 def show_prompts(problems: Path, task_id: str, wording: Wording) -> Iterator[str]:
