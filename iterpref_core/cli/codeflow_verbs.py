@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from iterpref_core.records import BACKENDS, InputError
+from iterpref_core.storage.state_folder import ANSWERS
 
 from .options import (
     BackendOption,
@@ -56,7 +57,7 @@ def debug(
 ) -> None:
     """Debug problems with CodeFlow: draft, run, refine. After a kill, the same command continues.
 
-    The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
+    The model's answers are kept in `.iterpref/answers.sqlite`, with those of all verbs.
     """
     from iterpref_core.pairs.codeflow.codeflow import debug_problems, show_prompts
 
@@ -88,7 +89,7 @@ def debug(
         problems=problems,
         student=draft_model or refiner,
         debugger=refiner,
-        answers=out.with_name(f".{out.name}.answers.sqlite"),
+        answers=ANSWERS,
         out=out,
         student_served=bool(asks_server and draft_model and not Path(draft_model).is_dir()),
     )

@@ -2,10 +2,12 @@
 
 import json
 import signal
-from collections.abc import Set
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from enum import Enum
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.records import InputError, PreferencePair, Problem, Record, Trajectory
+from iterpref_core.records import InputError, Params, PreferencePair, Problem, Record, Trajectory
 from iterpref_core.storage.state_folder import ANSWERS, WORK
 
 from .options import (
@@ -26,11 +28,14 @@ from .options import (
     input_path,
     output_file,
     read_params,
+    warn_of_demo_values,
 )
 from .printing import print_text, show_result
 
 if TYPE_CHECKING:
+    from iterpref_core.models.inference.stored_model import StoredModel
     from iterpref_core.problems.ingestion.intake import Ingested
+    from iterpref_core.problems.own_code.description import Author
 
 FORMATS = sorted([*PRESETS, "folder"])
 _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "keep"}
@@ -40,7 +45,7 @@ _OPTIONS = {
     "programs": _OF_EVERY_SET | {"spans"},
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
-    "folder": {"python", "license", "heldout", "dropped", "keep"},
+    "folder": {"python", "license", "heldout", "dropped", "keep", "describe"},
 }
 """The parts of a format's rows → its options; by default those for every set."""
 _OF_SOME = set[str]().union(*_OPTIONS.values())
@@ -105,6 +110,10 @@ def ingest(
         Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
+    describe: Annotated[
+        bool,
+        typer.Option("--describe", help="Format folder: model.debugger writes the docstrings that functions lack."),
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Also take rows that seem to hold keys, passwords or e-mail addresses.")
     ] = False,
@@ -126,7 +135,8 @@ def ingest(
         near = get_close_matches(form, FORMATS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"--format: no format {form!r}; {guess}`iterpref ingest --formats` lists them")
-    settings = read_params(set_, params_file, environments=environment)
+    options = {"own_code.describe": describe or None}
+    settings = read_params(set_, params_file, options, environment)
     parts = PRESETS[form].parts if form in PRESETS else form
     # Without trajectories no wrong programs are kept.
     _refuse(ctx, form, _OPTIONS.get(parts, _OF_EVERY_SET) - (set() if trajectories else {"pairs_per_problem"}))
@@ -137,7 +147,8 @@ def ingest(
 
         if len(source) > 1:
             raise InputError(f"--format folder: one folder is read in a call, not {len(source)}; call it once for each")
-        counts = ingest_own_code(
+        ingest_folder = partial(
+            ingest_own_code,
             source[0],
             out,
             settings.own_code,
@@ -148,7 +159,11 @@ def ingest(
             dropped=dropped,
             keep=keep,
         )
-        show_result(counts, json_)
+        if settings.own_code.describe:
+            with _open_debugger(settings, f"describe {out.resolve()}") as (asked, spent):
+                show_result(ingest_folder(author=_author(settings, asked)) | spent(), json_)
+        else:
+            show_result(ingest_folder(), json_)
         return
     from iterpref_core.problems.ingestion.intake import Wanted
 
@@ -187,6 +202,47 @@ def ingest(
             regions = localize_pairs(out, settings.localization, spans)
             taken = replace(taken, counts=taken.counts | {"spans": regions.pairs})
     _show_ingested(taken, json_)
+
+
+def _author(settings: Params, asked: "StoredModel") -> "Author":
+    """Return model.debugger as the author of docstrings; its drafts are those of the stage `codeflow`."""
+    from iterpref_core.models.inference.backend_factory import recorded_name
+    from iterpref_core.problems.own_code.description import Author
+
+    model = settings.model.debugger
+    warn_of_demo_values(settings, model, "codeflow.wording", "codeflow.max_new_tokens")
+    return Author(
+        model=asked,
+        name=recorded_name(model),
+        max_new_tokens=settings.synthesis.max_new_tokens,
+        samples=settings.own_code.describe_samples,
+        codeflow=settings.codeflow,
+    )
+
+
+@contextmanager
+def _open_debugger(settings: Params, run: str) -> Iterator[tuple["StoredModel", Callable[[], dict[str, float]]]]:
+    """Yield model.debugger, whose answers are kept, and a function that returns what a run has spent."""
+    from iterpref_core.models.inference.answer_store import AnswerStore
+    from iterpref_core.models.inference.backend_factory import open_model
+
+    inference = settings.inference
+    with (
+        AnswerStore(ANSWERS, run) as store,
+        open_model(
+            model=settings.model.debugger,
+            prompt=settings.model.debugger_format,
+            inference=inference,
+            budget=settings.budget,
+            store=store,
+        ) as asked,
+    ):
+
+        def spent() -> dict[str, float]:
+            sums = store.spent()
+            return {"calls": sums.calls, "tokens": sums.tokens, "cost_usd": sums.dollars(inference)}
+
+        yield asked, spent
 
 
 def _show_ingested(taken: "Ingested", json_: bool) -> None:
@@ -232,8 +288,7 @@ def synthesize(
 ) -> None:
     """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.models.inference.answer_store import AnswerStore
-    from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
+    from iterpref_core.models.inference.backend_factory import leaves_this_machine
     from iterpref_core.problems.synthesis.feature_tree import load_tree
     from iterpref_core.problems.synthesis.seed_code import filter_for_others
     from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
@@ -241,23 +296,15 @@ def synthesize(
     settings = read_params(set_, params_file)
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
-    inference = settings.inference
     with (
-        AnswerStore(ANSWERS, f"synthesize {out.resolve()}") as store,
-        open_model(
-            model=settings.model.debugger,
-            prompt=settings.model.debugger_format,
-            inference=inference,
-            budget=settings.budget,
-            store=store,
-        ) as asked,
+        _open_debugger(settings, f"synthesize {out.resolve()}") as (asked, spent),
         open_executor(settings.execution) as executor,
     ):
         counts: dict[str, float] = {}
         if seed_code is not None:
             # A model on another machine sees only programs whose license allows that.
             against = None
-            if leaves_this_machine(inference):
+            if leaves_this_machine(settings.inference):
                 against = filter_for_others(seed_code, license, settings.own_code.licenses)
             written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
             features, taken = make_tree(seed_code, asked, settings.synthesis, against, written)
@@ -266,8 +313,7 @@ def synthesize(
         elif tree is not None:
             features = load_tree(tree)
         counts |= write_problems(features, asked, settings.synthesis, executor, count=count, out=out, dropped=dropped)
-        spent = store.spent()
-        counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": spent.dollars(inference)}
+        counts |= spent()
     show_result(counts, json_)
 
 

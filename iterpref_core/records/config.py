@@ -268,9 +268,11 @@ class SynthesisParams(Settings):
 
 
 class OwnCodeParams(Settings):
-    """The licenses of code that may become problems, or reach a model on another machine."""
+    """The licenses of code that may become problems, or reach a model on another machine; and missing docstrings."""
 
     licenses: tuple[str, ...]
+    describe: bool
+    describe_samples: PositiveInt
 
 
 class NanolabParams(Settings):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Model
-from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model
+from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model, recorded_name
 from iterpref_core.records import BACKENDS, BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 
 from .rollouts import Names
@@ -115,5 +115,5 @@ def choose_models(
     if debugger_needed:
         prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts or student_served)
     drafter = debugger if debugger_drafts else student
-    names = [Path(model).name if Path(model).exists() else str(model) for model in (drafter, debugger)]
-    return Models((drafter_identity, refiner_identity), opened, prices, (names[0], names[1]))
+    names = recorded_name(drafter), recorded_name(debugger)
+    return Models((drafter_identity, refiner_identity), opened, prices, names)

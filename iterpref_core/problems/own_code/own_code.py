@@ -26,6 +26,7 @@ from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.progress import watch
 
 from ..composition.problem_splits import hold_out_nearest
+from .description import Author, describe
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
 from .functions import Function, find_functions, read_module, source_files
 from .survey import Project, Survey, inside_source, open_project, survey
@@ -47,6 +48,7 @@ def ingest_own_code(
     heldout: float = 0.0,
     dropped: Path | None = None,
     keep: bool = False,
+    author: Author | None = None,
 ) -> dict[str, int | str]:
     """Turn functions of a project, tested by its own tests, into `problems.jsonl`.
 
@@ -61,15 +63,18 @@ def ingest_own_code(
         dropped: JSONL to write every function, test and file that is left out to, with its reason; not written by
             default.
         keep: also take functions that hold keys or e-mail addresses.
+        author: the model that describes functions without a docstring; None: they are left out.
 
     Returns:
-        The counts `functions`, `tests`, `problems`, and `heldout` if a share was asked for; `dropped/<reason>` of
+        The counts `functions`, `tests`, `problems`, with an author `described` ones among them, and `heldout` if a
+        share was asked for; `dropped/<reason>` of
         functions and `dropped/test_<reason>` of tests; `license`; and, if `execution.environments` lacks the project's,
         `environment` with the option that other verbs need.
 
     Raises:
         InputError: the project is absent, or has no function that can be used.
         ConfigError: the interpreter cannot be used.
+        IterPrefError: the author cannot be had, or its budget is spent. Run the same again to go on.
     """
     project = open_project(folder, python or sys.executable)
     stated = license_of_folder(folder, license)
@@ -81,14 +86,31 @@ def ingest_own_code(
         open_dropped(dropped) as drops,
         open_executor(execution.model_copy(update={"environments": known})) as executor,
     ):
-        # Three steps: find functions, run the project's tests, and run each reference as a candidate would.
-        wanted = list(drops.keep(_functions_to_write(project.root, counts)))
+        # Find functions, run the project's tests, and run each reference as a candidate would. Only what has held so
+        # far is worth a description.
+        wanted = list(drops.keep(_functions_to_write(project.root, counts, describe=author is not None)))
         surveyed = survey(project, wanted, execution, counts, drops)
         drafted = list(drops.keep(_drafted(project, wanted, surveyed, stated, params, keep=keep)))
-        kept = hold_out_nearest(list(drops.keep(_sound(drafted, executor))), heldout)
+        sound = list(drops.keep(_sound(drafted, executor)))
+        if author:
+            functions = {_task_id(project, function): function for function in wanted}
+            described = describe(
+                sound,
+                functions,
+                surveyed.tests,
+                project.folder,
+                author,
+                executor,
+                may_read=lambda module: is_allowed(license_of_source(module.source, stated), params.licenses),
+                keep=keep,
+            )
+            sound = list(drops.keep(described))
+        kept = hold_out_nearest(sound, heldout)
     if not kept:
         raise drops.nothing_taken("problem", [folder], "docs/own-code.md has the reasons")
     counts["problems"] = len(kept)
+    if author:
+        counts["described"] = sum(problem.described_by is not None for problem in kept)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
     write_jsonl(out, kept)
@@ -133,8 +155,8 @@ def _drafted(
             yield function.dropped(reason, explanation)
 
 
-def _functions_to_write(root: Path, counts: Counter[str]) -> Iterator[Function | Dropped]:
-    """Yield the functions that a docstring describes."""
+def _functions_to_write(root: Path, counts: Counter[str], *, describe: bool) -> Iterator[Function | Dropped]:
+    """Yield the functions that a docstring describes, or that a model is to describe."""
     for name, path in source_files(root):
         module = read_module(name, path)
         if module is None:
@@ -142,10 +164,14 @@ def _functions_to_write(root: Path, counts: Counter[str]) -> Iterator[Function |
             continue
         for function in find_functions(module):
             counts["functions"] += 1
-            if isinstance(function, Dropped) or function.docstring:
+            if isinstance(function, Dropped) or function.docstring or describe:
                 yield function
             else:
                 yield function.dropped("no_docstring")
+
+
+def _task_id(project: Project, function: Function) -> str:
+    return f"{project.name}/{function.module.name}.{function.qualname}"
 
 
 def _problem(
@@ -167,7 +193,7 @@ def _problem(
         license=license,
     )
     return Problem(
-        task_id=f"{project.name}/{function.module.name}.{function.qualname}",
+        task_id=_task_id(project, function),
         prompt=prompt,
         entry_point=function.qualname,
         tests=(ScriptTest(module=_CANDIDATE, files=files, run=_RUN, environment=project.name),),
