@@ -19,6 +19,7 @@ from iterpref_core.evaluation.report.standings import Standings, row_to_json
 from iterpref_core.records import (
     BenchmarkName,
     CodeflowResult,
+    EvaluationParams,
     InputError,
     IterPrefError,
     ModelResults,
@@ -31,6 +32,7 @@ from iterpref_core.records import (
 )
 from tasks.dvc.commands import Commands, StageError, Times
 from tasks.dvc.graph import load_graph
+from tasks.early_checks import check_early
 from tasks.git.command import check_identity
 from tasks.git.worktree import Snapshot, take_snapshot, worktree_of
 from tasks.grid import BASE, SweepRow, choose_benchmark, plan_rows
@@ -178,6 +180,14 @@ def run_sweep(
     params = load_params()
     rows = plan_rows(params, preset, objectives, values)
     benchmark = choose_benchmark(preset, benchmark, params)
+    measured: list[EvaluationParams] = []
+    for row in rows:
+        of_point = with_values(params, row.values | {"evaluation.benchmarks": [benchmark]})
+        stages = [] if row.objective == BASE else [training.STAGE.at(row.objective)]
+        if of_point.evaluation not in measured:  # to open a benchmark takes a second
+            measured.append(of_point.evaluation)
+            stages.append(evaluation.STAGE.at(row.objective))
+        check_early(stages, of_point)
     display.say(f"{len(rows)} points, {seeds} trainings of each, scored on {benchmark}")
     snapshot = take_snapshot(display.say)
     planned = [

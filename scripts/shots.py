@@ -90,7 +90,9 @@ def shots_of_pages(prefect: str, mlflow: str, name: str) -> list[Shot]:
     server = Server(create=False)
     query = "tags.`iterpref.stage` = 'training@target-rpo'"
     (training,) = server.client.search_runs([server.experiment_id], query, max_results=1)
-    place = f"{mlflow}/#/experiments/{server.experiment_id}/runs/{training.info.run_id}/model-metrics"
+    # `iterpref ui` prints the address of a page, and other pages are behind the same `#`.
+    root, _, _ = mlflow.partition("#")
+    place = f"{root}#/experiments/{server.experiment_id}/runs/{training.info.run_id}/model-metrics"
     search = ("Search metric charts", "rewards/")
     return [
         Shot("prefect", f"{prefect}/runs/flow-run/{shown.id}", 944, 480, (name, "Task runs"), 260),

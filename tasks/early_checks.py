@@ -15,11 +15,15 @@ def refusals(stages: Iterable[str], params: Params) -> Iterator[tuple[str, str]]
         params: the settings that they will run with.
     """
     seen = set()
+    checked = set()
     for name in stages:
         stage, item = find_stage(name)
         try:
-            if stage.check:
-                stage.check(params, *filter(None, [item]))
+            if stage.check and stage.name not in checked:
+                checked.add(stage.name)
+                stage.check(params)
+            if stage.check_item:
+                stage.check_item(params, item)
         except (IterPrefError, ImportError) as error:  # a package that is broken
             if str(error) not in seen:
                 yield name, str(error)

@@ -7,11 +7,10 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from iterpref_core.problems.composition.problem_splits import read_ingested
+from iterpref_core.problems.composition.problem_splits import has_problems
 from iterpref_core.records import (
     BenchmarkName,
     ConfigError,
-    InputError,
     Params,
     is_unread,
     read_yaml,
@@ -22,7 +21,7 @@ from iterpref_core.records import (
 from iterpref_core.storage.jsonl import describe_validation_error
 from iterpref_core.storage.own_pairs import has_pairs
 from iterpref_core.training.objectives.objective_settings import settings_of
-from tasks.stages import trained_objectives, training
+from tasks.stages import trained_objectives
 
 from .changed_values import describe_values
 from .paths import INGESTED, OWN_PAIRS
@@ -119,12 +118,9 @@ def plan_rows(
             combined.append(row._replace(label=label, values=with_lines(row.values | own, [row.objective])))
     combined = [row for place, row in enumerate(combined) if row not in combined[:place]]
     for row in combined:
-        # Check all points before the first one trains.
         if "evaluation.benchmarks" in row.values:
             raise ConfigError("evaluation.benchmarks: a sweep scores every point on one benchmark; use --benchmark")
-        changed = with_values(params, row.values)
-        if row.objective != BASE:
-            training.check(changed, row.objective)
+        with_values(params, row.values)
     return combined
 
 
@@ -175,22 +171,13 @@ def choose_benchmark(preset: str | None, benchmark: BenchmarkName | None, params
 
     Raises:
         ConfigError: a grid that chooses settings would score on problems that also measure the result.
-        InputError: no problem is of the validation split.
     """
-    has_validation = params.problems.validation > 0 or any(
-        problem.split == CHOSEN_ON for problem in read_ingested(INGESTED, set())
-    )
-    if benchmark is None and has_pairs(OWN_PAIRS) and not has_validation:
+    if benchmark is None and has_pairs(OWN_PAIRS) and not has_problems(CHOSEN_ON, params.problems, INGESTED):
         return params.evaluation.benchmarks[0]
     benchmark = benchmark or CHOSEN_ON
     if preset and benchmark != CHOSEN_ON and isinstance(_read_preset(preset), Mapping):
         raise ConfigError(
             f"--benchmark {benchmark}: {preset} chooses settings, and a score on the problems that chose them does "
             f"not hold for others; leave the option out: points are scored on the split {CHOSEN_ON}"
-        )
-    if benchmark == CHOSEN_ON and not has_validation:
-        raise InputError(
-            f"{INGESTED}: no problem of the split {CHOSEN_ON}, where a sweep scores its points; give some of your "
-            f'problems "split": "{CHOSEN_ON}" (docs/training-settings.md)'
         )
     return benchmark

@@ -9,7 +9,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from iterpref_core.problems.composition.problem_splits import SPLITS, read_ingested
+from iterpref_core.problems.composition.problem_splits import SPLITS, has_problems
 from iterpref_core.records import (
     ConfigError,
     Params,
@@ -70,7 +70,8 @@ def values_for_pairs(pairs: Path, profile: str, params: Params, stated: Mapping[
     student = (
         stated.get("model.student") or profile_values(profile, PROFILES).get("model.student") or params.model.student
     )
-    held_out = any(problem.split == "heldout" for problem in read_ingested(INGESTED, set()))
+    without = params.problems.model_copy(update=dict.fromkeys(SPLITS, 0))
+    held_out = has_problems("heldout", without, INGESTED)
     return {
         **{f"problems.{split}": 0 for split in SPLITS},
         "model.student": student,

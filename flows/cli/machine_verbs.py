@@ -66,6 +66,11 @@ def init(
         return
     for line in (*carried, *kept, *changes):
         typer.echo(line)
+    if pairs is not None and "heldout" not in load_params().evaluation.benchmarks:
+        typer.echo(
+            "models are scored on published benchmarks, as problems/ has no held-out task; to score on tasks of your "
+            "own, put some there, and run this again: iterpref ingest FILE --heldout 1 --out problems/mine.jsonl"
+        )
     typer.echo(f"params.yaml: profile {name}, {len(changes)} values changed; next: iterpref doctor")
 
 

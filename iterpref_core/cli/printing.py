@@ -29,8 +29,9 @@ def table_console() -> "Console":
     """Return where tables are printed: as wide as the terminal, and in a file or a pipe as wide as their rows."""
     from rich.console import Console
 
-    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if has_width else 10_000)
+    from iterpref_core.evaluation.report.standings import wide_console
+
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else wide_console()
 
 
 def show_standings(standings: "Standings", form: "Form", as_json: bool, **more: Any) -> None:

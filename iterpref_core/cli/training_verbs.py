@@ -174,6 +174,8 @@ def train(
     # Of several processes one prints the result.
     if is_main_process():
         show_result(result.metrics(), json_)
+        if not json_:
+            print_text(f"loss is the mean over all steps, rewards are of the last logged one; each point: {curve}")
 
 
 def _mark(pairs: Path, params: Params, given: Collection[str], folder: Path) -> Path:

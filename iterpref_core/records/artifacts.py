@@ -286,7 +286,7 @@ class Problem(Record, extra="forbid"):
 class Sample(Record):
     """A candidate program: `solution` is a whole program, `completion` continues the problem's prompt.
 
-    If a row has both, `solution` counts, as in EvalPlus.
+    If a row has both, `solution` counts, as in EvalPlus. `base_status` and `plus_status` are EvalPlus's own verdicts.
     """
 
     example = '{"task_id": "one", "solution": "def f(n): ..."}'
@@ -294,6 +294,8 @@ class Sample(Record):
     task_id: str
     solution: str | None = None
     completion: str | None = None
+    base_status: str | None = None
+    plus_status: str | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -4,7 +4,7 @@ Evaluation writes the file; the report, the cards, the gate and MLflow read it.
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +31,14 @@ class ResultRecord(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+class ScoreAtK(NamedTuple):
+    """pass@k of one k; older results lack the interval and the number of tasks that have k samples."""
+
+    score: float
+    ci95: tuple[float, float] | None
+    n: int | None
+
+
 class ScoreRecord(ResultRecord, extra="allow"):
     """pass@1 over `n` tasks with a 95% interval, as shares of 1.
 
@@ -49,20 +57,25 @@ class ScoreRecord(ResultRecord, extra="allow"):
         return {name: value for name, value in extra.items() if re.fullmatch(r"pass_at_\d+(_ci95|_n)?", name)}
 
     @property
-    def of_other_k(self) -> dict[int, tuple[float, tuple[float, float] | None]]:
-        """Return k → pass@k and its 95% interval, of other k than 1, in their order; older results lack intervals."""
+    def of_other_k(self) -> dict[int, ScoreAtK]:
+        """Return k → pass@k, of other k than 1, in their order."""
         fields = self.beyond
-        found = {int(name.split("_")[2]) for name in fields}
-        return {k: (fields[f"pass_at_{k}"], fields.get(f"pass_at_{k}_ci95")) for k in sorted(found)}
+        found = sorted({int(name.split("_")[2]) for name in fields})
+        names = {k: f"pass_at_{k}" for k in found}
+        return {
+            k: ScoreAtK(fields[name], fields.get(f"{name}_ci95"), fields.get(f"{name}_n")) for k, name in names.items()
+        }
 
     @property
     def numbers_of_other_k(self) -> dict[str, float]:
-        """Return the same by the names of metrics and columns: `pass_at_5`, `pass_at_5_ci95_low`, `…_high`."""
-        numbers = {}
-        for k, (score, ci95) in self.of_other_k.items():
+        """Return the same by the names of metrics: `pass_at_5`, `pass_at_5_ci95_low`, `…_high`, `pass_at_5_n`."""
+        numbers: dict[str, float] = {}
+        for k, (score, ci95, n) in self.of_other_k.items():
             numbers[f"pass_at_{k}"] = score
             if ci95:
                 numbers[f"pass_at_{k}_ci95_low"], numbers[f"pass_at_{k}_ci95_high"] = ci95
+            if n:
+                numbers[f"pass_at_{k}_n"] = n
         return numbers
 
 

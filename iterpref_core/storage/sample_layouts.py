@@ -26,7 +26,7 @@ def read_samples(path: Path) -> Iterator[tuple[object, Sample]]:
             or EvalPlus's folder, with programs such as `HumanEval_0/0.py`.
 
     Raises:
-        RecordError: the layout is unknown, or lists of programs are of unknown tasks.
+        RecordError: the layout is unknown, lists of programs are of unknown tasks, or a log has several filters.
     """
     if path.is_dir():
         yield from _read_folder(path)
@@ -36,12 +36,22 @@ def read_samples(path: Path) -> Iterator[tuple[object, Sample]]:
     if lists:
         yield from _read_lists(path)
         return
+    filters: dict[str, None] = {}
     with closing(read_items(path)) as items:
         for item in items:
             try:
                 yield item.where, parse_record(item.where, item.text, Sample)
             except RecordError as error:
-                rows = _rows_of(parse_json_at(item.text, item.where))
+                value = parse_json_at(item.text, item.where)
+                rows = _rows_of(value)
+                # lm-evaluation-harness logs a task once for each filter.
+                filters |= {value["filter"]: None} if rows and "filter" in value else {}
+                if len(filters) > 1:
+                    one = f"jq -c 'select(.filter == \"{next(iter(filters))}\")' {path} > one.jsonl"
+                    raise RecordError(
+                        f"{item.where}: the log has programs of the filters {' and '.join(filters)}, which are not "
+                        f"samples of one model; choose: {one}"
+                    ) from None
                 if not rows:
                     raise RecordError(
                         f"{error}; with the names of your fields, this makes records: jq -c "

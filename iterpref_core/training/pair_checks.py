@@ -11,15 +11,17 @@ from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.tokenizers import load_chat_template
 from iterpref_core.models.pretrained.weights import check_checkpoint
 from iterpref_core.pairs.ingestion.ways_in import ways_in
-from iterpref_core.pairs.localization.localization import localize_pairs
+from iterpref_core.pairs.localization.localization import DROPPED, localize_pairs
 from iterpref_core.pairs.selection.filters import drop_reason
 from iterpref_core.problems.screening.contamination import CONTAMINATED, Decontamination, Overlap
 from iterpref_core.problems.screening.private_records import PrivateDataCount
-from iterpref_core.programs.answers.fences import is_markdown
+from iterpref_core.programs.answers.fences import has_markdown
 from iterpref_core.records import ModelError, PairsParams, Params, PreferencePair
 from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import read_pairs, write_jsonl
+from iterpref_core.storage.shards import VALIDATION, usual_split
 
+from .data.held_out import held_out
 from .data.measures import Finding, PairScores
 from .data.tokenized_dataset import TokenizedDataset, open_tokenized_dataset
 from .model.model_limits import limit_findings
@@ -35,7 +37,9 @@ def mark_pairs(pairs: Path, params: Params, folder: Path) -> tuple[Path, str]:
     """
     marked = folder / "pairs.jsonl"
     found = localize_pairs(pairs, params.localization, marked)
-    drops = "".join(f", {count} left out ({reason})" for reason, count in found.dropped.items() if count)
+    drops = "".join(
+        f", {count} left out ({reason}: {DROPPED[reason]})" for reason, count in found.dropped.items() if count
+    )
     text = f"{found.given} from the file, {found.pairs - found.given} marked{drops}"
     # The record of a training names the file that the user knows.
     return (pairs if found.given == found.pairs and not drops else marked), text
@@ -63,7 +67,7 @@ def check_pair_file(
     out: Path | None,
     dropped: Path | None,
 ) -> tuple[dict[str, Any], list[Finding]]:
-    """Check pairs in one pass over the file, and write what is clean.
+    """Check pairs, and write what is clean.
 
     Args:
         pairs: the file.
@@ -94,8 +98,14 @@ def check_pair_file(
     rows = kept + benchmarks.contaminated
     if pairs.is_file():  # a pipe is read once
         findings += [Finding(stops=False, text=text) for text in ways_in(pairs, rows, counts)]
-    replay = {"replay": counts.pop("replay")} if counts["replay"] else {}
-    numbers: dict[str, Any] = {"pairs": rows - replay.get("replay", 0), **replay, **private.counts}
+    kinds = {name: counts.pop(name) for name in ("replay", "validation_pairs") if counts[name]}
+    whole = rows - kinds.get("replay", 0)
+    given = counts.pop("given", 0)
+    regions = (
+        f"{given} from the file, {whole - given} to be marked; not checked: --model MODEL checks them as they are "
+        "trained, `iterpref localize` writes them"
+    )
+    numbers: dict[str, Any] = {"pairs": whole, "regions": regions, **kinds, **private.counts}
     numbers["benchmark_tasks"] = sum(overlap.tasks for overlap in benchmarks.overlaps.values())
     numbers |= trained
     if out is not None:
@@ -124,7 +134,10 @@ def _check_with_model(
         # Where no answer is a program, the template alone is around it.
         style = "bare" if checks["markdown"].all() else params.training.answer
         trained: dict[str, Any] = {"trained": template.describe(style), "regions": regions}
-        findings = [*checks.findings(params.training), *limit_findings(model, checks)]
+        is_held_out = held_out(rows.problems, params.training, 1, (checks["validation"] > 0).tolist())
+        if validated := sum(is_held_out):
+            trained["validation_pairs"] = validated
+        findings = [*checks.findings(params.training, validated=validated), *limit_findings(model, checks)]
         try:
             trained |= measure_repairs(model, rows, scores)
         except ModelError as error:
@@ -150,7 +163,11 @@ def _clean_pairs(
         counts["repeated"] += texts in seen
         if pair.rejected is None:
             counts["replay"] += 1
-        if is_markdown(pair.chosen) or is_markdown(pair.rejected or ""):
+        elif pair.rejected_spans is not None:
+            counts["given"] += 1
+        if usual_split(pair.split or "") == VALIDATION:
+            counts["validation_pairs"] += 1
+        if has_markdown(pair):
             counts["markdown"] += 1
         # Lengths in tokens depend on the model.
         if reason := drop_reason(pair, params, lambda _: 0):

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.paths import ANSWERS, METRICS, PROBLEMS, RESULTS, WORK, model_path
+from tasks.paths import ANSWERS, INGESTED, METRICS, PROBLEMS, RESULTS, WORK, model_path
 
 from .stage import ITEM, KEY, Stage
 from .training import TRAINED
@@ -16,20 +16,34 @@ MEASURED = ("base", "debugger", *TRAINED)
 """The models of the experiment: the student before training, the debugger, and the trained models."""
 
 
-def check(params: "Params", _model: str) -> None:
+def check(params: "Params") -> None:
     """Refuse settings that this stage cannot take.
 
     Raises:
-        InputError: vLLM is not installed, and `evaluation.backend` names it; or a benchmark's copy that the
-            environment names is not there.
+        InputError: vLLM is not installed, and `evaluation.backend` names it; a benchmark's copy that the environment
+            names is not there, or a split has no problem.
+        DataUnavailableError: of no benchmark the data can be had here.
     """
+    from iterpref_core.evaluation.benchmarks.benchmark import EvaluationSetting
+    from iterpref_core.evaluation.benchmarks.suites import check_some_benchmark
+    from iterpref_core.problems.composition.problem_splits import has_problems
     from iterpref_core.problems.screening.benchmark_files import find_benchmark
-    from iterpref_core.records import BENCHMARKS
+    from iterpref_core.records import BENCHMARKS, InputError
 
+    published = []
     for name in params.evaluation.benchmarks:
         data = BENCHMARKS[name].data
-        if data is not None and os.environ.get(data.variable):
-            find_benchmark(data)
+        if data is None and not has_problems(name, params.problems, INGESTED):
+            raise InputError(
+                f"{INGESTED}: no problem of the split {name}, where models are scored; give some of your problems "
+                f'"split": "{name}" (docs/problems.md), or score on another benchmark'
+            )
+        if data is not None:
+            published.append(name)
+            if os.environ.get(data.variable):
+                find_benchmark(data)
+    if published == [*params.evaluation.benchmarks]:
+        check_some_benchmark(EvaluationSetting(params, PROBLEMS, WORK))
     if params.evaluation.backend == "vllm":
         from iterpref_core.models.inference.vllm_server import find_vllm
 

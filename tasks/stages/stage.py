@@ -51,7 +51,8 @@ class Stage:
         every_card: a parameter; if it has a value, the stage runs in several processes, one on each GPU, that this file
             describes.
         result: the record that `work` returns, where several processes hand it over by its metrics.
-        check: refuses settings before any stage runs: (params[, item]).
+        check: refuses settings before any stage runs: (params).
+        check_item: the same of what it runs for: (params, item).
         prepare: is called before the work's module is loaded, with the item or the names.
         headline: (item, metric) → the metric's name in the row of a command, or None.
         pages: a folder that MLflow gets.
@@ -77,7 +78,8 @@ class Stage:
     card: bool = False
     every_card: str = ""
     result: type[StageResult] | None = None
-    check: Callable[..., None] | None = None
+    check: Callable[[Any], None] | None = None
+    check_item: Callable[[Any, str], None] | None = None
     prepare: Callable[..., None] | None = None
     headline: Callable[[str, str], str | None] | None = None
     pages: Path | None = None

@@ -17,7 +17,7 @@ TRAINED = ("sft", "dpo", "rpo", "target-dpo", "target-rpo")
 """The objectives of the experiment; `iterpref sweep` trains others as well."""
 
 
-def check(params: "Params", objective: str) -> None:
+def check_item(params: "Params", objective: str) -> None:
     """Refuse settings that this stage cannot take.
 
     Raises:
@@ -105,7 +105,7 @@ STAGE = Stage(
     card=True,
     every_card="training.accelerate",
     result=TrainingResult,
-    check=check,
+    check_item=check_item,
     prepare=prepare,
     join=join,
 )

@@ -10,7 +10,7 @@ from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.problems.ingestion.problem_rows import Selection
-from iterpref_core.records import OBJECTIVES
+from iterpref_core.records import OBJECTIVES, InputError
 from iterpref_core.storage.jsonl import read_pairs
 from iterpref_core.training.objectives.losses import PREFERENCE_LOSSES
 from tests.settings import EXECUTION, ROOT, moved
@@ -75,7 +75,11 @@ def test_an_objective_of_one_s_own_trains_against_its_own_region(run, tmp_path, 
     pair = {"prompt": "Add.", "chosen": rejected.replace("2", "1"), "rejected": rejected}
     monkeypatch.chdir(tmp_path)  # the values of the profile own
     with patch.dict(OBJECTIVES), patch.dict(PREFERENCE_LOSSES):
-        run("own_objective.py", str(written(tmp_path / "pairs.jsonl", pair)))
+        unmarked = str(written(tmp_path / "pairs.jsonl", pair))
+        script = run("own_objective.py", unmarked)
+        places = [str(tmp_path / name) for name in ("other", "curve", "work")]
+        with pytest.raises(InputError, match="mark the pairs that bring no rejected_spans"):
+            script["train_objective"](unmarked, script["model"], "simpo", script["params"], *places)
     lineage = read_lineage(tmp_path / "out/model")
     assert (lineage.settings["loss"], lineage.settings["beta"], lineage.localization) == ("simpo", 2.0, ("first_part",))
     (trained,) = read_pairs(tmp_path / "out/pairs.jsonl")

@@ -7,7 +7,8 @@ import yaml
 
 from flows.display import Terminal
 from flows.run_stages import bring_up_to_date
-from iterpref_core.records import InputError, load_params, with_values
+from iterpref_core.records import InputError, IoTest, Problem, load_params, with_values
+from iterpref_core.storage.jsonl import write_jsonl
 from tasks.doctor import examine_settings
 from tasks.early_checks import refusals
 from tasks.profiles import write_values
@@ -50,6 +51,31 @@ def test_a_copy_of_a_benchmark_that_is_not_there_is_refused_at_once(monkeypatch)
     [(refusing, message)] = refusals(STAGES, with_values(PARAMS, {"evaluation.benchmarks": ["heldout", "mbpp+"]}))
     assert refusing == "evaluation@dpo"
     assert "MBPP_OVERRIDE_PATH=/no/such.jsonl: no such file" in message
+
+
+def test_a_split_without_a_problem_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = with_values(PARAMS, {"problems.validation": 0, "evaluation.benchmarks": ["validation"]})
+    problem = Problem(task_id="mine/1", prompt="Add one.", entry_point="f", tests=(IoTest(call="f(1)", expected="2"),))
+    write_jsonl(Path("problems/mine.jsonl"), [problem, problem.model_copy(update={"task_id": "2", "split": "heldout"})])
+    [(refusing, message)] = refusals(STAGES, own)
+    assert (refusing, "no problem of the split validation" in message) == ("evaluation@dpo", True)
+    write_jsonl(Path("problems/more.jsonl"), [problem.model_copy(update={"task_id": "3", "split": "validation"})])
+    assert not list(refusals(STAGES, own))
+
+
+def test_benchmarks_none_of_which_can_be_had_are_refused_at_once_and_not_if_one_can(tmp_path, monkeypatch):
+    def offline(*_, **__):
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr("urllib.request.urlopen", offline)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("HUMANEVAL", "MBPP"):
+        monkeypatch.delenv(f"{name}_OVERRIDE_PATH", raising=False)
+    published = with_values(PARAMS, {"evaluation.benchmarks": ["humaneval+", "mbpp"]})
+    [(refusing, message)] = refusals([*STAGES, "evaluation@sft"], published)
+    assert (refusing, "HumanEvalPlus" in message, "MbppPlus" in message) == ("evaluation@dpo", True, True)
+    assert not list(refusals(STAGES, with_values(published, {"evaluation.benchmarks": ["heldout", "mbpp"]})))
 
 
 @pytest.mark.usefixtures("dvc_in_this_process")

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -109,22 +110,37 @@ def test_answers_in_markdown_are_trained_as_they_are_and_counted(iterpref, word_
     assert f"data: an answer is Markdown, trained as it is: {found}" in caplog.text
 
 
+def test_check_counts_validation_pairs_and_says_that_regions_need_a_model(iterpref, word_model):
+    rows = [ROWS[0] | REGION, *ROWS[1:6], *(row | {"split": "valid"} for row in ROWS[6:])]
+    check = ("check", "--pairs", str(written(Path("pairs.jsonl"), *rows)), "--set", "training.batch_size=7")
+    shares = ("--set", "training.validation_share=0.5")
+    for model, regions in (
+        ((), "1 from the file, 7 to be marked; not checked"),
+        (word_model, "1 from the file, 7 marked"),
+    ):
+        code, out, err = iterpref(*check, *(("--model", model) if model else shares))
+        assert (code, f"regions: {regions}" in out) == (0, True), err
+        assert re.search(r"(?m)^validation_pairs +2$", out)
+        few = "fewer pairs than one batch (batch_size = 7, so each of 3 epochs is one step): 6 of 8 pairs"
+        assert (few in out) == bool(model)
+
+
 FENCED = ROWS[0] | {"chosen": f"So:\n```python\n{ROWS[0]['chosen']}```"}
 BY_INGEST = "`iterpref ingest in.jsonl --format trl --out OUT`"
 WAYS_IN = {
     "as it is": (ROWS, []),
     "without fences": (
         [FENCED, FENCED | {"chosen": "```python\nx = 1"}, FENCED | {"chosen": "No."}, *ROWS[1:]],
-        ["programs alone of answers in Markdown (2 rows) and leaves out 2 of 10 rows (1 truncated, 1 no_code)"],
+        ["programs alone of answers in Markdown (2 rows) and leaves out 2 of 10 rows: 1 truncated (an answer ends"],
     ),
     "turned": (
         [ROWS[0] | {"score_chosen": 1, "score_rejected": 2}],
-        [f"{BY_INGEST}: score_chosen is below score_rejected in 1 of 1 pairs; "],
+        [f"{BY_INGEST}: score_chosen is below score_rejected in 1 of 1 pairs. "],
     ),
     "none": ([ROWS[0] | {"chosen": "No."}], [f"{BY_INGEST} takes none: in.jsonl: no pair to ingest (1 no_code; "]),
     "in a checkout": (
         [ROWS[0] | {"rejected": ROWS[0]["chosen"].replace("  return", "  # So\n    return")}],
-        ["in `pairs/` of a checkout, stage `pairs` leaves out 1 of 1 rows (1 comments_only)"],
+        ["in `pairs/` of a checkout, stage `pairs` leaves out 1 of 1 rows: 1 comments_only (the error region has"],
     ),
 }
 
@@ -174,7 +190,8 @@ def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, 
     row = []
     for seed in ("1", "2"):
         given = ("--pairs", "pairs.jsonl", "--objective", "target-rpo", "--model", word_model, "--seed", seed)
-        code, _, err = iterpref("train", *given, "--out", f"t/{seed}", *small)
+        code, out, err = iterpref("train", *given, "--out", f"t/{seed}", *small)
+        assert f"the last logged one; each point: t/{seed}.curve.csv" in out
         assert (code, "regions: 0 from the file, 8 marked" in err) == (0, True), err
         row.append(f"r/{seed}")
     for model, out in ((word_model, "r/base"), ("t/1", "r/1"), ("t/2", "r/2")):
@@ -189,14 +206,21 @@ def test_two_verbs_to_a_trained_model_and_one_to_the_table_over_seeds(iterpref, 
 def test_init_sets_up_an_experiment_on_pairs_alone(iterpref, word_model):
     shutil.copy2(ROOT / "params.yaml", ".")
     Path("config").symlink_to(ROOT / "config")
-    code, _, err = iterpref("init", "--pairs", _write("csv"), "--model", word_model)
-    assert code == 0, err
+    init = ("init", "--pairs", _write("csv"), "--model", word_model)
+    code, out, err = iterpref(*init)
+    assert (code, "as problems/ has no held-out task" in out) == (0, True), err
     params = load_params()
     assert (params.profile, params.model.student, params.model.debugger) == ("own", str(word_model), str(word_model))
     assert {getattr(params.problems, split) for split in SPLITS} == {0}
     assert "heldout" not in params.evaluation.benchmarks
     assert len(list(read_pairs("pairs/pairs.jsonl"))) == len(ROWS)
     assert choose_benchmark("rates", None, params) == "humaneval"
+    task = {"task_id": "mine/1", "prompt": "Add one.", "entry_point": "f", "split": "heldout"}
+    Path("problems").mkdir()
+    written(Path("problems/mine.jsonl"), task | {"tests": [{"kind": "io", "call": "f(1)", "expected": "2"}]})
+    code, out, err = iterpref(*init)
+    assert (code, "no held-out task" in out) == (0, False), err
+    assert load_params().evaluation.benchmarks == ("heldout",), "tasks that came later count in the next init"
 
 
 def test_regions_of_a_file_stay_and_must_lie_in_the_program(iterpref):

@@ -28,12 +28,16 @@ OBJECTIVES = ("sft", "target-dpo")
 LOGGED = []
 """The entries that MLflow would get."""
 STAGES = {
-    "shared": {"cmd": "python run.py shared - 0", "deps": ["run.py"], "outs": ["shared"]},
+    "pairs": {
+        "cmd": "python run.py pairs - 0", "deps": ["run.py"], "outs": ["shared"],
+        "metrics": ["metrics/codeflow.json", "metrics/pairs.json"],
+    },
     "training": {
         "foreach": {"sft": "training.objectives.sft", "target-dpo": "training.objectives.target-dpo"},
         "do": {
             "cmd": "python run.py training ${key} ${training.objectives.target-dpo.beta}",
             "deps": ["shared"], "params": ["${item}", "training.seed"], "outs": ["models/trained/${key}"],
+            "metrics": ["metrics/training/${key}.json"],
         },
     },
     "evaluation": {
@@ -49,8 +53,12 @@ RUN = """
 import json, os, sys, time
 from pathlib import Path
 
+from iterpref_core.records import CodeflowResult, PairsResult, TrainingResult
 from tasks.gpus import reserved_gpus
 
+OWN = {"mine": {"pairs": 23, "contaminated": 211}}
+PAIRS = PairsResult(pairs=23, dropped={"cosmetic": 0}, contaminated=211, own=OWN)
+TRAINED = TrainingResult(pairs=23, steps=1, model_step=1, loss=0, focal_token_share=0, data={"rows": 1})
 own = reserved_gpus()
 own.__enter__()
 what, item, beta = sys.argv[1:]
@@ -62,9 +70,17 @@ def note(*words):
         print(what, *words, file=notes)
 
 
+def write(records):
+    for name, record in records.items():
+        path = Path("metrics") / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record.metrics()))
+
+
 note("begins", beta, os.environ["CUDA_VISIBLE_DEVICES"], Path("edited").read_text())
-if what == "shared":
+if what == "pairs":
     Path("shared").touch()
+    write({"codeflow": CodeflowResult(), "pairs": PAIRS})
 elif what == "training":
     (toy / f"{beta}.here").touch()
     deadline = time.monotonic() + 120
@@ -80,6 +96,7 @@ elif what == "training":
     folder = Path("models/trained")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / item).write_text(beta)
+    write({f"training/{item}": TRAINED})
 else:
     score = float(beta)
     solved = round(100 * score)
@@ -150,10 +167,11 @@ def test_points_run_side_by_side_are_compared_and_leave_everything_as_it_was(ite
     for entry in LOGGED:
         executed = {name for name, stage in entry.stages.items() if stage.times is not None}
         assert executed == {"training@target-dpo", "evaluation@target-dpo"}, entry.name
-        assert set(entry.stages) == {"shared", *executed}
+        assert set(entry.stages) == {"pairs", *executed}
     assert len(LOGGED) == 4, "when each begins and when it ends"
     assert {entry.tags["iterpref.state"] for entry in LOGGED} == states, "the code as it was when the sweep began"
-    assert notes(toy, "shared") == [], "made before"
+    assert notes(toy, "pairs") == [], "made before"
+    assert result["notes"][0] == "Trained on 23 pairs (own pairs 23 of 234 in mine, 211 contaminated)."
     begun = [words for words in notes(toy, "training") if words[0] == "begins"]
     assert [words[0] for words in notes(toy, "training")] == ["begins", "begins", "ends", "ends"]
     assert {words[2] for words in begun} == {"3", "5"}, "a card each"
@@ -256,16 +274,17 @@ def test_a_point_that_fails_ends_no_other_whose_scores_are_shown(iterpref, toy, 
 
 
 def test_a_training_that_fails_ends_its_sweep_with_its_reason(toy):
-    reproduce("shared")
+    reproduce("pairs")
     (toy / "0.1.code").write_text("2")
     with pytest.raises(InputError, match=r"1 of 1 trainings failed.*beta 0\.1 is bad"):
         run_sweep(None, ("target-dpo",), {"training.beta": [0.1]}, "validation", 1, 1, Terminal())
     assert [words[0] for words in notes(toy, "training")] == ["begins"]
-    assert len(notes(toy, "shared")) == 2, "it began and ended once, before the sweep"
+    assert len(notes(toy, "pairs")) == 2, "it began and ended once, before the sweep"
 
 
 def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch):
     monkeypatch.delattr("flows.sweep.take_snapshot")  # the points would begin with it
+    monkeypatch.setenv("MBPP_OVERRIDE_PATH", "/no/such.jsonl")
     Path("config").mkdir()
     shutil.copy2(ROOT / "config/ablations.yaml", "config")
     for arguments, message in (
@@ -273,6 +292,8 @@ def test_a_bad_grid_is_refused_before_anything_starts(iterpref, toy, monkeypatch
         (("nonsense",), "no preset 'nonsense'"),
         (("rates", "--benchmark", "heldout"), "rates chooses settings"),
         (("--set", "evaluation.benchmarks=[heldout]"), "use --benchmark"),
+        (("--set", "training.load=4bit"), "stage training@sft: params.yaml: training.load: 4bit"),
+        (("--benchmark", "mbpp"), "stage evaluation@sft: MBPP_OVERRIDE_PATH=/no/such.jsonl: no such file"),
     ):
         code, _, err = iterpref("sweep", *arguments)
         assert (code, message in err) == (2, True), err

@@ -48,6 +48,17 @@ def test_tasks_and_programs_are_those_of_the_rows(layout, tmp_path):
     assert read(tmp_path) == [(row["task_id"], row["solution"]) for row in ROWS]
 
 
+def test_a_log_of_two_filters_is_refused_with_the_line_that_takes_one(tmp_path):
+    row = {"doc": {"task_id": "HumanEval/0"}, "filtered_resps": [["a = 1"]], "filter": "extract_code"}
+    write_files(tmp_path, {"log.jsonl": lines([row, row])})
+    assert len(read(tmp_path)) == 2
+    write_files(tmp_path, {"log.jsonl": lines([row, row | {"filter": "none"}])})
+    with pytest.raises(
+        RecordError, match=r"log.jsonl:2: .*extract_code and none.*select\(.filter == \"extract_code\"\)"
+    ):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(("tasks", "first"), [(164, "HumanEval/0"), (500, "Mbpp/11")])
 def test_lists_of_programs_are_of_the_tasks_at_their_positions(tmp_path, tasks, first):
     name, number = first.split("/")

@@ -1,11 +1,8 @@
 """Grids of values: what a sweep trains."""
 
-from pathlib import Path
-
 import pytest
 
-from iterpref_core.records import ConfigError, InputError, IoTest, Problem, with_values
-from iterpref_core.storage.jsonl import write_jsonl
+from iterpref_core.records import ConfigError, with_values
 from tasks.grid import choose_benchmark, plan_rows
 from tests.settings import PARAMS, ROOT
 
@@ -60,19 +57,6 @@ def test_settings_are_never_chosen_on_the_problems_that_measure_the_result(prese
         with pytest.raises(ConfigError, match=f"--benchmark {benchmark}: {preset} chooses settings"):
             choose_benchmark(preset, benchmark, PARAMS)
     choose_benchmark("masking", "heldout", PARAMS)
-
-
-def test_a_sweep_without_a_problem_to_score_ends_before_it_trains(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("problems").mkdir()
-    own = with_values(PARAMS, {"problems.validation": 0})
-    problem = Problem(task_id="mine/1", prompt="Add one.", entry_point="f", tests=(IoTest(call="f(1)", expected="2"),))
-    heldout = problem.model_copy(update={"task_id": "mine/2", "split": "heldout"})
-    write_jsonl("problems/mine.jsonl", [problem, heldout])
-    with pytest.raises(InputError, match="no problem of the split validation"):
-        choose_benchmark("rates", "validation", own)
-    write_jsonl("problems/more.jsonl", [problem.model_copy(update={"task_id": "more", "split": "validation"})])
-    choose_benchmark("rates", "validation", own)
 
 
 def test_a_sweep_without_objectives_trains_those_of_the_experiment():

@@ -4,7 +4,7 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from iterpref_core.records import BENCHMARKS, BenchmarkName
+from iterpref_core.records import BENCHMARKS, BenchmarkName, DataUnavailableError
 
 from .benchmark import Benchmark, EvaluationSetting
 
@@ -23,3 +23,21 @@ def open_benchmark(name: BenchmarkName, setting: EvaluationSetting) -> Benchmark
     benchmark.limit = setting.limit
     benchmark.k = setting.params.evaluation.k
     return benchmark
+
+
+def check_some_benchmark(setting: EvaluationSetting) -> None:
+    """Open the first benchmark whose data can be had here: a measurement goes on without the others.
+
+    Raises:
+        DataUnavailableError: none can be had.
+        InputError: the data of that one are broken.
+    """
+    reasons = {}
+    for name in setting.params.evaluation.benchmarks:
+        try:
+            open_benchmark(name, setting)
+        except DataUnavailableError as error:
+            reasons[str(error)] = name
+        else:
+            return
+    raise DataUnavailableError("; ".join(reasons))

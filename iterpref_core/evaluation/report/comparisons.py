@@ -12,8 +12,9 @@ from .summary_record import BenchmarkScores
 
 _OWN = {name for name, row in BENCHMARKS.items() if row.data is None}
 """The splits of this project's own problems, whose names the data of a file of problems have."""
-CIRCUMSTANCES = {"harness", "limits", "isolation", "sampling", "extracted", "partial"}
-"""The fields of two results that may differ and decide about a score."""
+_STATED = {"harness", "limits", "isolation", "sampling"}
+"""The fields of two results that may differ and decide about a score; `extracted` and `partial` do as well."""
+_NOT_STATED = "not stated"
 
 
 def share_names(
@@ -124,16 +125,23 @@ def check_same_data(benchmark: str, results: Mapping[str, Sequence[Measured]]) -
 
 
 def measured_differently(before: Measured, after: Measured) -> list[str]:
-    """Return the circumstances of two measurements that differ, such as `sampling temperature: 0.0 -> 1.5`."""
+    """Return what differs of two measurements, the later one first: `sampling temperature: 1.5 instead of 0.0`."""
     old, new = map(_circumstances, (before, after))
     names = sorted(old.keys() | new.keys())
-    return [f"{name}: {old.get(name)} -> {new.get(name)}" for name in names if old.get(name) != new.get(name)]
+    return [
+        f"{name}: {new.get(name, _NOT_STATED)} instead of {old.get(name, _NOT_STATED)}"
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
 
 
 def _circumstances(result: Measured) -> dict[str, object]:
-    """Return the circumstances of a measurement by name: `harness`, `sampling temperature`."""
-    found: dict[str, object] = {}
-    for field, value in result.model_dump(include=CIRCUMSTANCES).items():
+    """Return the circumstances of a measurement by name, in words: `harness`, `sampling temperature`."""
+    found: dict[str, object] = {
+        "programs": "found in answers" if result.extracted else "as given",
+        "tasks": f"those of {result.partial['tasks']} that have samples" if result.partial else "all",
+    }
+    for field, value in result.model_dump(include=_STATED, exclude_none=True).items():
         found |= (
             {f"{field} {name}": each for name, each in value.items()} if isinstance(value, dict) else {field: value}
         )

@@ -76,8 +76,9 @@ def smallest_decided_difference(rows: Iterable[ScoreRow]) -> float | None:
 
     A difference is decided if its interval leaves 0 out, which is if it is larger than its distance to the end on the
     side of 0. The rows have different distances: this is their median, and no more than a difference that is decided.
+    Comparisons with too few seeds for a p, whose spread is of two numbers, do not count.
     """
-    compared = [row.comparison for row in rows if row.comparison]
+    compared = [row.comparison for row in rows if row.comparison and row.comparison.p_value is not None]
     distances = [
         each.difference - each.ci95[0] if each.difference > 0 else each.ci95[1] - each.difference for each in compared
     ]

@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from iterpref_core.records import BENCHMARKS, printable_text
+from iterpref_core.records import BENCHMARKS, ScoreRecord, printable_text
 from iterpref_core.storage.jsonl import atomic_writer
 
 from ..statistics.comparison import ScoreDifference
@@ -32,8 +32,6 @@ NOTE = (
 )
 _KEPT_NOTE = "kept: the percentage of the other model's solved tasks that a model also solves."
 _EMPTY = "–"
-_WIDE = 10_000
-"""The width of a console that breaks no row."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class Standings:
         """Return the table in a form; CSV is in shares of 1, and has no notes."""
         if form == "text":
             text = StringIO()
-            self.print(Console(file=text, width=_WIDE, color_system=None))
+            self.print(wide_console(text))
             return text.getvalue()
         if form == "csv":
             return csv_text(self.rows)
@@ -105,7 +103,7 @@ class Standings:
         """Return the table and the notes as Markdown."""
         text = StringIO()
         table = _build_table(Table(box=MARKDOWN), self, self.rows, set(), ("|", r"\|"))
-        Console(file=text, width=_WIDE, color_system=None).print(table)
+        wide_console(text).print(table)
         return "\n".join([*text.getvalue().strip().split("\n"), "", *self._all_notes]) + "\n"
 
     def _latex(self) -> str:
@@ -130,6 +128,11 @@ class Standings:
         ]
         small = f"± is the standard deviation over seeds; small: the difference from {self.shown(self.first)}."
         return latex_table(["model", *map(benchmark_name, names)], lines, " ".join([*notes, small]))
+
+
+def wide_console(file: IO[str] | None = None) -> Console:
+    """Return a console that breaks no row: standard output, or a file, which has no colors."""
+    return Console(file=file, width=10_000, color_system="auto" if file is None else None)
 
 
 def _latex_score(row: ScoreRow) -> str:
@@ -257,8 +260,7 @@ def _texts_of(board: Standings, rows: Sequence[ScoreRow], hidden: set[str]) -> l
 
 def _difference_of(row: ScoreRow, paired: ScoreDifference) -> str:
     """Return a difference with its interval, and the number of tasks if some of the row's are not shared."""
-    on_some = f" on {paired.n:,}" if paired.n < row.scores.n else ""
-    return f"{points(paired.difference)} {interval(paired.ci95)}{on_some}"
+    return f"{points(paired.difference)} {interval(paired.ci95)}{_on_fewer(paired.n, row.scores)}"
 
 
 def _comparison_cells(row: ScoreRow, paired: ScoreDifference | None, *headings: str) -> dict[str, str | None]:
@@ -284,11 +286,16 @@ def _cells_of(board: Standings, row: ScoreRow) -> dict[str, str | None]:
         "seeds": str(row.seeds) if row.seeds > 1 else None,
         "std": None if row.spread is None else share(row.spread),
         **{
-            f"pass@{k}": f"{share(score)} {shares(ci95)}" if ci95 else share(score)
-            for k, (score, ci95) in scores.of_other_k.items()
+            f"pass@{k}": f"{share(score)} {shares(ci95)}{_on_fewer(n, scores)}" if ci95 else share(score)
+            for k, (score, ci95, n) in scores.of_other_k.items()
         },
         **_comparison_cells(row, paired, f"against {board.shown(board.first)}", "p"),
         **_comparison_cells(row, row.previous, "against the one before", "p (before)"),
         "kept": kept_percent(paired.kept) if paired and paired.kept else None,
         **{name: None if number is None else readable(number) for name, number in numbers.items()},
     }
+
+
+def _on_fewer(n: int | None, scores: ScoreRecord) -> str:
+    """Return a number of tasks, such as ` on 12`, where pass@1 is of more."""
+    return f" on {n:,}" if n and n < scores.n else ""

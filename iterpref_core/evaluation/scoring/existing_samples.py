@@ -3,7 +3,7 @@
 import logging
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from iterpref_core.programs.answers.python_text import STATEMENT
 from iterpref_core.records import InputError, ModelResults, Sample, UnansweredError
 from iterpref_core.storage.sample_layouts import read_samples
 
-from ..benchmarks.benchmark import Benchmark, EvaluationSetting, PromptMode
+from ..benchmarks.benchmark import Benchmark, EvaluationSetting, ProgramRun, PromptMode
 from ..benchmarks.harness import canonical_samples, open_harness
 from ..benchmarks.suites import open_benchmark
 from ..evaluation.answer_reading import FoundPrograms, read_texts
@@ -64,9 +64,12 @@ def score_samples(
             with open_harness(benchmark, setting.cache) as harness:
                 runs = list(benchmark.canonical.values()) if path is None else harness.run(found.samples)
                 results.write(benchmark.name, summarize(harness, found, runs), found.samples)
+            scored = (sample for sample in samples if sample.task_id in benchmark.tasks)
+            _warn_of_other_verdicts(benchmark, zip(scored, runs, strict=False))
     if unknown:
-        message = "%s: %s samples are of no task that is scored, such as %s; check --benchmark and their task_id"
-        logger.warning(message, path, f"{unknown.total():,}", next(iter(unknown)))
+        remedy = f"--limit scores the first {setting.limit}" if setting.limit else "check --benchmark and their task_id"
+        message = "%s: %s samples are of no task that is scored, such as %s; %s"
+        logger.warning(message, path, f"{unknown.total():,}", next(iter(unknown)), remedy)
     return results.of_this_run()
 
 
@@ -182,6 +185,23 @@ def _answer(benchmark: Benchmark[Any], task: Any, completion: str) -> str:
         return f"{prefix.rstrip()}\n\n\n{program}"
     with_body = f"{prefix.rstrip()}\n{textwrap.indent(program, '    ')}"
     return with_body if "```" in completion and defines(with_body, entry_point) else continued
+
+
+def _warn_of_other_verdicts(benchmark: Benchmark[Any], judged: Iterable[tuple[Sample, ProgramRun]]) -> None:
+    """Warn of samples that have another verdict in EvalPlus's eval_results.json than here."""
+    compared = differing = 0
+    example = ""
+    for sample, run in judged:
+        stated = [sample.base_status, *([sample.plus_status] if benchmark.name.endswith("+") else [])]
+        if None in stated:
+            continue
+        compared += 1
+        if all(status == "pass" for status in stated) != (run.verdict == "passed"):
+            differing += 1
+            example = example or f"{sample.task_id}: {' and '.join(map(str, stated))} in the file, {run.verdict} here"
+    if differing:
+        message = "%s: the file has another verdict of %s of %s samples, such as %s"
+        logger.warning(message, benchmark.name, f"{differing:,}", f"{compared:,}", example)
 
 
 def _warn_of_answers(

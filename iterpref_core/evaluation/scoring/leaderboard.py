@@ -18,7 +18,8 @@ from ..statistics.seed_comparison import SEEDS_FOR_P, compare_seeds, score_seeds
 
 _SEEDS_NOTE = (
     "Scores of several seeds are means, and std is the seeds' standard deviation. Below "
-    f"{SEEDS_FOR_P} seeds of a model p is left out; one training counts as a model without seeds."
+    f"{SEEDS_FOR_P} seeds of a model the spread of two numbers makes intervals wide, and p and what stays undecided "
+    "are left out; one training counts as a model without seeds."
 )
 
 

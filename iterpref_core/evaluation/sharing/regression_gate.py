@@ -66,7 +66,7 @@ class RegressionGate(BaseModel, frozen=True):
                 lines.append(f"  kept: {percent(kept.share)} ({ends}) of the {readable(kept.solved)} solved tasks")
             elif self.keep is not None:
                 lines.append("  kept: the baseline solved no task, so there is nothing to keep")
-            lines += [f"  measured differently: {differing}" for differing in compared.differs]
+            lines += [f"  candidate and baseline were measured differently: {each}" for each in compared.differs]
         failed = {"significantly worse": self.worse}
         if self.keep is not None:
             failed[f"significantly less kept than {percent(self.keep)}"] = self.keeps_less

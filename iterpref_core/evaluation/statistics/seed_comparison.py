@@ -88,7 +88,7 @@ def score_seeds(seeds: Sequence[Measured]) -> ScoreRecord:
     for k in seeds[0].of_other_k:
         if all(k in seed.of_other_k for seed in seeds):
             name = f"pass_at_{k}"
-            fields[name] = mean(seed.of_other_k[k][0] for seed in seeds)
+            fields[name] = mean(seed.of_other_k[k].score for seed in seeds)
             fields[f"{name}_n"], fields[f"{name}_ci95"] = _score([task_scores(seed.verdicts, k) for seed in seeds])
     return ScoreRecord.model_validate(fields)
 

@@ -31,7 +31,7 @@ from iterpref_core.records import (
     statement_name,
 )
 
-from ..selection.filters import drop_reason
+from ..selection.filters import FILTERS, drop_reason
 from .winner import contradicting_scores, first_is_better
 
 # The task of a buggy program without a statement: the program itself.
@@ -109,8 +109,9 @@ def ingest_pairs(
         write_records(intake, intake.take(take, executor), out)
     pairs = intake.result.counts["pairs"]
     findings = (
-        f"{first} is below {second} in {count} of {pairs} pairs; `winner=first-second:{first}+{second}` in --columns "
-        "turns them"
+        f"{first} is below {second} in {count} of {pairs} pairs. If higher is better, turn these pairs around with "
+        f"--columns winner=first-second:{first}+{second} (better is the first answer where its score less the second's "
+        "is above 0); `winner=` says that the scores decide nothing"
         for (first, second), count in contradicting.items()
     )
     return replace(intake.result, findings=tuple(findings))
@@ -138,7 +139,7 @@ def read_pair(row: Row, columns: Columns, *, repair: bool) -> PreferencePair:
     if any(turn.role == "assistant" for turn in (*before, *before_rejected)):
         raise DroppedError("several_turns", "an earlier answer of the conversation precedes the last one")
     if before and before_rejected and before != before_rejected:
-        raise DroppedError("different_turns")
+        raise DroppedError("different_turns", "the two answers follow different questions")
     right, wrong = find_programs(chosen.content, rejected.content)
     tested = columns.one(row, "tested")
     # With tests, the program runs as Python.
@@ -178,12 +179,12 @@ def judge(
     # A buggy program may have a syntax error, but not the syntax of another language.
     buggy = pair.rejected or ""
     if is_python_2(buggy):
-        raise DroppedError("not_python")
+        raise DroppedError("not_python", "the buggy program is Python 2")
     entry_point = columns.name(row, "entry_point")
     # The pairs' length in tokens depends on the model, which is not known here; training measures it.
     drop = drop_reason(pair, params, lambda _: 0, entry_point)
     if drop and drop != "cosmetic":
-        raise DroppedError(drop)
+        raise DroppedError(drop, FILTERS[drop])
     untested = Problem(task_id=pair.task_id or "pair", prompt=pair.prompt, entry_point=entry_point, tests=())
     # A right program decides between readings: the fixed one is not known to be right yet, but must pass.
     hints = ReadingHints(programs=(pair.chosen,), modules=columns.modules(row))
@@ -197,12 +198,14 @@ def judge(
             raise DroppedError(drop or "fixed_fails", str(error)) from None
         failed = find_failures(problem, (buggy,), run, pairs=1)
         if failed is None:
-            raise DroppedError(drop or "buggy_passes")
+            raise (
+                DroppedError(drop, FILTERS[drop]) if drop else DroppedError("buggy_passes", "the buggy program passes")
+            )
         # The tests know better than a comparison of the two texts.
         if failed.attempts[0].verdict == "exception":
             drop = None
     if drop:
-        raise DroppedError(drop)
+        raise DroppedError(drop, FILTERS[drop])
     return pair.model_copy(update={"tested": plainest is not None}), dropped
 
 

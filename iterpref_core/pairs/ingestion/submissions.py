@@ -125,14 +125,14 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem
     code = program_in(answer)
     verdict = _verdict(columns.one(row, "passed"))
     if not code.strip():
-        raise DroppedError("empty")
+        raise DroppedError("empty", "the answer is empty")
     if is_cut(answer, code):
-        raise DroppedError("truncated")
+        raise DroppedError("truncated", "the answer ends in a block; if only its last fence is missing, add it")
     # A program that fails may have a syntax error, but not the syntax of another language.
     if is_python_2(code) or (verdict == "passed" and not is_program(code)):
-        raise DroppedError("not_python")
+        raise DroppedError("not_python", "the program is not Python 3")
     if is_no_program(code):
-        raise DroppedError("no_code")
+        raise DroppedError("no_code", "the answer has no program")
     prompt = read_statement(row, columns)
     of_statement = statement_name(prompt)
     name = columns.name(row, "task_id")

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from iterpref_core.problems.ingestion.intake import Wanted
 from iterpref_core.records import InputError
 
+from ..selection.filters import FILTERS
 from .preference_pairs import ingest_pairs
 
 
@@ -25,15 +27,18 @@ def ways_in(pairs: Path, rows: int, counts: Mapping[str, int]) -> Iterator[str]:
         yield f"{command} takes none: {error}"
     else:
         programs = f"takes the programs alone of answers in Markdown ({counts['markdown']} rows)"
-        effects = [programs] * bool(counts["markdown"]) + _left_out("dropped/", taken.counts, rows)
+        meanings = {row.reason: row.first_line for row in taken.dropped}
+        effects = [programs] * bool(counts["markdown"]) + _left_out("dropped/", taken.counts, rows, meanings)
         if effects:
             yield f"{command} {' and '.join(effects)}"
         yield from (f"{command}: {text}" for text in taken.findings)
-    yield from (f"in `pairs/` of a checkout, stage `pairs` {text}" for text in _left_out("filtered/", counts, rows))
+    yield from (
+        f"in `pairs/` of a checkout, stage `pairs` {text}" for text in _left_out("filtered/", counts, rows, FILTERS)
+    )
 
 
-def _left_out(prefix: str, counts: Mapping[str, int], rows: int) -> list[str]:
+def _left_out(prefix: str, counts: Mapping[str, int], rows: int, meanings: Mapping[Any, str]) -> list[str]:
     """Return words on the rows that are left out, by the reasons that follow a prefix; empty without any."""
     reasons = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
-    counted = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-    return [f"leaves out {sum(reasons.values())} of {rows} rows ({counted})"] if reasons else []
+    counted = ", ".join(f"{count} {reason} ({meanings[reason]})" for reason, count in reasons.items())
+    return [f"leaves out {sum(reasons.values())} of {rows} rows: {counted}"] if reasons else []

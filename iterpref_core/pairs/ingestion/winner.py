@@ -34,18 +34,19 @@ def first_is_better(row: Row, columns: Columns) -> bool:
         if likely:
             raise DroppedError(
                 "unknown_columns",
-                f"{likely[0]} may name the better answer; state what it means, as in --columns "
-                f"winner=a/b:{likely[0]} or winner=first-second:{likely[0]}, or winner= if nothing",
+                f"{likely[0]} may name the better answer; state what it means in --columns: winner=a/b:{likely[0]} if "
+                f"its values a and b name the answers of chosen and rejected, winner=first-second:{likely[0]} if it is "
+                "a number that is above 0 where chosen is better, or winner= if it decides nothing",
             )
         return True
     names = columns.names["winner"]
     if len(values) < len(names):
-        raise DroppedError("no_preference")
+        raise DroppedError("no_preference", f"winner: {' or '.join(names)} is empty")
     value = values if len(names) > 1 else read_text_value(values[0])
     if columns.winner in MARGINS:
         lead = _difference(value)
         if math.isnan(lead) or lead == 0:
-            raise DroppedError("no_preference")
+            raise DroppedError("no_preference", "winner: neither answer is better")
         return (lead > 0) == (columns.winner == MARGINS[0])
     first, second = columns.winner.lower().split("/")
     # In a column with nulls, pandas has 1.0 for 1.

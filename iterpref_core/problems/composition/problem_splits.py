@@ -68,6 +68,12 @@ def read_ingested(folder: Path, taken: set[str]) -> Iterator[Problem]:
             yield problem.model_copy(update={"split": own_split(problem, str(path))})
 
 
+def has_problems(split: str, params: ProblemsParams, ingested: Path) -> bool:
+    """Return True if an experiment has problems of a split, composed ones or a user's own."""
+    composed: int = getattr(params, split)
+    return composed > 0 or any(problem.split == split for problem in read_ingested(ingested, set()))
+
+
 def own_split(problem: Problem, where: str) -> str:
     """Return the split of a user's own problem.
 

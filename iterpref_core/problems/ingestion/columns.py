@@ -61,10 +61,10 @@ class DroppedError(Exception):
 
     Args:
         reason: counted as `dropped/<reason>`.
-        explanation: more for the user to know; may be empty.
+        explanation: the fault in a sentence.
     """
 
-    def __init__(self, reason: str, explanation: str = "") -> None:
+    def __init__(self, reason: str, explanation: str) -> None:
         super().__init__(explanation)
         self.reason = reason
 
@@ -258,7 +258,8 @@ def parse_columns(
     elif winner:
         raise ConfigError(
             f"--columns winner={winner}: state what it means: the values that name the two answers, as in "
-            f"winner=model_a/model_b:{winner}, or the direction of a number, winner={MARGINS[0]}:{winner}"
+            f"winner=model_a/model_b:{winner}, or winner={MARGINS[0]}:{winner} for a number that is above 0 where the "
+            "first answer is better"
         )
     # With `prompt=task`, the column `task` is not the kind of task.
     used = _first_names(stated)

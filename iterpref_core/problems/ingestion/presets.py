@@ -172,7 +172,7 @@ def prepare_mbpp(row: Row) -> Row:
     # 11 is "11" in CSV, 11.0 in a column with nulls, and "Mbpp/11" for EvalPlus.
     number = re.search(r"(\d+)(?:\.0)?\s*$", as_text(row.get("task_id")))
     if number and int(number[1]) in mbpp_plus_ids():
-        raise DroppedError("in_mbpp_plus")
+        raise DroppedError("in_mbpp_plus", "it is a task of the benchmark MBPP+")
     question = row.get("text") or row.get("prompt")
     _check_statement(question)
     lines = [as_text(line) for line in read_list(row.get("test_imports"))]

@@ -302,7 +302,7 @@ def _not_there(part: str, row: Row, columns: Columns) -> DroppedError:
     # An empty list states that the row has no tests; null and an empty text do not.
     is_empty = any(value != "" for value in columns.values(row, part))
     if is_empty or (columns.has(row, part) and not likely):
-        return DroppedError("no_tests")
+        return DroppedError("no_tests", f"its {part} are empty")
     found = f"{', '.join(likely)}; to read it" if likely else f"there are {listed(row)}; to read a column"
     return DroppedError("unknown_columns", f"{found}, add --columns {part}={likely[0] if likely else ''}")
 

@@ -66,7 +66,7 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
         DroppedError: a program is missing or cut, or both are the same.
     """
     if not chosen.strip() or not rejected.strip():
-        raise DroppedError("empty")
+        raise DroppedError("empty", "an answer is empty")
     right = program_in(chosen)
     wrong = program_in(rejected)
     # If the chosen program defines `add`, the rejected answer means the program that defines `add`.
@@ -78,12 +78,12 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
         if is_cut(chosen, right, of_wrong) or is_cut(rejected, wrong, of_right):
             raise DroppedError("truncated", "an answer ends in a block; if only its last fence is missing, add it")
     if is_no_program(right) or is_no_program(wrong):
-        raise DroppedError("no_code")
+        raise DroppedError("no_code", "an answer has no program")
     if not is_program(right):
-        raise DroppedError("not_python")
+        raise DroppedError("not_python", "the chosen program is not Python 3, or has a syntax error")
     # A difference in line ends, or at the end of the program, is not one to learn from.
     if right.replace("\r\n", "\n").rstrip() == wrong.replace("\r\n", "\n").rstrip():
-        raise DroppedError("same_program")
+        raise DroppedError("same_program", "both programs are the same but for line ends and blanks at the end")
     return right, wrong
 
 

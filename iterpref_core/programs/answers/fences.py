@@ -2,6 +2,8 @@
 
 import re
 
+from iterpref_core.records import PreferencePair
+
 from ..source_code.syntax_tree import shared_tree
 
 _FENCE = re.compile(
@@ -32,6 +34,11 @@ def is_markdown(answer: str) -> bool:
         # A program that fails may have a syntax error elsewhere.
         return _FENCE.search(_STRING.sub("", answer)) is not None
     return False
+
+
+def has_markdown(pair: PreferencePair) -> bool:
+    """Return True if an answer of a pair is Markdown."""
+    return is_markdown(pair.chosen) or (pair.rejected is not None and is_markdown(pair.rejected))
 
 
 def open_block(answer: str) -> int | None:

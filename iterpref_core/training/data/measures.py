@@ -178,11 +178,12 @@ class PairMeasures:
             text = f"no row has a rejected program, which {objective.title} needs"
             yield Finding(True, f"{text}; add pairs, or train sft")
 
-    def findings(self, form: TrainingParams, *, regional: bool = True) -> Iterator[Finding]:
+    def findings(self, form: TrainingParams, *, validated: int = 0, regional: bool = True) -> Iterator[Finding]:
         """Yield the faults of the data, each with its remedy.
 
         Args:
             form: limits of length, and the size of a batch, which decide some of them.
+            validated: the number of rows that are held out, which are in no batch.
             regional: the objective weighs D-; else D- has no faults.
         """
         pairs = int(self.is_pair.sum())
@@ -191,23 +192,29 @@ class PairMeasures:
         if share > WHOLE_SHARE:
             text = f"D- is {share:.1%} of the rejected programs, so that focal objectives equal plain ones"
             yield Finding(False, f"{text}; pair each program with a closer fix, or choose another localization.method")
-        for count, total, text, remedy, limit in self._faults(form, regional=regional):
+        for count, total, text, remedy, limit in self._faults(form, validated, regional=regional):
             if count:
                 stops = count > limit * total
                 too_many = f", more than {limit:.0%}" if stops and limit else ""
                 of = f"of {total} {'pairs' if total == pairs else 'rows'} ({count / total:.1%})"
                 yield Finding(stops, f"{text}: {count} {of}{too_many}; {remedy}")
 
-    def _faults(self, form: TrainingParams, *, regional: bool) -> Iterator[tuple[int, int, str, str, float]]:
+    def _faults(
+        self, form: TrainingParams, validated: int, *, regional: bool
+    ) -> Iterator[tuple[int, int, str, str, float]]:
         """Yield how many rows of how many have a fault, the fault, its remedy, and the share that stops a run."""
         counts = self.counts()
         rows, pairs = len(self), int(self.is_pair.sum())
         longest = int(self.lengths()["pair"].max())
         enough = f" (the longest pair has {longest} tokens)" if longest > form.max_length else ""
         raised = f"raise max_length = {form.max_length}{enough} or drop long programs (pairs.max_tokens)"
-        too_few = len(self) if len(self) < form.batch_size else 0
+        trained = rows - validated
+        too_few = trained if trained < form.batch_size else 0
         cut = counts["focal_lost"] + counts["focal_cut"]
-        no_region = "set localization.empty to anchor or drop, or choose another method"
+        no_region = (
+            "mark the pairs that bring no rejected_spans (`iterpref localize`); where a fix only inserts, set "
+            "localization.empty to anchor or drop, or choose another method"
+        )
         if regional:
             yield counts["focal_empty"], pairs, "D- is empty", no_region, MAX_EMPTY_SHARE
             yield cut, pairs, "D- is cut off, wholly or partly", raised, MAX_CUT_SHARE

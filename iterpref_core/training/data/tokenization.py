@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from iterpref_core.models.pretrained.chat_template import ChatTemplate
 from iterpref_core.models.pretrained.prompt_tokens import encode_prompts
 from iterpref_core.models.pretrained.tokenizers import text_engine
-from iterpref_core.programs.answers.fences import is_markdown
+from iterpref_core.programs.answers.fences import has_markdown
 from iterpref_core.records import (
     AnswerFormat,
     InputError,
@@ -92,7 +92,7 @@ def tokenize_pairs(
                 focal_chosen=in_region[:room],
                 task_id=pair.task_id,
                 blank=int(not pair.chosen.strip()),
-                markdown=int(is_markdown(pair.chosen) or is_markdown(pair.rejected or "")),
+                markdown=int(has_markdown(pair)),
                 problem_id=pair.problem_id or pair.task_id,
                 statement=statement_digest(pair.prompt),
                 prompt_truncated=surplus,

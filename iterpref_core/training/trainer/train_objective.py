@@ -74,13 +74,13 @@ def train_student(params: Params, objective: str, *, model: Any, **files: Any) -
 
 
 def train_objective(
-    pairs: Path,
+    pairs: Path | str,
     model: Path | str,
     objective: str,
     params: TrainingParams,
-    out: Path,
-    curve: Path,
-    scratch: Path,
+    out: Path | str,
+    curve: Path | str,
+    scratch: Path | str,
     on_log: OnLog | None = None,
     prompt: PromptFormat | None = None,
     commit: str | None = None,
@@ -111,6 +111,7 @@ def train_objective(
     """
     prompt = prompt or PromptFormat()
     resolved = settings_of(objective, params)
+    pairs, out, curve, scratch = map(Path, (pairs, out, curve, scratch))
     _check_places({"pairs": pairs, "curve": curve, "scratch": scratch}, out)
     check_out(out, objective)
     bf16 = uses_bf16(params.bf16, "cuda" if torch.cuda.is_available() else "cpu")
@@ -134,7 +135,7 @@ def train_objective(
     marked = (rows.checks["validation"][numbers] > 0).tolist()
     is_held_out = np.array(held_out(problems, params, processes.num_processes, marked))
     report_findings(limit_findings(model, rows.checks))
-    report_findings(rows.checks.findings(params, regional=resolved.row.regional))
+    report_findings(rows.checks.findings(params, validated=is_held_out.sum(), regional=resolved.row.regional))
 
     # The folder's name has the digest of all that decides the weights, and how processes share them.
     key = run_key(rows.digests, fingerprint if reference is None else fingerprint + scored_by, objective, params)

@@ -1,6 +1,7 @@
 """Samples of a file: answers in place of programs, some of the tasks, completions of prose."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,28 @@ def test_some_of_the_tasks_are_scored_where_that_is_asked_for(setting, tmp_path,
     assert "mine.jsonl: 1 samples are of no task that is scored, such as other" in caplog.text
     with pytest.raises(InputError, match="no sample for any of 2 tasks of heldout"):
         scored(write(tmp_path, {"other": "pass"}), setting, partial=True)
+
+
+def test_samples_beyond_a_limit_are_of_tasks_that_are_not_scored_for_that_reason(setting, tmp_path, caplog):
+    assert scored(write(tmp_path, RIGHT), replace(setting, limit=1)).n == 1
+    assert "1 samples are of no task that is scored, such as h/square; --limit scores the first 1" in caplog.text
+
+
+@pytest.mark.parametrize(("benchmark", "plus"), [("humaneval", "fail"), ("humaneval+", "pass")])
+def test_verdicts_of_evalplus_that_are_others_here_are_counted(
+    evalplus_slice, setting, tmp_path, caplog, benchmark, plus
+):
+    evalplus_slice("humaneval", "HumanEval/2", "HumanEval/23")
+    right = {"solution": FUNCTIONS["HumanEval/23"], "task_id": "HumanEval/23"}
+    wrong = {"solution": "def truncate_number(number):\n    return 1\n", "task_id": "HumanEval/2"}
+    stated = {"base_status": "pass", "plus_status": plus}
+    rows = {"HumanEval/2": [wrong | stated], "HumanEval/23": [right | stated, right]}
+    path = tmp_path / "eval_results.json"
+    path.write_text(json.dumps({"eval": rows}))
+    scored(path, setting, benchmark)
+    found = "another verdict of 1 of 2 samples, such as HumanEval/2: pass"
+    assert f"{benchmark}: the file has {found}" in caplog.text
+    assert "in the file, wrong_answer here" in caplog.text
 
 
 @pytest.mark.parametrize(("completions", "extract"), [(RIGHT, False), (ANSWERS, True)])

@@ -61,7 +61,7 @@ def test_rounds_are_compared_with_the_first_and_with_the_round_before(board, tmp
         assert "against the one before" in text
 
 
-def test_what_was_measured_differently_is_named_of_each_seed(board, tmp_path):
+def test_what_was_measured_differently_is_named_of_each_seed(board, tmp_path, iterpref):
     """A score at temperature 1.5, with 16 tokens and 0.1 seconds of CPU is not one of greedy decoding."""
     one = heldout(1, sampling={"temperature": 0.0, "max_new_tokens": 512, "seed": 7})
     sampling = {"temperature": 1.5, "max_new_tokens": 16, "seed": 7}
@@ -69,12 +69,19 @@ def test_what_was_measured_differently_is_named_of_each_seed(board, tmp_path):
     made, _ = board({"one": one, "same": one, "other": other})
     note, _ = made.notes
     assert note == (
-        "other and one were measured differently on held-out: extracted: None -> True; "
-        "isolation: bubblewrap+landlock+seccomp -> none; limits cpu_s: 2 -> 0.1; "
-        "sampling max_new_tokens: 512 -> 16; sampling temperature: 0.0 -> 1.5"
+        "other and one were measured differently on held-out: isolation: none instead of bubblewrap+landlock+seccomp; "
+        "limits cpu_s: 0.1 instead of 2; programs: found in answers instead of as given; "
+        "sampling max_new_tokens: 16 instead of 512; sampling temperature: 1.5 instead of 0.0"
     )
+    code, out, err = iterpref("leaderboard", "one", "other", "--json")
+    assert (code, note in json.loads(out)["notes"]) == (0, True), err  # to compare settings is no fault
     of_seeds, _ = make_leaderboard([tmp_path / "one", f"other={tmp_path / 'same'},{tmp_path / 'other'}"], ())
     assert note in of_seeds.notes
+
+
+def test_samples_of_a_part_of_the_tasks_are_told_in_words(board):
+    made, _ = board({"one": heldout(1), "some": heldout(1, partial={"tasks": 30})})
+    assert made.notes[0].endswith(": tasks: those of 30 that have samples instead of all")
 
 
 def test_a_benchmark_that_one_model_lacks_is_named(board, tmp_path):

@@ -1,5 +1,6 @@
 """The table of scores: what it shows in 80 columns, and what it cannot show."""
 
+import csv
 import re
 import shutil
 from dataclasses import replace
@@ -16,7 +17,7 @@ from iterpref_core.evaluation.report.score_rows import (
 from iterpref_core.evaluation.report.standings import summary_standings
 from iterpref_core.evaluation.report.summary_record import BenchmarkScores
 from iterpref_core.evaluation.statistics.comparison import ScoreDifference
-from tests.evaluation.report.conftest import change
+from tests.evaluation.report.conftest import HELDOUT, change
 
 
 def printed(standings):
@@ -65,6 +66,24 @@ def test_tokens_and_cut_answers_are_columns_where_there_are_any(experiment):
     assert next(line for line in lines if line.startswith("DPO")).split()[-2:] == ["42", "3"]
 
 
+def test_pass_at_5_of_fewer_tasks_than_pass_at_1_says_of_how_many_in_every_form(experiment, tmp_path):
+    fewer = {"pass_at_5": 0.5, "pass_at_5_ci95": [0.3, 0.6], "pass_at_5_n": 120}
+    change(experiment.files.results / "dpo/results.json", **fewer)
+    change(experiment.files.results / "rpo/results.json", **fewer | {"pass_at_5_n": HELDOUT})
+    standings = summary_standings(experiment.summarize())
+    board = replace(standings, rows=[row for row in standings.rows if row.benchmark == "heldout"])
+    for form, cell in (("text", "50.0 [30.0,60.0]"), ("markdown", "50.0 [30.0, 60.0]"), ("latex", "50.0 [30.0, 60.0]")):
+        text = board.text(form)
+        assert text.count(cell) == 2, form
+        assert text.count(f"{cell} on 120") == 1, form
+    rows = {row["model"]: row for row in csv.DictReader(board.text("csv").splitlines())}
+    assert [rows[model]["pass_at_5_n"] for model in ("dpo", "rpo", "sft")] == ["120", "200", ""]
+    experiment.build(tmp_path / "page")
+    page = (tmp_path / "page/index.html").read_text()
+    assert page.count("pass@5 50.0%, 30.0% to 60.0% on 120 tasks<") == 1
+    assert page.count("pass@5 50.0%, 30.0% to 60.0%<") == 1
+
+
 def test_every_benchmark_and_every_difficulty_of_one_is_a_table(rich):
     tables = tables_of(score_rows(rich.summarize()))
     evalplus = ("HumanEval, 164", "HumanEval+, 164", "MBPP, 378", "MBPP+, 378")
@@ -80,8 +99,16 @@ def test_what_stays_undecided_is_never_more_than_a_difference_that_is_decided():
     decided = ScoreDifference(n=40, difference=0.075, ci95=(0.001, 0.158), p_value=0.014)
     worse = ScoreDifference(n=40, difference=-0.075, ci95=(-0.158, -0.001), p_value=0.014)
     undecided = ScoreDifference(n=40, difference=0.01, ci95=(-0.1, 0.12), p_value=0.8)
+    two_seeds = ScoreDifference(n=40, difference=0.05, ci95=(-0.6, 0.7), p_value=None)
     scores = BenchmarkScores(n=40, pass_at_1=0, ci95=(0, 1), samples=9, errors={})
-    for compared, size in (([decided], 0.074), ([worse], 0.074), ([undecided] * 2 + [decided], 0.075), ([], None)):
+    assert smallest_decided_difference([ScoreRow("m", "heldout", scores, comparison=two_seeds)]) is None
+    for compared, size in (
+        ([decided], 0.074),
+        ([decided, two_seeds], 0.074),
+        ([worse], 0.074),
+        ([undecided] * 2 + [decided], 0.075),
+        ([], None),
+    ):
         rows = [ScoreRow("m", "heldout", scores, comparison=each) for each in compared]
         assert smallest_decided_difference(rows) == (size and pytest.approx(size))
 

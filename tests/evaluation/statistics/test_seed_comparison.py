@@ -67,11 +67,12 @@ def test_a_row_of_seeds_has_a_mean_and_an_interval_for_every_k():
     low, high = share_interval([2 / 3] * 60 + [0.0] * 40)
     assert (score.n, score.pass_at_1) == (100, pytest.approx(0.4))
     assert score.ci95[0] < low < high < score.ci95[1]
-    (mean, (low, high)) = score.of_other_k[2]
-    assert mean == pytest.approx(np.mean([seed.of_other_k[2][0] for seed in seeds]))
+    (mean, (low, high), n) = score.of_other_k[2]
+    assert n == 100
+    assert mean == pytest.approx(np.mean([seed.of_other_k[2].score for seed in seeds]))
     assert low < mean < high
-    same = score_seeds([seeds[0]] * 3).of_other_k[2][1]
-    assert same == pytest.approx(seeds[0].of_other_k[2][1]), "seeds that do not differ add nothing"
+    same = score_seeds([seeds[0]] * 3).of_other_k[2].ci95
+    assert same == pytest.approx(seeds[0].of_other_k[2].ci95), "seeds that do not differ add nothing"
 
 
 def test_over_seeds_a_problem_is_kept_as_often_as_the_seeds_solve_it():

@@ -24,6 +24,16 @@ def test_programs_come_out_of_their_fences_and_can_be_localized(tmp_path):
     assert marked(REJECTED, next(read_jsonl(spans, PreferencePair)).rejected_spans) == ["    return x"]
 
 
+def test_a_row_that_is_left_out_says_why_in_words(tmp_path):
+    rows = [PAIR | {"chosen": "print(1)", "rejected": text} for text in ("print(1)", "No.")]
+    source = written(tmp_path / "in.jsonl", PAIR, *rows)
+    found = ingest_pairs(Wanted([source]), tmp_path / "out.jsonl").dropped
+    assert [(row.reason, row.explanation) for row in found] == [
+        ("same_program", "both programs are the same but for line ends and blanks at the end"),
+        ("no_code", "an answer has no program"),
+    ]
+
+
 SCORED = {"score_chosen": "4", "score_rejected": 3}, {"score_chosen": 3.5, "score_rejected": "4"}
 OTHERS = {"length_chosen": 1, "length_rejected": 2}, {"a_rating": None, "b_rating": 2, "rating": [1, 2], "score": 0}
 
@@ -34,7 +44,7 @@ OTHERS = {"length_chosen": 1, "length_rejected": 2}, {"a_rating": None, "b_ratin
         (
             SCORED,
             None,
-            "score_chosen is below score_rejected in 1 of 2 pairs; `winner=first-second:score_chosen+score_rejected`",
+            "score_chosen is below score_rejected in 1 of 2 pairs. If higher is better, turn these pairs around with ",
         ),
         (SCORED, "winner=first-second:score_chosen+score_rejected", None),
         (SCORED, "winner=", None),

@@ -65,7 +65,10 @@ def test_fork_saves_the_shared_beginning_and_what_follows_the_error_region(focal
         ([GOOD] * 95 + [CUT] * 5, None),
         ([GOOD] * 94 + [CUT] * 6, r"wholly or partly: 6 of 100 pairs \(6.0%\), more than 5%; raise .*max_length = 256"),
         ([GOOD] * 5 + [EMPTY] * 5, None),
-        ([GOOD] * 4 + [EMPTY] * 6, r"D- is empty: 6 of 10 pairs \(60.0%\), more than 50%; set localization.empty"),
+        (
+            [GOOD] * 4 + [EMPTY] * 6,
+            r"D- is empty: 6 of 10 pairs \(60.0%\), more than 50%; mark the pairs that bring no rej",
+        ),
     ],
 )
 def test_a_run_stops_where_d_minus_is_missing_or_cut_too_often(rows, message, params):
@@ -95,6 +98,8 @@ def test_what_stops_a_run_is_logged_even_where_it_does_not(caplog):
 
 def test_every_finding_says_what_to_do_and_good_data_has_none(params):
     assert not list(checks_of([GOOD, OTHER]).findings(params.model_copy(update={"batch_size": 2})))
+    [few] = checks_of([GOOD, OTHER]).findings(params.model_copy(update={"batch_size": 2}), validated=1)
+    assert "each of 2 epochs is one step): 1 of 2 pairs" in few.text, "a row that is held out is in no batch"
     whole = row(1, "129", "569", "11", (5, 1, 0, 0))
     checks = checks_of([whole, whole, row(1, "129", "589", "11")])
     texts = [finding.text.split("; ") for finding in checks.findings(params)]
