@@ -17,7 +17,7 @@ from iterpref_core.models.prompts.drafts import draft_request, draft_sampling, d
 from iterpref_core.models.prompts.structured_answers import TEMPERATURE, ask_parsed, read_object
 from iterpref_core.models.prompts.templates import fill
 from iterpref_core.programs.source_code.private_data import find_private
-from iterpref_core.records import CodeflowParams, Problem, derive_seed
+from iterpref_core.records import CodeflowParams, Problem, derive_seed, question
 from iterpref_core.storage.dropped import Dropped
 from iterpref_core.storage.progress import watch
 
@@ -131,9 +131,9 @@ def describe(
         name = problem.task_id
         described[name] = _described(problem, functions[name], text, tests_of[name], author, keep=keep)
     worded = [each for each in described.values() if isinstance(each, Problem)]
+    prompts = {problem.task_id: question(problem.prompt) for problem in worded}
     for task_id, fault in _faults_of_drafts(worded, author, executor).items():
-        function = functions[task_id]
-        described[task_id] = function.dropped("description_fails", f"{fault}\n{_question(described[task_id])}")
+        described[task_id] = functions[task_id].dropped("description_fails", f"{fault}\n{prompts[task_id]}")
     for problem in problems:
         yield described.get(problem.task_id, problem)
 
@@ -222,13 +222,6 @@ def _faults_of_drafts(problems: Sequence[Problem], author: Author, executor: Eng
                 del faults[problem.task_id]
         left = [problem for problem in left if problem.task_id in faults]
     return faults
-
-
-def _question(described: Problem | Dropped) -> str:
-    """Return the text of a problem."""
-    assert isinstance(described, Problem)
-    assert isinstance(described.prompt, str)
-    return described.prompt
 
 
 def _rows(named: Mapping[str, str]) -> list[str]:
