@@ -36,6 +36,8 @@ HEADS = {name: f"def {name}(items, /):\n" for name in BODIES}
 DOCSTRINGS = {"known": '    """Return what is not empty."""\n'}
 SOURCE = "".join(f"{HEADS[name]}{DOCSTRINGS.get(name, '')}    {body}\n\n\n" for name, body in BODIES.items())
 CALLER = "from tally.sums import plain\n\n\ndef _report(items):\n    return f'mean: {plain(items)}'\n"
+SECRET = "\n\ndef _send(items):\n    return plain(items), 'AKIAJ2ZJQ5X3TFZ7Q6ZA'\n"
+GPL = "# SPDX-License-Identifier: GPL-3.0-only\nfrom tally.sums import plain\n\n\ndef _copy(items):\n    plain(items)\n"
 EXPECTED = {
     "known": "[3]", "plain": "2", "second": "3", "coded": "[3, 0]", "valued": "[36, 0]",
     "vague": "[0]", "short": "[3]", "silent": "[0]",
@@ -64,6 +66,7 @@ WRITTEN = '''def plain(items, /):
 '''
 REASONS = {
     "untested": "no_test",
+    "count": "no_test",
     "coded": "holds_source",
     "valued": "holds_expected",
     "vague": "description_fails",
@@ -84,12 +87,14 @@ class Author:
 
     def __init__(self):
         self.prompts = Counter()
+        self.asked = {}
 
     def __call__(self, prompt, seed):
         name = re.search(r"function `(\w+)` of the Python module `tally.sums`", prompt)[1]
         is_description = "has no docstring" in prompt
         self.prompts["descriptions" if is_description else name] += 1
         if is_description:
+            self.asked[name] = prompt
             return json.dumps(text_for(name))
         is_wrong = name == "vague" or (name == "second" and self.prompts[name] == 1)
         return f"```python\n{HEADS[name]}    {'return 99' if is_wrong else BODIES[name]}\n```"
@@ -109,7 +114,8 @@ def tally(tmp_path_factory):
         "pyproject.toml": '[project]\nname = "tally"\nlicense = "MIT"\n',
         "tally/__init__.py": "",
         "tally/sums.py": SOURCE,
-        "tally/report.py": CALLER,
+        "tally/report.py": SECRET + CALLER + "\n\ndef count(items):\n    return len(items)\n",
+        "tally/gpl.py": GPL + "\n\ndef count(items):\n    return len(items)\n",
         "tests/test_sums.py": TESTS,
     })  # fmt: skip
     author = Author()
@@ -130,7 +136,9 @@ def tally(tmp_path_factory):
             assert "Nothing received is lost" in str(stopped.exception)
             assert not Path("p.jsonl").exists()
         asked = mock.asked.total()
-        printed = json.loads(run(*ingest).stdout)
+        stated = ["own_code.describe=true" if word == "--describe" else word for word in ingest]
+        stated.insert(stated.index("own_code.describe=true"), "--set")
+        printed = json.loads(run(*stated).stdout)
         paid = mock.asked.total()
         environment = f"tally-1.0={sys.executable}:{folder / 'tally-1.0'}"
         debug = ("debug", "--problems", "p.jsonl", "--out", "t.jsonl", "--params", "endpoint.yaml")
@@ -158,6 +166,14 @@ def test_tested_functions_without_docstring_become_problems_of_both_kinds(tally)
     assert tally.problems["plain"].reference == f"{HEADS['plain']}    {BODIES['plain']}\n"
 
 
+def test_a_model_reads_source_callers_and_tests_that_it_may_see(tally):
+    prompt = tally.author.asked["plain"]
+    for shown in (BODIES["plain"], "def _report(items)", "def test_plain()"):
+        assert shown in prompt
+    for withheld in ("AKIA", "_copy", "def test_second"):
+        assert withheld not in prompt
+
+
 def test_each_refused_text_is_written_with_its_reason(tally):
     found = {row.task_id.partition(":")[2]: row for row in tally.dropped}
     assert {name: row.reason for name, row in found.items()} == REASONS
@@ -165,7 +181,9 @@ def test_each_refused_text_is_written_with_its_reason(tally):
     assert "a test expects: [36, 0]\nDouble each" in found["valued"].explanation
     assert "does not describe items\nReturn the short" in found["short"].explanation
     assert re.match(r"wrong_answer: .*test_vague(?s:.*)Return the vague of the items", found["vague"].explanation)
-    assert {f"dropped/{reason}": 1 for reason in REASONS.values()}.items() <= tally.printed.items()
+    assert {
+        f"dropped/{reason}": 1 for reason in REASONS.values() if reason != "no_test"
+    }.items() <= tally.printed.items()
 
 
 def test_every_answer_is_paid_for_once_also_by_codeflow(tally):
