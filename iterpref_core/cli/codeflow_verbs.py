@@ -71,7 +71,7 @@ def debug(
         "codeflow.seed": seed,
         **endpoint_values(backend, base_url),
     }
-    settings = params_with(given, set_, params_file, options, environment)
+    settings = params_with(given, set_, params_file, options, environment, problems)
     if settings.codeflow.draft_model == "student":
         draft_model = draft_model or settings.model.student
     if show_prompt is not None:

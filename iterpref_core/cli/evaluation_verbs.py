@@ -55,7 +55,7 @@ def execute(
     """
     from iterpref_core.execution import execute_samples, open_executor
 
-    execution = read_params(set_, params_file, environments=environment).execution
+    execution = read_params(set_, params_file, environments=environment, problems=problems).execution
     with open_executor(execution) as executor:
         counts = execute_samples(problems, samples, out, executor, execution.inside)
     result = {"samples": counts.samples, "verdict": dict(counts.verdicts.most_common()), "inside": counts.inside}
@@ -104,7 +104,7 @@ def evaluate(
     if backend is not None and BACKENDS[backend].local:
         # The debugger's backend is another parameter than the backend of a model on this machine.
         values["evaluation.backend"] = backend
-    settings = read_params(set_, params_file, values, environment)
+    settings = read_params(set_, params_file, values, environment, problems or PROBLEMS)
     where: dict[str, Any] = {
         "problems": problems or PROBLEMS,
         "cache": WORK / "evaluation",

@@ -48,7 +48,8 @@ EnvironmentOption = Annotated[
     typer.Option(
         "--environment",
         metavar="NAME=PYTHON:FOLDER",
-        help="The interpreter and the folder of a project whose tests run, as `ingest` printed them; repeatable.",
+        help="The interpreter and the folder of a project whose tests run, as `ingest` printed them; repeatable. "
+        "Default: environments.yaml beside the problems.",
     ),
 ]
 ParamsOption = Annotated[
@@ -61,6 +62,7 @@ def read_params(
     file: Path | None = None,
     options: Mapping[str, object] | None = None,
     environments: Sequence[str] | None = None,
+    problems: Path | None = None,
 ) -> Params:
     """Return the parameters with values of the command line, and say on stderr where they come from.
 
@@ -69,13 +71,14 @@ def read_params(
         file: given to `--params`.
         options: dotted key → value of the option for this parameter; None leaves the file's value.
         environments: texts given to `--environment`.
+        problems: JSONL of problems whose tests run; what its folder says of their environments counts last.
 
     Raises:
         ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range; or an option has
             something else.
-        InputError: the folder of an environment is absent.
+        InputError: the folder of an environment is absent, or the file of environments beside the problems is broken.
     """
-    return params_with(read_values(assignments, file), assignments, file, options, environments)
+    return params_with(read_values(assignments, file), assignments, file, options, environments, problems)
 
 
 def params_with(
@@ -84,6 +87,7 @@ def params_with(
     file: Path | None,
     options: Mapping[str, object] | None = None,
     environments: Sequence[str] | None = None,
+    problems: Path | None = None,
 ) -> Params:
     """Do the same for the values of `--set` and `--params` that `read_values` has read: a pipe is read once."""
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
@@ -92,12 +96,21 @@ def params_with(
         if overrides.get(key, value) != value:
             raise ConfigError(f"--set {key}={value}: an option of this command has {overrides[key]}; leave one out")
     params = with_values(load_params(), {**values, **overrides})
-    if environments:
-        known = params.execution.environments | read_environments(environments)
-        execution = params.execution.model_copy(update={"environments": known})
-        params = params.model_copy(update={"execution": execution})
+    known = known_environments(params, environments, problems and problems.parent)
+    execution = params.execution.model_copy(update={"environments": known})
+    params = params.model_copy(update={"execution": execution})
     tell_settings(params, file)
     return params
+
+
+def known_environments(
+    params: Params, texts: Sequence[str] | None, folder: Path | None
+) -> dict[str, EnvironmentParams]:
+    """Return the environments of `--environment`, else of params.yaml, else of a folder of problems."""
+    from iterpref_core.problems.own_code.environments import environments_in
+
+    beside = environments_in(folder) if folder else {}
+    return beside | params.execution.environments | read_environments(texts or ())
 
 
 def tell_settings(params: Params, file: Path | None) -> None:

@@ -333,7 +333,8 @@ def inject(
     from iterpref_core.execution import open_executor
     from iterpref_core.problems.validity.injection import inject_bugs
 
-    with open_executor(read_params(set_, params_file, environments=environment).execution) as executor:
+    settings = read_params(set_, params_file, environments=environment, problems=problems)
+    with open_executor(settings.execution) as executor:
         counts = inject_bugs(problems, out, executor, mutations_per_problem)
     show_result(counts, json_)
 
@@ -350,7 +351,7 @@ def quality(
     from iterpref_core.execution.samples import read_problems
     from iterpref_core.problems.validity.validity import assess_tests
 
-    execution = read_params(set_, params_file, environments=environment).execution
+    execution = read_params(set_, params_file, environments=environment, problems=problems).execution
     result = assess_tests(list(read_problems(problems).values()), execution, scores)
     show_result(result.metrics(), json_)
 

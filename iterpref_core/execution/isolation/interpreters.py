@@ -50,8 +50,11 @@ standard = {*libraries, sysconfig.get_config_var("DESTSHARED")}
 site = [path for path in sys.path if path not in standard and not path.endswith(".zip") and os.path.isdir(path)]
 preload = []
 if importlib.util.find_spec("pytest"):
+    # pytest imports its own plugins when it runs, which every program would do again.
+    import _pytest.config
+    own = [f"_pytest.{name}" for name in getattr(_pytest.config, "default_plugins", ())]
     plugins = {point.module for point in importlib.metadata.entry_points(group="pytest11")}
-    preload = ["pytest", *sorted(name for name in plugins if importlib.util.find_spec(name.partition(".")[0]))]
+    preload = ["pytest", *own, *sorted(name for name in plugins if importlib.util.find_spec(name.partition(".")[0]))]
 print(json.dumps([sys.version_info[:2], os.path.realpath(sys.executable), libraries, site, preload]))
 """
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -129,7 +129,7 @@ def describe(
     described: dict[str, Problem | Dropped] = {}
     for problem, text in zip(wanted, watch("descriptions", len(wanted), texts), strict=True):
         name = problem.task_id
-        described[name] = _described(problem, functions[name], text, tests_of[name], author, keep=keep)
+        described[name] = _described(problem, functions[name], text, tests_of[name], tests, author, keep=keep)
     worded = [each for each in described.values() if isinstance(each, Problem)]
     prompts = {problem.task_id: question(problem.prompt) for problem in worded}
     for task_id, fault in _faults_of_drafts(worded, author, executor).items():
@@ -170,15 +170,19 @@ def _described(
     function: Function,
     text: Description | None,
     tests: Sequence[Function],
+    tested: Container[str],
     author: Author,
     *,
     keep: bool,
 ) -> Problem | Dropped:
-    """Return the problem with its description, or the reason against the text."""
+    """Return the problem with its description, or the reason against the text.
+
+    `tests` are the function's own, `tested` the ids of all functions that have some.
+    """
     if text is None:
         return function.dropped("no_description", "no answer of the form; the same command asks for missing ones again")
     docstring = text.docstring()
-    prompt = prompt_of(replace(function, description=docstring))
+    prompt = prompt_of(replace(function, description=docstring), tested)
     reason = fault = ""
     named = {name.lstrip("*") for name in text.arguments}
     # `_` is the name of an argument that a function must take and ignores.

@@ -27,6 +27,7 @@ from iterpref_core.storage.progress import watch
 
 from ..composition.problem_splits import hold_out_nearest
 from .description import Author, describe
+from .environments import environments_in, remember_environment
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
 from .functions import Function, find_functions, read_module, source_files
 from .survey import Project, Survey, inside_source, open_project, survey
@@ -54,7 +55,7 @@ def ingest_own_code(
 
     Args:
         folder: the project's root. Modules are imported from its `src` if there is one, else from the root itself.
-        out: the JSONL file of problems to write.
+        out: the JSONL file of problems to write; `environments.yaml` beside it gets the project's environment.
         params: the rules for keeping tests and functions.
         execution: the limits of the runs.
         python: the project's interpreter; None is this one.
@@ -67,9 +68,8 @@ def ingest_own_code(
 
     Returns:
         The counts `functions`, `tests`, `problems`, with an author `described` ones among them, and `heldout` if a
-        share was asked for; `dropped/<reason>` of
-        functions and `dropped/test_<reason>` of tests; `license`; and, if `execution.environments` lacks the project's,
-        `environment` with the option that other verbs need.
+        share was asked for; `dropped/<reason>` of functions and `dropped/test_<reason>` of tests; `license`; and, if
+        `execution.environments` lacks the project's, `environment` with the option that other verbs need.
 
     Raises:
         InputError: the project is absent, or has no function that can be used.
@@ -79,8 +79,8 @@ def ingest_own_code(
     project = open_project(folder, python or sys.executable)
     stated = license_of_folder(folder, license)
     environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
-    # The environment of this project counts before params.yaml names it.
-    known = execution.environments | {project.name: environment}
+    # The environment of this project counts before params.yaml names it. A broken file is told before the tests run.
+    known = environments_in(out.parent) | execution.environments | {project.name: environment}
     counts = Counter({"functions": 0, "tests": 0})
     with (
         open_dropped(dropped) as drops,
@@ -114,6 +114,8 @@ def ingest_own_code(
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
     write_jsonl(out, kept)
+    if out.is_file():  # a dry run writes to /dev/null
+        remember_environment(out.parent, project.name, environment)
     result: dict[str, int | str] = {**counts, **dict(sorted(drops.counts.items())), "license": stated}
     # Other verbs need the interpreter, so the user gets the option to add.
     if execution.environments.get(project.name) != environment:
@@ -144,7 +146,7 @@ def _drafted(
             reason = "license"
             unknown = "none is stated; add --license SPDX, or take such code: --set own_code.licenses=[unknown]"
             explanation = unknown if stated_license == UNKNOWN else f"{stated_license} is not in own_code.licenses"
-        elif len(prompt := prompt_of(function)) > MAX_PROMPT_CHARS:
+        elif len(prompt := prompt_of(function, surveyed.tests)) > MAX_PROMPT_CHARS:
             reason = "long_prompt"
         elif not keep:
             found = find_private(f"{prompt}\n{function.text()}")

@@ -6,7 +6,7 @@ All tests run isolated, in the project's own environment, watched.
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,11 +27,13 @@ _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=
 TOGETHER = 50
 """The most tests of a file that run in one process: a test that never ends takes the others with it."""
 _NAME = "survey"
-MAX_TESTS = 10
-"""The most tests of a function; tests that call the fewest functions are kept."""
+MAX_TESTS = 100
+"""The most tests of a function. Most take a millisecond, and a start of pytest a hundred; ten let pass a sixth of the
+mutants that all tests catch."""
 _SHARE_OF_A_TEST = 0.25
-"""The share of a program's CPU seconds (`execution.cpu_s`) that one test may take on the original code: a candidate has
-to pass several tests within them."""
+_SHARE_OF_TESTS = 0.5
+"""The shares of a program's CPU seconds (`execution.cpu_s`) that one test, and the tests of a function, may take on the
+original code."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def open_project(folder: Path, python: str) -> Project:
     return Project(folder, root, Environment(python, tuple(paths)))
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """One run of a test: its failure or an empty text, CPU seconds, and the functions that the test called.
 
     Without a time the run did not finish.
@@ -91,7 +93,7 @@ class Survey(NamedTuple):
     """The tests of a project's functions.
 
     Attributes:
-        tests: `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
+        tests: `Function.id` → the function's tests, as `chosen_tests` has them. Functions without tests are absent.
         failing: `Function.id` → the tests that called the function and are left out, each with its reason.
         without: the environment's plugins that the tests run without.
     """
@@ -125,7 +127,7 @@ def survey(
     """
     # Calls are recorded in the top-level packages of these functions.
     tops = sorted({function.module.name.partition(".")[0] for function in functions})
-    called: dict[str, list[str]] = {}
+    fine: dict[str, Run] = {}
     failing: defaultdict[str, list[str]] = defaultdict(list)
     with Executor(
         _LIMITS,
@@ -138,18 +140,45 @@ def survey(
             counts["tests"] += 1
             reason, explanation = _reason_against(run, execution.cpu_s)
             if not reason:
-                called[test] = run.called
+                fine[test] = run
                 continue
             drops.add(Dropped(reason, test.partition("::")[0], test, explanation))
             for function_called in run.called:
                 failing[function_called].append(f"{test} ({reason})")
     tests_of: dict[str, tuple[str, ...]] = {}
     for function in functions:
-        # A function is tested by each test that called it; a test of few functions checks each of them more closely.
-        callers = [test for test, functions_called in called.items() if function.id in functions_called]
+        # A function is tested by each test that called it.
+        callers = {test: run for test, run in fine.items() if function.id in run.called}
         if callers:
-            tests_of[function.id] = tuple(sorted(callers, key=lambda test: len(called[test]))[:MAX_TESTS])
+            tests_of[function.id] = tuple(chosen_tests(callers, _SHARE_OF_TESTS * execution.cpu_s))
     return Survey(tests_of, failing, without)
+
+
+def chosen_tests(callers: Mapping[str, Run], cpu_s: float) -> list[str]:
+    """Return the tests of a function that candidates have to pass: all, if there is room for them.
+
+    One set of parameters of each test comes before a second one of any, and of several tests the one that calls fewer
+    functions, which checks each of them more closely. Many sets of parameters of a simple test thus leave room for the
+    others.
+
+    Args:
+        callers: the tests that call the function, each with its run on the original code.
+        cpu_s: the CPU seconds of all tests together.
+    """
+    sets: Counter[str] = Counter()
+    places = {}
+    for test in sorted(callers, key=lambda test: len(callers[test].called)):
+        # `test_f[1-2]` is the test `test_f` with parameters.
+        name = test.partition("[")[0]
+        places[test] = sets[name]
+        sets[name] += 1
+    chosen: list[str] = []
+    for test in sorted(places, key=places.__getitem__):
+        seconds = callers[test].seconds or 0.0
+        if seconds <= cpu_s:
+            cpu_s -= seconds
+            chosen.append(test)
+    return chosen[:MAX_TESTS]
 
 
 def _collect(executor: Engine, project: Project, drops: DroppedRows) -> tuple[list[list[str]], list[str]]:
@@ -188,7 +217,7 @@ def _collect(executor: Engine, project: Project, drops: DroppedRows) -> tuple[li
 
 def _run_all(
     executor: Engine, project: Project, files: list[list[str]], tops: Sequence[str], without: list[str]
-) -> Iterator[tuple[str, _Run]]:
+) -> Iterator[tuple[str, Run]]:
     """Run all tests, without some plugins, and yield each with its run."""
     code = inside_source("project_tests.py")
 
@@ -206,10 +235,10 @@ def _run_all(
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
             unfinished: Any = (f"{outcome.verdict}: {outcome.feedback}", None, [])
             for test in tests:
-                yield test, _Run(*found.get(test, unfinished))
+                yield test, Run(*found.get(test, unfinished))
 
 
-def _reason_against(run: _Run, cpu_s: float) -> tuple[str, str]:
+def _reason_against(run: Run, cpu_s: float) -> tuple[str, str]:
     """Return the reason why a test is left out, and an explanation; both are empty for a test that counts.
 
     A program may take `cpu_s` seconds of CPU time.

@@ -98,6 +98,49 @@ def test_of_a_large_module_the_imports_and_what_is_nearest_are_shown(tmp_path):
     assert prompt.endswith(f'def {names[500]}(n):\n    "Return it."\n```')
 
 
+SHELF = """
+class Shelf:
+    class Board:
+        def __init__(self, width):
+            self.half = width / 2
+
+    def __init__(self, boards):
+        'Take boards.'
+        self.boards = sorted(boards)
+
+    def top(self):
+        'Return the last board.'
+        return self.boards[-1]
+
+class Box(Shelf):
+    def __init__(self):
+        self.lid = None
+
+def fill(shelf):
+    'Put a board on it.'
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "problems", "bodies"),
+    [
+        ("Shelf.top", {"m:Shelf.top"}, ["sorted(boards)"]),
+        ("Shelf.top", {"m:Shelf.top", "m:Shelf.__init__"}, []),
+        ("Shelf.__init__", {"m:Shelf.__init__"}, []),
+        ("fill", {"m:fill"}, []),
+    ],
+)
+def test_an_outline_shows_the_body_of_its_own_constructor_alone_unless_that_is_a_problem(
+    tmp_path, asked, problems, bodies
+):
+    (tmp_path / "m.py").write_text(SHELF)
+    (function,) = [each for each in find_functions(read_module("m", tmp_path / "m.py")) if each.qualname == asked]
+    prompt = prompt_of(function, problems)
+    shown = ["self.half = width / 2", "sorted(boards)", "self.boards[-1]", "self.lid = None"]
+    assert [body for body in shown if body in prompt] == bodies
+    assert [text in prompt for text in ("Take boards.", "def __init__(self, width):")] == [True, True]
+
+
 def test_how_to_state_a_license_is_said_and_a_test_that_exits_takes_few_others_along(tmp_path, monkeypatch):
     tests = "import os, m\ndef test_f(): assert m.f(1) == m.g(1) == 2\ndef test_exit(): os._exit(1)"
     folder = write_files(tmp_path / "p", {"m.py": FUNCTION + FUNCTION.replace(" f(", " g("), "test_m.py": tests})
