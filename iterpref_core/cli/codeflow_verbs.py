@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from iterpref_core.records import BACKENDS, InputError
+from iterpref_core.storage.state_folder import ANSWERS
 
 from .options import (
     BackendOption,
@@ -58,7 +59,7 @@ def debug(
 
     Exit status 1: answers are missing, and the same command asks for them.
 
-    The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
+    The model's answers are kept in `.iterpref/answers.sqlite`, with those of all verbs.
     """
     from iterpref_core.pairs.codeflow.codeflow import debug_problems, show_prompts
 
@@ -90,7 +91,7 @@ def debug(
         problems=problems,
         student=draft_model or refiner,
         debugger=refiner,
-        answers=out.with_name(f".{out.name}.answers.sqlite"),
+        answers=ANSWERS,
         out=out,
         student_served=bool(asks_server and draft_model and not Path(draft_model).is_dir()),
     )

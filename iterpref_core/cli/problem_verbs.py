@@ -2,18 +2,20 @@
 
 import json
 import signal
-from collections.abc import Set
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from enum import Enum
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from iterpref_core.problems.ingestion.presets import PRESETS
-from iterpref_core.records import InputError, PreferencePair, Problem, Record, Trajectory
+from iterpref_core.records import InputError, Params, PreferencePair, Problem, Record, Trajectory
 from iterpref_core.storage.state_folder import ANSWERS, WORK
 
 from .options import (
@@ -26,11 +28,14 @@ from .options import (
     input_path,
     output_file,
     read_params,
+    warn_of_demo_values,
 )
 from .printing import print_text, show_result
 
 if TYPE_CHECKING:
+    from iterpref_core.models.inference.stored_model import StoredModel
     from iterpref_core.problems.ingestion.intake import Ingested
+    from iterpref_core.problems.own_code.description import Author
 
 FORMATS = sorted([*PRESETS, "folder"])
 _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "keep"}
@@ -41,7 +46,7 @@ _OPTIONS = {
     "edits": _OF_EVERY_SET | {"spans", "repositories"},
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
-    "folder": {"python", "license", "heldout", "dropped", "keep"},
+    "folder": {"python", "license", "heldout", "dropped", "keep", "describe"},
 }
 """The parts of a format's rows → its options; by default those for every set."""
 _OF_SOME = set[str]().union(*_OPTIONS.values())
@@ -109,6 +114,10 @@ def ingest(
         Path | None, input_path(help="Format edits: folder of clones, each named as its repository.")
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
+    describe: Annotated[
+        bool,
+        typer.Option("--describe", help="Format folder: model.debugger writes the docstrings that functions lack."),
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Also take rows that seem to hold keys, passwords or e-mail addresses.")
     ] = False,
@@ -130,7 +139,8 @@ def ingest(
         near = get_close_matches(form, FORMATS, n=1)
         guess = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"--format: no format {form!r}; {guess}`iterpref ingest --formats` lists them")
-    settings = read_params(set_, params_file, environments=environment)
+    options = {"own_code.describe": describe or None}
+    settings = read_params(set_, params_file, options, environment)
     parts = PRESETS[form].parts if form in PRESETS else form
     # Without trajectories no wrong programs are kept.
     _refuse(ctx, form, _OPTIONS.get(parts, _OF_EVERY_SET) - (set() if trajectories else {"pairs_per_problem"}))
@@ -141,7 +151,8 @@ def ingest(
 
         if len(source) > 1:
             raise InputError(f"--format folder: one folder is read in a call, not {len(source)}; call it once for each")
-        counts = ingest_own_code(
+        ingest_folder = partial(
+            ingest_own_code,
             source[0],
             out,
             settings.own_code,
@@ -152,7 +163,7 @@ def ingest(
             dropped=dropped,
             keep=keep,
         )
-        show_result(counts, json_)
+        show_result(_with_descriptions(ingest_folder, settings, out), json_)
         return
     from iterpref_core.problems.ingestion.intake import Wanted
 
@@ -195,6 +206,57 @@ def ingest(
             regions = localize_pairs(out, settings.localization, spans)
             taken = replace(taken, counts=taken.counts | {"spans": regions.pairs})
     _show_ingested(taken, json_)
+
+
+def _with_descriptions(
+    ingest_folder: Callable[..., dict[str, int | str]], settings: Params, out: Path
+) -> dict[str, Any]:
+    """Ingest own code, with model.debugger as the author of docstrings if `own_code.describe` asks for one."""
+    if not settings.own_code.describe:
+        return ingest_folder()
+    with _open_debugger(settings, f"describe {out.resolve()}") as asked:
+        return ingest_folder(author=_author(settings, asked)) | _spent(asked)
+
+
+def _author(settings: Params, asked: "StoredModel") -> "Author":
+    """Return model.debugger as the author of docstrings; its drafts are those of the stage `codeflow`."""
+    from iterpref_core.models.inference.backend_factory import recorded_name
+    from iterpref_core.problems.own_code.description import Author
+
+    model = settings.model.debugger
+    warn_of_demo_values(settings, model, "codeflow.wording", "codeflow.max_new_tokens")
+    return Author(
+        model=asked,
+        name=recorded_name(model),
+        max_new_tokens=settings.synthesis.max_new_tokens,
+        samples=settings.own_code.describe_samples,
+        codeflow=settings.codeflow,
+    )
+
+
+@contextmanager
+def _open_debugger(settings: Params, run: str) -> Iterator["StoredModel"]:
+    """Yield model.debugger, whose answers are kept and paid for once."""
+    from iterpref_core.models.inference.answer_store import AnswerStore
+    from iterpref_core.models.inference.backend_factory import open_model
+
+    with (
+        AnswerStore(ANSWERS, run) as store,
+        open_model(
+            model=settings.model.debugger,
+            prompt=settings.model.debugger_format,
+            inference=settings.inference,
+            budget=settings.budget,
+            store=store,
+        ) as asked,
+    ):
+        yield asked
+
+
+def _spent(asked: "StoredModel") -> dict[str, float]:
+    """Return what a run has spent, for its printed counts."""
+    counts = {"calls": asked.bill.calls, "tokens": asked.bill.tokens, "cost_usd": asked.cost_usd}
+    return counts | ({"tokens_estimated": asked.bill.estimated} if asked.bill.estimated else {})
 
 
 def _show_ingested(taken: "Ingested", json_: bool) -> None:
@@ -240,8 +302,7 @@ def synthesize(
 ) -> None:
     """Let model.debugger write problems from a tree of features. After a kill, the same command continues."""
     from iterpref_core.execution import open_executor
-    from iterpref_core.models.inference.answer_store import AnswerStore
-    from iterpref_core.models.inference.backend_factory import leaves_this_machine, open_model
+    from iterpref_core.models.inference.backend_factory import leaves_this_machine
     from iterpref_core.problems.synthesis.feature_tree import load_tree
     from iterpref_core.problems.synthesis.seed_code import filter_for_others
     from iterpref_core.problems.synthesis.synthesis import make_tree, write_problems
@@ -249,23 +310,15 @@ def synthesize(
     settings = read_params(set_, params_file)
     if seed_code is None and tree is None:
         raise InputError("give --seed-code to make a feature tree, or --tree to use an existing one")
-    inference = settings.inference
     with (
-        AnswerStore(ANSWERS, f"synthesize {out.resolve()}") as store,
-        open_model(
-            model=settings.model.debugger,
-            prompt=settings.model.debugger_format,
-            inference=inference,
-            budget=settings.budget,
-            store=store,
-        ) as asked,
+        _open_debugger(settings, f"synthesize {out.resolve()}") as asked,
         open_executor(settings.execution) as executor,
     ):
         counts: dict[str, float] = {}
         if seed_code is not None:
             # A model on another machine sees only programs whose license allows that.
             against = None
-            if leaves_this_machine(inference):
+            if leaves_this_machine(settings.inference):
                 against = filter_for_others(seed_code, license, settings.own_code.licenses)
             written = tree or WORK / "synthesize" / f"{out.stem}.tree.json"
             features, taken = make_tree(seed_code, asked, settings.synthesis, against, written)
@@ -274,9 +327,7 @@ def synthesize(
         elif tree is not None:
             features = load_tree(tree)
         counts |= write_problems(features, asked, settings.synthesis, executor, count=count, out=out, dropped=dropped)
-        counts |= {"calls": asked.bill.calls, "tokens": asked.bill.tokens, "cost_usd": asked.cost_usd}
-        if asked.bill.estimated:
-            counts["tokens_estimated"] = asked.bill.estimated
+        counts |= _spent(asked)
     show_result(counts, json_)
 
 

@@ -232,6 +232,7 @@ class Problem(Record, extra="forbid"):
         license: an SPDX expression.
         inside: all tests run inside, in the program's own process, since the reference passes there alone.
         provenance: the row that the problem is from; of several submissions, the first.
+        described_by: the model that wrote the docstring in the prompt, which the function itself lacks.
     """
 
     example = (
@@ -254,6 +255,7 @@ class Problem(Record, extra="forbid"):
     license: str | None = None
     inside: bool | None = None
     provenance: Provenance | None = None
+    described_by: str | None = None
 
     @field_validator("prompt")
     @classmethod

@@ -269,10 +269,12 @@ class SynthesisParams(Settings):
 
 
 class OwnCodeParams(Settings):
-    """The licenses of code that may become problems, or reach a model on another machine; and whose code it is."""
+    """The code that may become problems, or reach a model on another machine, by license; and missing docstrings."""
 
     licenses: tuple[str, ...]
     private: bool
+    describe: bool
+    describe_samples: PositiveInt
 
 
 class NanolabParams(Settings):

@@ -97,6 +97,11 @@ def check_model(
     return check_checkpoint(model, prompt, loaded=backend.in_process)
 
 
+def recorded_name(model: Path | str) -> str:
+    """Return the name of a model for records: a hub id, a name at an endpoint, or a folder's name without its path."""
+    return Path(model).name if Path(model).exists() else str(model)
+
+
 def names_served(model: Path | str, backend: str) -> bool:
     """Return True if a model is at an endpoint: the backend asks a server, and the model is not a path.
 

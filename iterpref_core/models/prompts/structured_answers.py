@@ -22,6 +22,8 @@ M = TypeVar("M", bound=BaseModel)
 
 CHUNK = 256
 """Prompts that are asked together; the model decides how many of them at once."""
+TEMPERATURE = 1.0
+"""The temperature of answers; some models that reason accept no other."""
 _AGAIN = "\n\nYour last answer could not be read: {}. Answer once more, exactly in the form asked for."
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model
+from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model, recorded_name
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.records import BACKENDS, BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 
@@ -95,5 +95,5 @@ def choose_models(
             yield models[0], models[-1]
 
     drafter = debugger if debugger_drafts else student
-    names = [Path(model).name if Path(model).exists() else str(model) for model in (drafter, debugger)]
-    return Models((drafter_identity, refiner_identity), opened, (names[0], names[1]))
+    names = recorded_name(drafter), recorded_name(debugger)
+    return Models((drafter_identity, refiner_identity), opened, names)

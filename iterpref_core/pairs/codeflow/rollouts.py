@@ -24,10 +24,9 @@ from iterpref_core.models.inference.backend import (
     ignore,
 )
 from iterpref_core.models.inference.event_loop import run_to_end
-from iterpref_core.models.prompts.codeflow_prompts import draft_prompt, refine_prompt
-from iterpref_core.programs.answers.extraction import extract_program
-from iterpref_core.programs.source_code.tested_names import tested_names
-from iterpref_core.records import UNDECIDED, Attempt, CodeflowParams, Problem, Trajectory, derive_seed
+from iterpref_core.models.prompts.codeflow_prompts import refine_prompt
+from iterpref_core.models.prompts.drafts import draft_request, draft_sampling, drafted_program
+from iterpref_core.records import UNDECIDED, Attempt, CodeflowParams, Problem, Trajectory
 
 # Open conversations for each prompt that a model answers at once.
 #
@@ -88,14 +87,13 @@ class Conversation:
     def request(self) -> Request:
         """Return the next request; its seed depends on the run's seed, the problem and the iteration alone."""
         assert not self.finished
-        problem = self.problem
-        if self.attempts:
-            last = self.attempts[-1]
-            prompt = refine_prompt(problem.prompt, last.code, last.feedback, self.params.wording)
-        else:
-            prompt = draft_prompt(problem.prompt, self.params.wording)
-        seed = derive_seed(self.params.seed, problem.task_id, self.iteration)
-        return Request(prompt, seed, problem.own_code)
+        request = draft_request(self.problem, self.params, self.iteration)
+        if not self.attempts:
+            return request
+        last = self.attempts[-1]
+        return replace(
+            request, prompt=refine_prompt(self.problem.prompt, last.code, last.feedback, self.params.wording)
+        )
 
     def after(self, answer: Completion, executor: Engine) -> "Conversation":
         """Run an answer's program and return the conversation with this attempt. Blocks; any thread may call.
@@ -109,7 +107,7 @@ class Conversation:
         if answer.missing:
             return replace(self, missing=answer.missing)
         problem = self.problem
-        code = extract_program(answer.text, problem.entry_point, tested_names(problem.tests)) or ""
+        code = drafted_program(problem, answer)
         hidden = None
         outcome = executor.run_one(make_program(problem, code, problem.tests))
         inside = outcome.inside
@@ -180,7 +178,6 @@ def roll_out(
     """
     sampled = params.source == "sampling"
     samples = params.sampling.samples if sampled else 1
-    temperature = params.sampling.temperature if sampled else params.temperature
     waiting: dict[str, list[Conversation]] = {}
 
     def ended(conversation: Conversation) -> None:
@@ -193,7 +190,7 @@ def roll_out(
             finished(trajectory_of(in_order))
 
     conversations = (Conversation(problem, params, names, each) for problem in problems for each in range(samples))
-    roll_outs = _RollOuts(drafter, refiner, executor, Sampling(temperature, params.max_new_tokens), ended)
+    roll_outs = _RollOuts(drafter, refiner, executor, draft_sampling(params), ended)
     if drafter.in_process and refiner.in_process:
         roll_outs.lead_in_rounds(conversations, answered)
     else:

@@ -62,7 +62,7 @@ def prompt_of(function: Function, module_name: str, problems: Container[str] = (
     asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=module_name)
     if is_method:
         asked += ASKED_METHOD
-    head = f"```python\n{function.text(function.node.body[0].end_lineno)}```"
+    head = f"```python\n{function.head}```"
     module = _Outline(function, problems).visit(ast.parse(function.module.source))
     context = ast.unparse(module)
     room = MAX_PROMPT_CHARS - len(f"{asked}\n\n{OUTLINE}{head}")

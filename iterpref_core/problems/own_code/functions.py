@@ -1,8 +1,10 @@
 """Find the functions and methods of source files, without running them."""
 
 import ast
+import copy
 import importlib.util
 import os
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,11 +47,13 @@ class Function:
         module: the module of the function.
         qualname: the name in the module, such as `Class.method`.
         node: the definition.
+        description: the docstring that a model has written, where the definition has none.
     """
 
     module: Module
     qualname: str
     node: Definition
+    description: str = ""
 
     @property
     def id(self) -> str:
@@ -65,6 +69,25 @@ class Function:
     def docstring(self) -> str:
         """The docstring as it is written, or an empty text."""
         return ast.get_docstring(self.node, clean=False) or ""
+
+    @property
+    def head(self) -> str:
+        """The signature and the docstring: as they are written, or with the description."""
+        if self.docstring:
+            return self.text(self.node.body[0].end_lineno)
+        node = copy.copy(self.node)
+        shown = textwrap.indent(self.description, "    ").lstrip()
+        node.body = [ast.Expr(ast.Constant(shown or ...))]
+        return ast.unparse(node) + "\n"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The names of the arguments, without that of a method's object."""
+        given = self.node.args
+        names = [each.arg for each in (*given.posonlyargs, *given.args)]
+        is_bound = "." in self.qualname and "staticmethod" not in map(ast.unparse, self.node.decorator_list)
+        rest = [each.arg for each in (given.vararg, *given.kwonlyargs, given.kwarg) if each]
+        return names[is_bound:] + rest
 
     def text(self, last: int | None = None) -> str:
         """Return the source with decorators, without the indentation of a class, up to a line of the file."""

@@ -31,6 +31,7 @@ from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.progress import watch
 
+from .description import Author, describe
 from .environments import environments_in, remember_environment
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
 from .functions import Function, find_functions, read_module, source_files
@@ -56,6 +57,7 @@ def ingest_own_code(
     heldout: float = 0.0,
     dropped: Path | None = None,
     keep: bool = False,
+    author: Author | None = None,
 ) -> dict[str, int | str]:
     """Turn functions of a project, tested by its own tests, into `problems.jsonl`.
 
@@ -70,15 +72,17 @@ def ingest_own_code(
         dropped: JSONL to write every function, test and file that is left out to, with its reason; not written by
             default.
         keep: also take functions that hold keys or e-mail addresses.
+        author: the model that describes functions without a docstring; None: they are left out.
 
     Returns:
-        The counts `functions`, `tests`, `problems`, and `heldout` if a share was asked for; `dropped/<reason>` of
-        functions and `dropped/test_<reason>` of tests; `license`; and, if `execution.environments` lacks the project's,
-        `environment` with the option that other verbs need.
+        The counts `functions`, `tests`, `problems`, with an author `described` ones among them, and `heldout` if a
+        share was asked for; `dropped/<reason>` of functions and `dropped/test_<reason>` of tests; `license`; and, if
+        `execution.environments` lacks the project's, `environment` with the option that other verbs need.
 
     Raises:
         InputError: the project is absent, or has no function that can be used.
         ConfigError: the interpreter cannot be used.
+        IterPrefError: the author cannot be had, or its budget is spent. Run the same again to go on.
     """
     named = execution.environments.get(folder.resolve().name)
     variables = dict(named.variables) if named else {}
@@ -94,15 +98,33 @@ def ingest_own_code(
         open_dropped(dropped) as drops,
         open_executor(execution.model_copy(update={"environments": known})) as executor,
     ):
-        # Three steps: find functions, run the project's tests, and run each reference as a candidate would.
-        wanted = list(drops.keep(_functions_to_write(project.folder, stated, params, counts)))
+        # Find functions, run the project's tests, and run each reference as a candidate would. Only what has held so
+        # far is worth a description.
+        describing = author is not None
+        wanted = list(drops.keep(_functions_to_write(project.folder, stated, params, counts, describe=describing)))
         if wanted:
             surveyed = survey(project, wanted, execution, counts, drops)
             drafted = list(drops.keep(_drafted(project, wanted, surveyed, stated, keep=keep)))
-            kept = hold_out_nearest(list(drops.keep(sound(drafted, executor))), heldout)
+            kept = list(drops.keep(sound(drafted, executor)))
+        if author and kept:
+            functions = {_task_id(project, function): function for function in wanted}
+            described = describe(
+                kept,
+                functions,
+                surveyed,
+                project.folder,
+                author,
+                executor,
+                may_read=lambda module: is_allowed(license_of_source(module.source, stated), params.licenses),
+                keep=keep,
+            )
+            kept = list(drops.keep(described))
+        kept = hold_out_nearest(kept, heldout)
     if not kept:
         raise drops.nothing_taken("problem", [folder], "docs/own-code.md has the reasons")
     counts["problems"] = len(kept)
+    if author:
+        counts["described"] = sum(problem.described_by is not None for problem in kept)
     unlicensed = sum(problem.license == UNKNOWN for problem in kept)
     if unlicensed:
         way = "give --license SPDX before you publish what comes of them, or own_code.licenses without unknown"
@@ -152,9 +174,9 @@ def _drafted(
 
 
 def _functions_to_write(
-    folder: Path, license: str, params: OwnCodeParams, counts: Counter[str]
+    folder: Path, license: str, params: OwnCodeParams, counts: Counter[str], *, describe: bool
 ) -> Iterator[Function | Dropped]:
-    """Yield the functions that a docstring describes, and whose license is allowed."""
+    """Yield the functions that a docstring describes, or that a model is to describe, and whose license is allowed."""
     for path in source_files(folder):
         module = read_module(folder, path)
         if module is None:
@@ -167,7 +189,7 @@ def _functions_to_write(
             counts["functions"] += 1
             if isinstance(function, Dropped):
                 yield function
-            elif not function.docstring:
+            elif not (function.docstring or describe):
                 yield function.dropped("no_docstring")
             elif not allowed:
                 # `--license` is for code that states none.
@@ -176,6 +198,10 @@ def _functions_to_write(
                 yield function.dropped("license", f"{stated} is not in own_code.licenses; {way}")
             else:
                 yield function
+
+
+def _task_id(project: Project, function: Function) -> str:
+    return f"{project.name}/{function.module.name}.{function.qualname}"
 
 
 def _problem(
@@ -197,7 +223,7 @@ def _problem(
         license=license,
     )
     return Problem(
-        task_id=f"{project.name}/{function.module.name}.{function.qualname}",
+        task_id=_task_id(project, function),
         prompt=prompt,
         entry_point=function.qualname,
         tests=(ScriptTest(module=_CANDIDATE, files=files, run=_RUN, environment=project.name),),

@@ -10,7 +10,7 @@ from random import Random
 
 from iterpref_core.execution import UNFIT, Engine, program_of, run_right_program
 from iterpref_core.models.inference.backend import Model, Request, Sampling
-from iterpref_core.models.prompts.structured_answers import ask_parsed, read_object
+from iterpref_core.models.prompts.structured_answers import TEMPERATURE, ask_parsed, read_object
 from iterpref_core.models.prompts.templates import fill
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import InputError, Problem, ScriptTest, SynthesisParams, statement_digest
@@ -31,8 +31,6 @@ _CATEGORIES = ", ".join(CATEGORIES)
 _SEED = 23
 # Rounds of evolving the feature tree.
 ROUNDS = 2
-# The temperature of the model's answers.
-_TEMPERATURE = 1.0
 # Characters of each seed program that the model reads, at most.
 SEED_CHARS = 12_000
 # Features drawn on each level of the tree, at most: as in EpiCoder's script.
@@ -248,4 +246,4 @@ def _without_twin(problem: Problem, first: dict[str, str]) -> Problem | Dropped:
 
 
 def _sampling(params: SynthesisParams) -> Sampling:
-    return Sampling(_TEMPERATURE, params.max_new_tokens)
+    return Sampling(TEMPERATURE, params.max_new_tokens)
