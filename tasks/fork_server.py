@@ -37,14 +37,22 @@ def ask(address: str, module: str, *arguments: str) -> NoReturn:
     """Run a module in a copy of the server, and end as the copy does. SIGTERM ends the copy first."""
     request = {"folder": str(Path.cwd()), "environment": dict(os.environ), "arguments": [module, *arguments]}
     connection = socket.socket(socket.AF_UNIX)
+    ended = threading.Event()
+
+    def end_copy(*_: Any) -> None:
+        ended.set()
+        connection.shutdown(socket.SHUT_WR)
+
     try:
         with _short(address) as short:
             connection.connect(short)
-        signal.signal(signal.SIGTERM, lambda *_: connection.shutdown(socket.SHUT_WR))
+        signal.signal(signal.SIGTERM, end_copy)
         socket.send_fds(connection, [b"\n"], [0, 1, 2])
         connection.sendall(json.dumps(request).encode() + b"\n")
         code = int(connection.recv(16) or -signal.SIGKILL)
     except OSError:  # the system has killed the server, which is large, before it has made a copy
+        if ended.is_set():  # as well, with all of the run
+            sys.exit(128 + signal.SIGTERM)
         os.environ["ITERPREF_PARENT"] = str(os.getppid())
         os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
     if code < 0:

@@ -12,7 +12,7 @@ from iterpref_core.cli.options import (
     ParamsOption,
     SetOption,
     input_file,
-    read_environments,
+    known_environments,
     read_params,
     read_values,
 )
@@ -43,6 +43,7 @@ def init(
     json_: JsonOption = False,
 ) -> None:
     """Write a profile, your own models and values into params.yaml. Your earlier changes there stay."""
+    from tasks.paths import INGESTED
     from tasks.profiles import values_for_pairs, write_params
     from tasks.upgrade import carry_over
 
@@ -53,8 +54,8 @@ def init(
         if name is not None:
             values[key] = str(Path(name).resolve()) if Path(name).exists() else name
     params = load_params()
-    if environment:
-        known = params.execution.environments | read_environments(environment)
+    known = known_environments(params, environment, INGESTED)
+    if known != params.execution.environments:
         values["execution.environments"] = {name: each.model_dump(mode="json") for name, each in known.items()}
     embedded = params.model.student == "nanolab"
     name = profile or ("own" if (model or pairs) and embedded else params.profile)

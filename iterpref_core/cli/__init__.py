@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the work ran and found a failure; 2 bad input or configura
 """
 
 import errno
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -31,10 +32,21 @@ def run_verb(load_app: Callable[[], Any]) -> None:
     Args:
         load_app: imports the application; called where a missing library is explained, since Typer may be one.
     """
+    _open_closed_streams()
     from .libraries import set_up_libraries
 
     set_up_libraries()
     sys.exit(exit_code(lambda: load_app()(standalone_mode=False, prog_name="iterpref")))
+
+
+def _open_closed_streams() -> None:
+    """Let nothing take the place of a standard stream that is closed, such as a database that errors are written to."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # has the lowest free number, which is this one
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def exit_code(work: Callable[[], Any]) -> int:
@@ -94,6 +106,8 @@ def _explain(error: Exception) -> tuple[int, str]:
         return 2, unusable
     if full is not None:
         return 2, str(full)
+    if isinstance(error, FileNotFoundError) and error.errno and error.filename is None:  # of `os.getcwd`
+        return 2, "the working folder is gone; cd to one that is there"
     if isinstance(error, OSError) and error.filename is not None:
         return 2, f"{error.filename}: {error.strerror}; check the path"
     return 1, _DEFECT

@@ -56,6 +56,8 @@ def debug(
 ) -> None:
     """Debug problems with CodeFlow: draft, run, refine. After a kill, the same command continues.
 
+    Exit status 1: answers are missing, and the same command asks for them.
+
     The model's answers are kept next to the output, in `.OUT.answers.sqlite`.
     """
     from iterpref_core.pairs.codeflow.codeflow import debug_problems, show_prompts
@@ -70,7 +72,7 @@ def debug(
         "codeflow.seed": seed,
         **endpoint_values(backend, base_url),
     }
-    settings = params_with(given, set_, params_file, options, environment)
+    settings = params_with(given, set_, params_file, options, environment, problems)
     if settings.codeflow.draft_model == "student":
         draft_model = draft_model or settings.model.student
     if show_prompt is not None:
@@ -93,3 +95,5 @@ def debug(
         student_served=bool(asks_server and draft_model and not Path(draft_model).is_dir()),
     )
     show_result(result.metrics(), json_)
+    if result.missing:
+        raise typer.Exit(1)

@@ -55,7 +55,7 @@ def execute(
     """
     from iterpref_core.execution import execute_samples, open_executor
 
-    execution = read_params(set_, params_file, environments=environment).execution
+    execution = read_params(set_, params_file, environments=environment, problems=problems).execution
     with open_executor(execution) as executor:
         counts = execute_samples(problems, samples, out, executor, execution.inside)
     result = {"samples": counts.samples, "verdict": dict(counts.verdicts.most_common()), "inside": counts.inside}
@@ -104,7 +104,7 @@ def evaluate(
     if backend is not None and BACKENDS[backend].local:
         # The debugger's backend is another parameter than the backend of a model on this machine.
         values["evaluation.backend"] = backend
-    settings = read_params(set_, params_file, values, environment)
+    settings = read_params(set_, params_file, values, environment, problems or PROBLEMS)
     where: dict[str, Any] = {
         "problems": problems or PROBLEMS,
         "cache": WORK / "evaluation",
@@ -187,9 +187,21 @@ def gate(
             "candidate keeps lies below.",
         ),
     ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            metavar="POINTS",
+            min=0.1,
+            max=100,
+            help="Loss of pass@1 that the 95% interval must exclude; 100: any may be.",
+        ),
+    ] = 10.0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Also exit with 1 if the results were measured differently.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected)."""
+    """Exit with 1 if the candidate is significantly worse (one-sided paired test, Holm-corrected), or may well be."""
     from iterpref_core.evaluation.sharing.regression_gate import compare_with_baseline
 
     comparison = compare_with_baseline(
@@ -198,10 +210,12 @@ def gate(
         benchmarks=benchmark or (),
         alpha=alpha,
         keep=kept,
+        margin=margin / 100,
+        strict=strict,
     )
     if json_:
         typer.echo(comparison.model_dump_json(indent=2))
     else:
         print_text("\n".join(comparison.lines()))
-    if comparison.worse or comparison.keeps_less:
+    if comparison.failed:
         raise typer.Exit(1)

@@ -47,8 +47,9 @@ EnvironmentOption = Annotated[
     list[str] | None,
     typer.Option(
         "--environment",
-        metavar="NAME=PYTHON:FOLDER",
-        help="The interpreter and the folder of a project whose tests run, as `ingest` printed them; repeatable.",
+        metavar="NAME=PYTHON:FOLDER[:VARIABLE=VALUE]",
+        help="The interpreter and the folder of a project whose tests run, as `ingest` printed them, and variables of "
+        "the environment for its tests; repeatable. Default: environments.yaml beside the problems.",
     ),
 ]
 ParamsOption = Annotated[
@@ -61,6 +62,7 @@ def read_params(
     file: Path | None = None,
     options: Mapping[str, object] | None = None,
     environments: Sequence[str] | None = None,
+    problems: Path | None = None,
 ) -> Params:
     """Return the parameters with values of the command line, and say on stderr where they come from.
 
@@ -69,13 +71,14 @@ def read_params(
         file: given to `--params`.
         options: dotted key → value of the option for this parameter; None leaves the file's value.
         environments: texts given to `--environment`.
+        problems: JSONL of problems whose tests run; what its folder says of their environments counts last.
 
     Raises:
         ConfigError: a text is not KEY=VALUE, names no parameter, or has a value out of range; or an option has
             something else.
-        InputError: the folder of an environment is absent.
+        InputError: the folder of an environment is absent, or the file of environments beside the problems is broken.
     """
-    return params_with(read_values(assignments, file), assignments, file, options, environments)
+    return params_with(read_values(assignments, file), assignments, file, options, environments, problems)
 
 
 def params_with(
@@ -84,6 +87,7 @@ def params_with(
     file: Path | None,
     options: Mapping[str, object] | None = None,
     environments: Sequence[str] | None = None,
+    problems: Path | None = None,
 ) -> Params:
     """Do the same for the values of `--set` and `--params` that `read_values` has read: a pipe is read once."""
     overrides = {key: value for key, value in (options or {}).items() if value is not None}
@@ -92,12 +96,21 @@ def params_with(
         if overrides.get(key, value) != value:
             raise ConfigError(f"--set {key}={value}: an option of this command has {overrides[key]}; leave one out")
     params = with_values(load_params(), {**values, **overrides})
-    if environments:
-        known = params.execution.environments | read_environments(environments)
-        execution = params.execution.model_copy(update={"environments": known})
-        params = params.model_copy(update={"execution": execution})
+    known = known_environments(params, environments, problems and problems.parent)
+    execution = params.execution.model_copy(update={"environments": known})
+    params = params.model_copy(update={"execution": execution})
     tell_settings(params, file)
     return params
+
+
+def known_environments(
+    params: Params, texts: Sequence[str] | None, folder: Path | None
+) -> dict[str, EnvironmentParams]:
+    """Return the environments of `--environment`, else of params.yaml, else of a folder of problems."""
+    from iterpref_core.problems.own_code.environments import environments_in
+
+    beside = environments_in(folder) if folder else {}
+    return beside | params.execution.environments | read_environments(texts or ())
 
 
 def tell_settings(params: Params, file: Path | None) -> None:
@@ -140,12 +153,13 @@ def read_values(assignments: Sequence[str] | None, file: Path | None) -> dict[st
 
 
 def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
-    """Return the environments of texts such as `shop=/home/me/shop/.venv/bin/python:/home/me/shop`.
+    """Return the environments of texts such as `shop=/home/me/shop/.venv/bin/python:/home/me/shop:REGION=eu`.
 
-    Without a folder it is the one with the environment's name that is here, or around the interpreter.
+    Without a folder it is the one with the environment's name that is here, or around the interpreter. Variables that
+    tests see come last.
 
     Raises:
-        ConfigError: a text is not NAME=PYTHON or NAME=PYTHON:FOLDER.
+        ConfigError: a text is not NAME=PYTHON or NAME=PYTHON:FOLDER, or a variable has no value.
         InputError: the folder is absent.
     """
     from iterpref_core.problems.own_code.survey import open_project
@@ -153,7 +167,11 @@ def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
     found = {}
     for text in texts:
         name, _, value = text.partition("=")
-        python, _, folder = value.partition(os.pathsep)
+        python, _, rest = value.partition(os.pathsep)
+        folder, *settings = rest.split(os.pathsep)
+        variables = dict(setting.partition("=")[::2] for setting in settings)
+        if not all("=" in setting for setting in settings):
+            raise ConfigError(f"--environment {text}: a variable after the folder is VARIABLE=VALUE")
         if not (name and python):
             raise ConfigError(f"--environment {text!r}: not NAME=PYTHON:FOLDER; give it as `iterpref ingest` prints it")
         if not folder:
@@ -163,7 +181,7 @@ def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
         if not folder:
             raise ConfigError(f"--environment {text}: add the project's folder: {text}{os.pathsep}FOLDER")
         environment = open_project(Path(folder), python).environment
-        found[name] = EnvironmentParams(python=environment.python, paths=environment.paths)
+        found[name] = EnvironmentParams(python=environment.python, paths=environment.paths, variables=variables)
     return found
 
 

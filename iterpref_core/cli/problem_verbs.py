@@ -38,6 +38,7 @@ _OF_EVERY_SET = {"columns", "limit", "dropped", "license", "split", "config", "k
 _OF_PROBLEMS = _OF_EVERY_SET | {"max_tests", "visible", "heldout", "trajectories", "pairs_per_problem"}
 _OPTIONS = {
     "programs": _OF_EVERY_SET | {"spans"},
+    "edits": _OF_EVERY_SET | {"spans", "repositories"},
     "submissions": _OF_EVERY_SET | {"trajectories"},
     "problems": _OF_PROBLEMS,
     "folder": {"python", "license", "heldout", "dropped", "keep"},
@@ -103,6 +104,9 @@ def ingest(
     ] = None,
     spans: Annotated[
         Path | None, output_file(help="Format pairs: JSONL to write the pairs with their error regions to.")
+    ] = None,
+    repositories: Annotated[
+        Path | None, input_path(help="Format edits: folder of clones, each named as its repository.")
     ] = None,
     python: Annotated[str | None, typer.Option(help="Format folder: the Python interpreter of the project.")] = None,
     keep: Annotated[
@@ -181,7 +185,11 @@ def ingest(
         from iterpref_core.pairs.ingestion.preference_pairs import Judging, ingest_pairs
         from iterpref_core.pairs.localization.localization import localize_pairs
 
-        judging = Judging(settings.pairs, settings.execution, store) if parts == "programs" else None
+        judging = Judging(settings.pairs, settings.execution, store) if parts != "answers" else None
+        if parts == "edits":
+            from iterpref_core.pairs.ingestion.edits import rows_of_edits
+
+            rows, columns, form = rows_of_edits(rows, columns, repositories), None, "pairs"
         taken = ingest_pairs(rows, out, judging, form=form, columns=columns, dropped=dropped)
         if spans is not None:
             regions = localize_pairs(out, settings.localization, spans)
@@ -266,8 +274,9 @@ def synthesize(
         elif tree is not None:
             features = load_tree(tree)
         counts |= write_problems(features, asked, settings.synthesis, executor, count=count, out=out, dropped=dropped)
-        spent = store.spent()
-        counts |= {"calls": spent.calls, "tokens": spent.tokens, "cost_usd": spent.dollars(inference)}
+        counts |= {"calls": asked.bill.calls, "tokens": asked.bill.tokens, "cost_usd": asked.cost_usd}
+        if asked.bill.estimated:
+            counts["tokens_estimated"] = asked.bill.estimated
     show_result(counts, json_)
 
 
@@ -287,7 +296,8 @@ def inject(
     from iterpref_core.execution import open_executor
     from iterpref_core.problems.validity.injection import inject_bugs
 
-    with open_executor(read_params(set_, params_file, environments=environment).execution) as executor:
+    settings = read_params(set_, params_file, environments=environment, problems=problems)
+    with open_executor(settings.execution) as executor:
         counts = inject_bugs(problems, out, executor, mutations_per_problem)
     show_result(counts, json_)
 
@@ -304,7 +314,7 @@ def quality(
     from iterpref_core.execution.samples import read_problems
     from iterpref_core.problems.validity.validity import assess_tests
 
-    execution = read_params(set_, params_file, environments=environment).execution
+    execution = read_params(set_, params_file, environments=environment, problems=problems).execution
     result = assess_tests(list(read_problems(problems).values()), execution, scores)
     show_result(result.metrics(), json_)
 

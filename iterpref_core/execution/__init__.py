@@ -14,6 +14,7 @@ from .problem_programs import (
     program_of,
     reference_outcomes,
     run_right_program,
+    run_until_failure,
     tests_inside,
     whole_program,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "program_of",
     "reference_outcomes",
     "run_right_program",
+    "run_until_failure",
     "shown_call",
     "shown_input",
     "tests_inside",

@@ -30,6 +30,7 @@ class Runtime(NamedTuple):
         preload: modules to import once, because many programs import them; in another environment pytest and plugins.
         processes: programs may start processes.
         names: paths of this machine, each with the name that feedback shows instead.
+        variables: of the environment, which programs see beside `HOME`.
     """
 
     interpreter: str
@@ -39,6 +40,7 @@ class Runtime(NamedTuple):
     preload: tuple[str, ...]
     processes: bool = False
     names: tuple[tuple[str, str], ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 class WorkerSettings(NamedTuple):

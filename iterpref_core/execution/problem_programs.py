@@ -4,7 +4,7 @@ The decision is made once, when a problem is ingested, and is then a field of th
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from iterpref_core.programs.source_code.syntax_tree import parse_source
@@ -73,6 +73,15 @@ def program_of(problem: Problem, code: str, wall_s: float | None = None) -> Prog
 def tests_inside(problem: Problem) -> int:
     """Return how many tests of a problem run inside, in the process of the program, which can lie to them."""
     return plan_of(program_of(problem, "")).inside
+
+
+def run_until_failure(runs: int, run: Callable[[int], Outcome]) -> tuple[int, Outcome]:
+    """Run a reference until it fails, or all times; return the number of the last run, from 0, and its outcome."""
+    for number in range(runs):
+        outcome = run(number)
+        if outcome.verdict != "passed":
+            break
+    return number, outcome
 
 
 def run_right_program(problem: Problem, code: str, executor: Engine) -> tuple[Problem, Outcome]:

@@ -263,6 +263,14 @@ class Problem(Record, extra="forbid"):
         return prompt
 
     @property
+    def gives_pairs(self) -> bool:
+        """Return True for a problem whose programs the student may be trained on; those of other splits are held out.
+
+        What makes trajectories or pairs takes these problems alone, since a pair does not show its problem's split.
+        """
+        return self.split in (None, "codeflow")
+
+    @property
     def own_code(self) -> bool:
         """Return True for a problem made of somebody's own code, which must not leave the machine with private data."""
         return self.source.startswith(OWN_CODE)

@@ -218,10 +218,11 @@ class BudgetParams(Settings):
 
 
 class EnvironmentParams(Settings):
-    """A project's own interpreter, and folders that its tests may read and import from."""
+    """A project's own interpreter, folders that its tests may read and import from, and variables that they see."""
 
     python: Text
     paths: tuple[str, ...]
+    variables: dict[str, str] = {}
 
 
 # What to do with problems whose tests run inside the candidate's process: mark them, or leave them out.
@@ -268,9 +269,10 @@ class SynthesisParams(Settings):
 
 
 class OwnCodeParams(Settings):
-    """The licenses of code that may become problems, or reach a model on another machine."""
+    """The licenses of code that may become problems, or reach a model on another machine; and whose code it is."""
 
     licenses: tuple[str, ...]
+    private: bool
 
 
 class NanolabParams(Settings):

@@ -73,6 +73,7 @@ _STORAGE = {
     errno.ENOSPC: "free some space and run again; what was finished is kept",
     errno.EDQUOT: "free some space and run again; what was finished is kept",
     errno.EFBIG: "raise the limit of a file's size (`ulimit -f`), or write to a disk without one",
+    errno.EIO: "check the disk, and the limit of a file's size (`ulimit -f`)",
     errno.EROFS: "a run writes into its workspace; use a writable one",
     errno.EACCES: "change the permissions, or run as the user who has them",
 }
@@ -85,6 +86,7 @@ _IN_WORDS = {
     os.strerror(errno.EROFS): errno.EROFS,
     # SQLite's words.
     "database or disk is full": errno.ENOSPC,
+    "disk I/O error": errno.EIO,
     "attempt to write a readonly database": errno.EROFS,
     # torch.save's words: the first while it writes, the second when it closes the file.
     "PytorchStreamWriter failed writing file": errno.ENOSPC,

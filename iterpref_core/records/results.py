@@ -104,12 +104,14 @@ class DataFile(ResultRecord):
 class TokenCounts(ResultRecord):
     """The tokens of all answers to a benchmark: read, written, and written per answer.
 
-    Reasoning counts as written.
+    Reasoning counts as written, and so do answers that could not be used. `estimated` is the number of answers whose
+    tokens were not counted by the server, if there are any.
     """
 
     prompt: int
     completion: int
     per_answer: float
+    estimated: int | None = None
 
 
 class Measurement(ResultRecord):

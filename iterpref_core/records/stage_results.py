@@ -106,9 +106,10 @@ class CodeflowResult(StageResult):
         no_program: answers of prose alone, and empty ones.
         pass_rate: iteration → the share of *all* problems solved by then (with sampling: by that sample); the paper's
             figure 6.
-        llm_calls: the number of answers.
-        prompt_tokens: the tokens that models read.
+        llm_calls: the number of answers, with those that could not be used, of this run and of earlier ones.
+        prompt_tokens: the tokens that models read for them.
         completion_tokens: the tokens that models wrote.
+        tokens_estimated: the answers whose tokens were not counted by the server, if there are any.
         verdicts: verdict → the number of attempts, with zeros.
         verdicts_by_iteration: iteration → verdict → the number of attempts, without zeros.
         cost_usd: the price of the answers; 0 for a model that runs on this machine.
@@ -127,6 +128,7 @@ class CodeflowResult(StageResult):
     llm_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    tokens_estimated: int | None = None
     verdicts: dict[str, int] = {}
     verdicts_by_iteration: dict[int, dict[str, int]] = {}
     cost_usd: float = 0.0

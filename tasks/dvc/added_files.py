@@ -43,14 +43,18 @@ def check_out(root: Path, targets: Sequence[str] | None) -> None:
     """
     # DVC warns about each output of a stage that has not run, which most have not in a new worktree.
     logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)
+    from .corrections import remove_damaged
+
     with opened_repo(root) as repo:
-        wanted = [stage.addressing for stage in _stages_of_added_files(repo)]
+        wanted = list(_stages_of_added_files(repo))
         if targets is not None:
             needed = describe_graph(repo, targets)
-            # DVC's address has the path of dvc.yaml, which is not the present folder's.
-            wanted += [stage.addressing for stage in repo.index.stages if name_of(stage) in needed]
+            wanted += [stage for stage in repo.index.stages if name_of(stage) in needed]
         if wanted:
-            repo.checkout(targets=wanted, force=True, allow_missing=targets is not None)
+            remove_damaged(wanted)
+            # DVC's address has the path of dvc.yaml, which is not the present folder's.
+            addresses = [stage.addressing for stage in wanted]
+            repo.checkout(targets=addresses, force=True, allow_missing=targets is not None)
 
 
 def _stages_of_added_files(repo: Any) -> Iterator[Any]:

@@ -107,7 +107,7 @@ class Commands:
             if self._ended.is_set():
                 raise KeyboardInterrupt
             process = subprocesses.start(
-                [*self._python, "dvc", *arguments], _inherited() | self._environment | environment, folder=folder
+                [*self._python, "tasks.dvc", *arguments], _inherited() | self._environment | environment, folder=folder
             )
             self._running.add(process)
         lines = []

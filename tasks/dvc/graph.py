@@ -124,6 +124,9 @@ def opened_repo(root: Path) -> Iterator[Any]:
     from dvc.repo import Repo, lock_repo
     from dvc.scm import SCMError
 
+    from .corrections import correct_dvc
+
+    correct_dvc()
     try:
         with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
             # DVC also finds a repository in a folder above.

@@ -27,6 +27,9 @@ def pull_outputs(stages: Sequence[str]) -> None:
         # DVC itself would go on without a word.
         if not repo.config["core"].get("remote"):
             raise InputError("--pull: DVC has no remote; name one with `dvc remote add --default NAME URL`")
+        from .corrections import remove_damaged
+
+        remove_damaged(repo.index.stages)  # then the remote's is fetched
         try:
             found: dict[str, Any] = repo.pull(targets=list(stages), run_cache=True, allow_missing=True)
         except Exception as error:  # noqa: BLE001 - DVC's, or botocore's or another driver's

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from configparser import ConfigParser
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -28,6 +28,9 @@ from .source import Source, observe_source
 
 _SUBMODULE = b"160000"
 """The mode of a repository inside of another one, as git lists it."""
+_FINISHED = ".finished"
+"""A file in the worktree of a run that has ended well, until git removes it at the beginning of the next one there."""
+_KEPT = 5
 
 
 class Snapshot(NamedTuple):
@@ -117,12 +120,28 @@ def worktree_of(
         _bring_up_to_date(snapshot, top)
         folder = top / snapshot.prefix
         _share(snapshot.origin, folder)
+        _remove_old(snapshot.origin, say)
         check_out(folder, None if remove else targets)
         os.environ[HOME_VARIABLE] = str(home().resolve())  # counts in worktrees alone, so it may stay
         yield folder
         if remove:
-            with list_of_worktrees(snapshot.origin):
-                git("worktree", "remove", "--force", str(top), folder=snapshot.origin)
+            _remove(snapshot.origin, top)
+        else:
+            (top / _FINISHED).touch()
+
+
+def _remove_old(origin: Path, say: Callable[[str], object]) -> None:
+    """Remove the worktrees of earlier runs that ended well, whose results DVC's cache has, but for the latest."""
+    marks = sorted((origin / WORKTREES).glob(f"*/{_FINISHED}"), key=lambda mark: mark.stat().st_mtime)
+    for top in (mark.parent for mark in marks[:-_KEPT]):
+        with suppress(InputError), only_one(top.with_suffix(".lock"), "works there"):
+            _remove(origin, top)
+            say(f"removed {top.relative_to(origin)} of an earlier run; `dvc exp show` lists the results")
+
+
+def _remove(origin: Path, top: Path) -> None:
+    with list_of_worktrees(origin):
+        git("worktree", "remove", "--force", str(top), folder=origin)
 
 
 def list_of_worktrees(origin: Path) -> FileLock:

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -216,17 +217,32 @@ def make_database() -> None:
     for name in ("mlflow.store.db.utils", "mlflow.tracking.fluent", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     path = _database()
-    if path.is_file() or not is_in_checkout():
+    if not is_in_checkout() or _is_finished(path):
         return
     from mlflow import MlflowClient
 
     unfinished = path.with_suffix(".db.new")
     with FileLock(home() / STATE / "locks" / "mlflow.lock"):
-        if not path.is_file():
-            for left in path.parent.glob(f"{unfinished.name}*"):  # by a killed command, with SQLite's journal
+        if not _is_finished(path):
+            # By a killed command, with SQLite's journals, which would be applied to the new file.
+            for left in chain(path.parent.glob(f"{unfinished.name}*"), path.parent.glob(f"{path.name}-*")):
                 left.unlink()
             MlflowClient(f"sqlite:///{unfinished}")
-            unfinished.rename(path)
+            unfinished.replace(path)
+
+
+def _is_finished(path: Path) -> bool:
+    """Return whether a database is there and has an experiment, which MLflow writes after it has made all tables.
+
+    A killed `mlflow` of the user may have made some of them.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            return bool(database.execute("SELECT 1 FROM experiments").fetchone())
+    except sqlite3.DatabaseError as error:  # any other one is MLflow's to tell
+        return "no such table" not in str(error)
 
 
 def _follow_checkout(before: str) -> None:

@@ -5,8 +5,11 @@ import json
 import logging
 import os
 import re
+import resource
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib.metadata import version
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -160,6 +163,47 @@ def test_a_link_that_leads_to_itself_is_one_message(tmp_path, capsys):
     loop.symlink_to(loop)
     assert exit_code(lambda: loop.resolve(strict=True)) == 2
     assert "symbolic links; check the path" in capsys.readouterr().err
+
+
+def test_a_working_folder_that_is_gone_is_one_message(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert exit_code(os.getcwd) == 2
+    assert capsys.readouterr().err == "error: the working folder is gone; cd to one that is there\n"
+
+
+def test_a_limit_that_sqlite_meets_is_one_message(tmp_path, capsys):
+    def write():
+        with closing(sqlite3.connect(tmp_path / "database")) as database:
+            database.execute("CREATE TABLE a (b)")
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        assert exit_code(write) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "check the disk, and the limit of a file's size (`ulimit -f`)" in capsys.readouterr().err
+
+
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path):
+    """A database that is opened then would get the lines of errors; and `iterpref run` ended with 1 and no word."""
+    code = """
+import os, sys
+from iterpref_core.cli import run_verb
+def work(**_):
+    with open(sys.argv[1], "w") as file:
+        print("a line", file=sys.stderr, flush=True)
+        os.write(1, b"a line")
+        os.write(2, b"a line")
+    return sys.stdin.read() or 3
+run_verb(lambda: work)
+"""
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code, tmp_path / "file"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 3
+    assert (tmp_path / "file").read_text() == ""
 
 
 @pytest.mark.parametrize("verb", ["show", "check"])

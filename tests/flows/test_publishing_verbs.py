@@ -19,6 +19,12 @@ def test_the_gate_tells_by_its_exit_code(iterpref, experiment):
     code, out, _ = iterpref(*gate, "results/close", "--json")
     lost = json.loads(out)["benchmarks"]["heldout"]["tasks_lost"]
     assert (code, lost) == (0, ["task/0068", "task/0069"])
+    code, out, _ = iterpref(*gate, "results/close", "--margin", "1")
+    assert (code, "not excluded: a loss of up to" in out, "a loss of 1 points is not excluded" in out) == (
+        1,
+        True,
+        True,
+    )
     code, out, _ = iterpref(*gate, "results/close", "--kept", "1")
     assert (code, "significantly less kept than 100.0% on held-out" in out) == (1, True), out
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from iterpref_core.records import InputError, IterPrefError, load_params, with_values
+from iterpref_core.problems.own_code.environments import remember_environment
+from iterpref_core.records import EnvironmentParams, InputError, IterPrefError, load_params, with_values
 from tasks import doctor
 from tasks.doctor import examine_models
 from tasks.dvc.storage import check_storage
@@ -116,10 +117,13 @@ def test_init_adds_the_environments_of_projects_and_a_change_of_the_profile_keep
         (tmp_path / name).mkdir()
         code, _, told = iterpref("init", "--environment", f"{name}={sys.executable}:{tmp_path / name}")
         assert code == 0, told
+    # `ingest` has left this one beside the experiment's problems.
+    remember_environment(Path("problems"), "yard", EnvironmentParams(python=sys.executable, paths=(str(tmp_path),)))
     assert iterpref("init", "--profile", "own")[0] == 0
     environments = load_params().execution.environments
     assert {name: (each.python, each.paths[0]) for name, each in environments.items()} == {
-        name: (sys.executable, str(tmp_path / name)) for name in ("shop", "depot")
+        **{name: (sys.executable, str(tmp_path / name)) for name in ("shop", "depot")},
+        "yard": (sys.executable, str(tmp_path)),
     }
     code, _, told = iterpref("init", "--environment", "shop")
     assert (code, "not NAME=PYTHON:FOLDER" in told) == (2, True)

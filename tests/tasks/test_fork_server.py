@@ -72,6 +72,22 @@ def test_a_client_does_without_a_server_that_is_killed_before_it_has_made_a_copy
     assert client.returncode == 7
 
 
+def test_a_client_whose_run_is_killed_with_the_server_does_nothing_itself(ask, tmp_path):
+    """DVC went on as a process of nobody, and the next run found its files "busy"."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "killed"))
+        listener.listen()
+        with ask(0, 7, address=tmp_path / "killed") as client:
+            with listener.accept()[0] as connection:
+                select.select([connection], [], [])
+                client.send_signal(signal.SIGTERM)
+                ends = select.poll()
+                ends.register(connection, select.POLLRDHUP)
+                ends.poll()
+            assert client.communicate("input") == ("", "")
+    assert client.returncode == 128 + signal.SIGTERM
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_copy_ends_with_its_client(ask, number):
     with ask(60, 0) as client:

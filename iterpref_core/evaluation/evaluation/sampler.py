@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from iterpref_core.models.inference.adaptations import LEAST_TEMPERATURE, OWN_TEMPERATURE, notes_of
-from iterpref_core.models.inference.answer_store import AnswerStore, cost_usd
+from iterpref_core.models.inference.answer_store import AnswerStore, Spent
 from iterpref_core.models.inference.backend import QUIET_SHARE, Completion, Request, Sampling, ask_all
 from iterpref_core.models.inference.backend_factory import (
     check_model,
@@ -128,20 +128,24 @@ class Sampler:
         stops = () if is_chat_endpoint else benchmark.stops(self.mode)
         limit = self.params.max_new_tokens or BENCHMARKS.get(benchmark.name, BENCHMARKS["heldout"]).max_new_tokens
         sampling = Sampling(self.temperature, limit, stops=stops)
+        # The bill is of this benchmark alone.
+        self.model.bill = Spent()
         answered = self._ask(benchmark.name, [request for _, _, request in requests], sampling)
         by_task = []
         for (task, prompt, _), answer in zip(requests, answered, strict=True):
             by_task.append((task, replace(answer, text=prompt.opened + answer.text)))
         _tell(benchmark.name, answered)
-        prompt_tokens = sum(answer.prompt_tokens for answer in answered)
-        completion_tokens = sum(answer.completion_tokens for answer in answered)
+        bill = self.model.bill
         tokens = TokenCounts(
-            prompt=prompt_tokens, completion=completion_tokens, per_answer=completion_tokens / len(answered)
+            prompt=bill.prompt_tokens,
+            completion=bill.completion_tokens,
+            per_answer=sum(answer.completion_tokens for answer in answered) / len(answered),
+            estimated=bill.estimated or None,
         )
         about = {"sampling": self._describe(limit), "tokens": tokens}
         prices = self.endpoint
         if prices is not None and (prices.price_prompt or prices.price_completion):
-            about["cost_usd"] = cost_usd(prompt_tokens, completion_tokens, prices.price_prompt, prices.price_completion)
+            about["cost_usd"] = self.model.cost_usd
         return Answers(by_task, self.mode, about)
 
     def _request(self, prompt: BenchmarkPrompt, number: int) -> Request:
@@ -234,7 +238,7 @@ def open_sampler(
         precision, _ = precision_of(model, inference)
     identity = model_identity(model, prompt, inference)
     with (
-        AnswerStore(store, f"evaluate {identity}") as kept,
+        AnswerStore(store, f"evaluate {identity} on {', '.join(params.evaluation.benchmarks)}") as kept,
         open_model(model=model, prompt=prompt, inference=inference, budget=cap, store=kept) as opened,
     ):
         yield Sampler(opened, params.evaluation, mode, precision, endpoint, fresh=fresh)

@@ -121,7 +121,8 @@ def build_summary(
 def figures(summary: Summary) -> Iterator[tuple[str, str]]:
     """Yield the figures of the stages' results that the terminal and the page show, as (name, text)."""
     tokens, dollars = summary.cost
-    yield "answers", f"{tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else "")
+    counted = f"{tokens:,} tokens" + (f", ${dollars:.2f}" if dollars else "")
+    yield "answers", f"{counted} (estimated: a server did not count them)" if summary.is_estimated else counted
     yield from pair_figures(summary.codeflow, summary.pairs)
     if summary.codeflow.inside:
         yield "run inside", f"{summary.codeflow.inside:,} of {summary.codeflow.problems:,} problems"

@@ -148,10 +148,19 @@ class Summary(SummaryRecord):
     @property
     def cost(self) -> tuple[int, float]:
         """Return the tokens of all prompts and answers, of CodeFlow and of evaluation, and their price in dollars."""
+        tokens = self.codeflow.tokens + sum(count.prompt + count.completion for count in self._token_counts)
         scores = [score for benchmarks in self.models.values() for score in benchmarks.values()]
-        counts = [score.tokens for score in scores if score.tokens]
-        tokens = self.codeflow.tokens + sum(count.prompt + count.completion for count in counts)
         return tokens, self.codeflow.cost_usd + sum(score.cost_usd or 0.0 for score in scores)
+
+    @property
+    def is_estimated(self) -> bool:
+        """Return True if a server did not count all tokens of its answers."""
+        return bool(self.codeflow.tokens_estimated or any(count.estimated for count in self._token_counts))
+
+    @property
+    def _token_counts(self) -> list[TokenCounts]:
+        scores = (score for benchmarks in self.models.values() for score in benchmarks.values())
+        return [score.tokens for score in scores if score.tokens]
 
     @property
     def per_pair(self) -> dict[str, float]:

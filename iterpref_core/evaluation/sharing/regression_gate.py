@@ -1,5 +1,9 @@
-"""Regression gate for continuous integration: a candidate must not be significantly worse than a baseline."""
+"""Regression gate for continuous integration: a candidate must not be worse than a baseline.
 
+It must not be significantly worse, and the tasks must be enough to tell: they exclude a loss of `margin`.
+"""
+
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +17,9 @@ from ..report.display_names import benchmark_name
 from ..report.number_formats import difference, p_equation, percent, readable
 from ..statistics.comparison import Comparison
 from ..statistics.paired_tests import holm
+
+_POWER = 7.85
+"""(1.96 + 0.84)²: an equally good candidate excludes the margin, by a 95% interval, in 80% of cases."""
 
 
 class GatedBenchmark(Comparison, frozen=True):
@@ -32,6 +39,14 @@ class GatedBenchmark(Comparison, frozen=True):
     p_worse_holm: float
     worse: bool
 
+    def tasks_needed(self, margin: float) -> int:
+        """Return the tasks with which an equally good candidate excludes a loss of this share in 80% of cases.
+
+        Tasks are won and lost as often as here, and one more of each.
+        """
+        discordant = (self.gained + self.lost + 2) / (self.n + 2)
+        return math.ceil(_POWER * discordant / margin**2)
+
 
 class RegressionGate(BaseModel, frozen=True):
     """The comparison of a candidate with a baseline.
@@ -41,6 +56,9 @@ class RegressionGate(BaseModel, frozen=True):
         worse: the benchmarks with a significantly worse candidate.
         keep: the share of the baseline's solved tasks that the candidate must keep; None: any.
         keeps_less: the benchmarks on which it keeps significantly less.
+        margin: the loss of pass@1, a share, that must be excluded.
+        not_excluded: the benchmarks whose 95% interval has a larger loss.
+        strict: results that were measured differently fail, too.
         benchmarks: benchmark → comparison.
     """
 
@@ -48,7 +66,31 @@ class RegressionGate(BaseModel, frozen=True):
     worse: list[str]
     keep: float | None
     keeps_less: list[str]
+    margin: float
+    not_excluded: list[str]
+    strict: bool
     benchmarks: dict[str, GatedBenchmark]
+
+    @property
+    def verdicts(self) -> list[tuple[list[str], str, str]]:
+        """Return each condition: the benchmarks that fail it, and the words for a failure and for none."""
+        loss = f"a loss of {100 * self.margin:g} points"
+        found = [
+            (self.worse, "significantly worse", "not significantly worse"),
+            (self.not_excluded, f"{loss} is not excluded", f"{loss} is excluded"),
+        ]
+        if self.keep is not None:
+            less = f"significantly less kept than {percent(self.keep)}"
+            found.append((self.keeps_less, less, f"not {less}"))
+        if self.strict:
+            differing = [name for name, compared in self.benchmarks.items() if compared.differs]
+            found.append((differing, "measured differently", "measured alike"))
+        return found
+
+    @property
+    def failed(self) -> bool:
+        """Return True if a condition is not met."""
+        return any(names for names, _, _ in self.verdicts)
 
     def lines(self) -> list[str]:
         """Return the comparison for people: one line a benchmark with its other differences, then the verdict."""
@@ -66,12 +108,13 @@ class RegressionGate(BaseModel, frozen=True):
                 lines.append(f"  kept: {percent(kept.share)} ({ends}) of the {readable(kept.solved)} solved tasks")
             elif self.keep is not None:
                 lines.append("  kept: the baseline solved no task, so there is nothing to keep")
+            if name in self.not_excluded:
+                needed = compared.tasks_needed(self.margin)
+                remedy = f"; hold out {needed:,} tasks" if needed > compared.n else ""
+                lines.append(f"  not excluded: a loss of up to {-100 * compared.ci95[0]:.1f} points{remedy}")
             lines += [f"  candidate and baseline were measured differently: {each}" for each in compared.differs]
-        failed = {"significantly worse": self.worse}
-        if self.keep is not None:
-            failed[f"significantly less kept than {percent(self.keep)}"] = self.keeps_less
-        found = [f"{what} on {', '.join(map(benchmark_name, names))}" for what, names in failed.items() if names]
-        return lines + (found or [f"not {what}" for what in failed])
+        found = [f"{bad} on {', '.join(map(benchmark_name, names))}" for names, bad, _ in self.verdicts if names]
+        return lines + (found or [good for _, _, good in self.verdicts])
 
 
 def compare_with_baseline(
@@ -80,8 +123,11 @@ def compare_with_baseline(
     benchmarks: Sequence[str],
     alpha: float,
     keep: float | None = None,
+    *,
+    margin: float,
+    strict: bool = False,
 ) -> RegressionGate:
-    """Test whether a candidate is worse than a baseline on the same tasks.
+    """Test whether a candidate is worse than a baseline on the same tasks, and whether the tasks are enough to tell.
 
     The test is one-sided: a gate acts on losses alone, and so finds them with fewer tasks at the same rate of false
     alarms (`alpha`, over all benchmarks together, after Holm's correction).
@@ -93,6 +139,8 @@ def compare_with_baseline(
         alpha: the share of equally good candidates that may fail.
         keep: the share of the baseline's solved tasks that the candidate must keep on each benchmark. It keeps less
             if the interval of `Comparison.kept` lies below; that is not corrected for the number of benchmarks.
+        margin: the loss, a share of the tasks, that the 95% interval of the difference must exclude on each benchmark.
+        strict: also fail results that were measured differently.
 
     Raises:
         InputError: a result cannot be read, lacks a benchmark, or was measured on other data or other tasks.
@@ -134,7 +182,16 @@ def compare_with_baseline(
         )
     worse = [name for name, found in gated.items() if found.worse]
     keeps_less = [name for name, found in gated.items() if keep and found.kept and found.kept.ci95[1] < keep]
-    return RegressionGate(alpha=alpha, worse=worse, keep=keep, keeps_less=keeps_less, benchmarks=gated)
+    return RegressionGate(
+        alpha=alpha,
+        worse=worse,
+        keep=keep,
+        keeps_less=keeps_less,
+        margin=margin,
+        not_excluded=[name for name, found in gated.items() if found.ci95[0] < -margin],
+        strict=strict,
+        benchmarks=gated,
+    )
 
 
 def _measured(model: ModelResults, path: Path, name: str) -> Measured:

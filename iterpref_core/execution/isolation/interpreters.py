@@ -50,8 +50,11 @@ standard = {*libraries, sysconfig.get_config_var("DESTSHARED")}
 site = [path for path in sys.path if path not in standard and not path.endswith(".zip") and os.path.isdir(path)]
 preload = []
 if importlib.util.find_spec("pytest"):
+    # pytest imports its own plugins when it runs, which every program would do again.
+    import _pytest.config
+    own = [f"_pytest.{name}" for name in getattr(_pytest.config, "default_plugins", ())]
     plugins = {point.module for point in importlib.metadata.entry_points(group="pytest11")}
-    preload = ["pytest", *sorted(name for name in plugins if importlib.util.find_spec(name.partition(".")[0]))]
+    preload = ["pytest", *own, *sorted(name for name in plugins if importlib.util.find_spec(name.partition(".")[0]))]
 print(json.dumps([sys.version_info[:2], os.path.realpath(sys.executable), libraries, site, preload]))
 """
 
@@ -66,12 +69,14 @@ class Environment:
         preload: modules of the environment to import once, because many programs import them.
         processes: programs may start processes, execute the machine's programs, use sockets among themselves, and
             change modes and times of their files. This needs tier A; in other tiers they may not.
+        variables: names and values of the variables that programs see.
     """
 
     python: str
     paths: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     processes: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 def _names_of(interpreter: str, standard: Iterable[str | None], site: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -143,6 +148,7 @@ def runtime_of(environment: Environment, *, namespaces: bool = False) -> Runtime
         preload=(*preload, *environment.preload),
         processes=processes,
         names=(*of_projects, *_names_of(interpreter, libraries[:2], installed), (executable, "python")),
+        variables=environment.variables,
     )
 
 

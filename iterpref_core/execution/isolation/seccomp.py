@@ -188,7 +188,7 @@ def _by_arguments_of_processes(numbers: dict[str, int]) -> list[Instruction]:
     return program + _call((numbers["socket"],), _ALLOW, *checks)
 
 
-def _own(*, processes: bool, metadata: bool) -> list[Instruction]:
+def _own(*, processes: bool, pretended: str) -> list[Instruction]:
     """Return the part of one program, which takes calls away from it; all others are left to the common part."""
     numbers = syscalls.numbers(syscalls.BY_PROCESS)
     clone = (numbers["clone"],)
@@ -215,8 +215,8 @@ def _own(*, processes: bool, metadata: bool) -> list[Instruction]:
     program += _one_of(about_itself, 0, (0, _PLACEHOLDER))
     program += _call([number for number in taken if number < _NEWER_CALLS], _EPERM)
     program += _call([number for number in taken if number >= _NEWER_CALLS], _ENOSYS)
-    if not metadata:
-        program += _call(_numbers(syscalls.METADATA), _PRETEND)
+    if pretended:
+        program += _call(_numbers(pretended), _PRETEND)
     return [*program, (_RETURN, 0, 0, _ALLOW)]
 
 
@@ -260,12 +260,13 @@ class Filter:
 
     Args:
         processes: use the wider filter, with a listener.
-        metadata: let modes and times of files change; safe only if the program can write only to its own folder.
+        pretended: table of calls that report success without effect. `METADATA` may have effect only if the program can
+            write only to its own folder.
 
     Raises:
         KeyError: this machine's system call numbers are not known.
     """
 
-    def __init__(self, *, processes: bool = False, metadata: bool = False) -> None:
+    def __init__(self, *, processes: bool = False, pretended: str = syscalls.METADATA) -> None:
         self.common = Part(_common(processes=processes))
-        self.own = Part(_own(processes=processes, metadata=metadata), _NEW_LISTENER if processes else 0)
+        self.own = Part(_own(processes=processes, pretended=pretended), _NEW_LISTENER if processes else 0)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import unicodedata
 from itertools import chain
 from os.path import commonprefix
 from typing import Any
@@ -57,26 +58,38 @@ def _apart(actual: str, expected: str) -> tuple[str, str, str]:
     ', which differ at character 101'
     """
     actual, expected = clean(actual, _MAX_COMPARED), clean(expected, _MAX_COMPARED)
-    if max(len(actual), len(expected)) <= _MAX_VALUE:
-        return actual, expected, ""
     place = len(commonprefix([actual, expected]))  # noqa: RUF071 - of texts, no paths
+    letters = _look_alikes(actual, expected)
     start = place - _MAX_VALUE // 3
     # The beginnings show the difference.
-    if start <= 0:
-        return shorten(actual, _MAX_VALUE), shorten(expected, _MAX_VALUE), ""
+    if start <= 0 or max(len(actual), len(expected)) <= _MAX_VALUE:
+        return shorten(actual, _MAX_VALUE), shorten(expected, _MAX_VALUE), letters
 
     def around(text: str) -> str:
         end = start + _MAX_VALUE - 6
         return f"...{text[start:end]}{'...' if end < len(text) else ''}"
 
-    return around(actual), around(expected), f", which differ at character {place}"
+    return around(actual), around(expected), f", which differ at character {place}{letters}"
+
+
+def _look_alikes(one: str, other: str) -> str:
+    """Return the letters in which two texts first differ, escaped, if they may look alike; empty if not."""
+    place = len(commonprefix([one, other]))  # noqa: RUF071 - of texts, no paths
+    letter, wanted = one[place : place + 1], other[place : place + 1]
+    # `cafe\u0301` for `caf\xe9`, or a Cyrillic a for an `a`: one letter is ASCII. The sign for Angstrom and an A with a
+    # ring have one normal form.
+    is_one_letter = unicodedata.normalize("NFKC", letter) == unicodedata.normalize("NFKC", wanted)
+    if letter.isascii() == wanted.isascii() and (letter == wanted or not is_one_letter):
+        return ""
+    return f", where {letter!a} is not {wanted!a}"
 
 
 def wrong_output(program: str, printed: str, expected: str) -> str:
     """Return `the program, given '1 2', printed '4', expected '3'`."""
     shown = repr(shorten(printed, 2 * _MAX_VALUE))
     wanted = repr(shorten(expected, 2 * _MAX_VALUE))
-    return f"{call_text(program)} printed {clean(shown, _MAX_VALUE)}{_expected(wanted)}"
+    printed_and_wanted = f"{clean(shown, _MAX_VALUE)}{_expected(wanted)}"
+    return f"{call_text(program)} printed {printed_and_wanted}{_look_alikes(shown, wanted)}"
 
 
 def wrong_type(call: str, kind: str, expected: str | None) -> str:
@@ -86,10 +99,10 @@ def wrong_type(call: str, kind: str, expected: str | None) -> str:
 
 def error_text(facts: dict[str, Any], code: str) -> str:
     """Return `TypeError: message, line 3: return a + b`."""
-    message = clean(str(facts["message"]), _MAX_MESSAGE)
+    told = [clean(str(facts[part]), _MAX_MESSAGE) for part in ("message", "notes")]
     text = clean(str(facts["type"]), 60)
-    if message:
-        text += f": {message}"
+    if any(told):
+        text += f": {'; '.join(filter(None, told))}"
     return text + line_of(facts, code)
 
 
@@ -102,10 +115,20 @@ def line_of(facts: dict[str, Any], code: str) -> str:
     return f", line {line}: {clean(statement, _MAX_LINE)}"
 
 
-def in_the_test(source: str, line: int) -> str:
-    """Return `, in the test: assert f(1, 2) == 3`: the statement of a test that raised an error."""
-    statement, _ = _statement_at(source, line)
-    return "" if statement is None else f", in the test: {clean(_first_line(statement, source), _MAX_LINE)}"
+def in_the_test(source: str, facts: dict[str, Any]) -> str:
+    """Return `, in the test: assert f(x, 2) == 3; x is 1`: a statement of a test that raised an error, with values."""
+    statement, _ = _statement_at(source, facts["test_line"])
+    if statement is None:
+        return ""
+    text = _first_line(statement, source)
+    for node in ast.walk(parse_source(source)):
+        if isinstance(node, ast.With) and node.lineno <= statement.lineno <= (node.end_lineno or 0):
+            head, _, _ = _source_of(node, source).partition("\n")
+            # Another error than `with pytest.raises(ValueError):` expects, or `with self.assertRaises(ValueError):`
+            if "aises" in head and not isinstance(statement, ast.With):
+                text = f"{head} {text}"
+    values = ", ".join(_values(statement, None, source, facts["values"]))
+    return f", in the test: {clean(text, _MAX_LINE)}{values and '; '}{values}"
 
 
 def failed_check(source: str, facts: dict[str, Any]) -> str:
@@ -129,28 +152,57 @@ def failed_check(source: str, facts: dict[str, Any]) -> str:
         if outer is not None and facts["outer_line"] != facts["test_line"]:
             parts.append(f"in {clean(_first_line(outer, source), _MAX_LINE)}")
     message = _explanation(str(facts["message"]))
-    told = [part for part in (message, ", ".join(parts)) if part]
+    told = [part for part in (message, clean(str(facts["notes"]), _MAX_MESSAGE), ", ".join(parts)) if part]
     return f"{text}: {'; '.join(told)}" if told else text
 
 
-_OF_ALL_LINES = re.compile(r"  (?:[-+?]|  )|[-+?] |  (?!\S+ \S)|  Use -v")
-"""A line of the difference of two texts, as pytest (`  - b`) or `unittest` (`- b`) writes it, or of advice."""
+_ADVICE = re.compile(r"  .*[Uu]se '?-vv?'? to |Diff is \d+ characters long")
+"""A line in which pytest or `unittest` says how it would show more."""
+_CHANGED = re.compile(r"(  )?([-+?])(?: (.*))?$")
+"""A line of the difference of two texts, as pytest (`  - b`) or `unittest` (`- b`) writes it."""
+_CUT = re.compile(r"\.\.\.|\[\d+ chars\]")
 
 
 def _explanation(message: str) -> str:
     """Return the message of a failed assertion; for pytest, `0 == 6, where 0 = f(5)`."""
-    told = ""
     # `unittest` writes both values, then the first difference, then a difference of all lines.
-    parts = message[:_MAX_COMPARED].split("\n\n")[:2]
-    for line in "\n".join(parts).split("\n"):
+    lines = "\n".join(message[:_MAX_COMPARED].split("\n\n")[:2]).split("\n")
+    changes = [change for line in lines if (change := _CHANGED.match(line))]
+    is_pytest = any(change[1] for change in changes)
+    # What stands before a line that both texts have
+    common = "  " if changes and not is_pytest else "    "
+    told = ""
+    for line in lines:
         words = line.strip().removeprefix("assert ")
-        if _OF_ALL_LINES.match(line):
+        if not words or _CHANGED.match(line) or _ADVICE.match(line):
             continue
         if line.startswith(" + "):  # ` +  where 0 = f(5)`
             told += f", {words[1:].strip()}"
-        elif words:
+        elif told.endswith(":"):  # `Extra items in the right set:`
+            told += f" {words}"
+        elif not line.startswith(common):
             told += f"; {words}" if told else words
-    return clean(told, _MAX_MESSAGE)
+    values = told.partition("; ")[0].rpartition("differ: ")[2]  # `Lists differ: [1] != [2]`
+    more = ""
+    for sign in (" == ", " != "):
+        if values.count(sign) == 1:
+            more += _look_alikes(*values.split(sign))
+    if _CUT.search(values):
+        more += _first_change(changes, is_pytest)
+    return clean(told, _MAX_MESSAGE) + more
+
+
+def _first_change(changes: list[re.Match[str]], is_pytest: bool) -> str:
+    """Return `; the first lines that differ: b and x`, or `; only the first has the line: b`; empty if none is."""
+    # pytest writes the expected text first, and skips how both begin.
+    first, second = "+-" if is_pytest else "-+"
+    lines = {change[2]: (change[3] or "").strip() for change in reversed(changes) if change[2] != "?"}
+    if len(lines) == 2:
+        one, other, place = _apart(lines[first], lines[second])
+        return f"; the first lines that differ: {one} and {other}{'' if is_pytest else place}"
+    for sign, line in lines.items():
+        return f"; only the {'first' if sign == first else 'second'} has the line: {clean(line, _MAX_VALUE)}"
+    return ""
 
 
 def _values(statement: ast.stmt, before: ast.stmt | None, source: str, values: dict[str, str]) -> list[str]:

@@ -156,8 +156,8 @@ class Trial:
         if step is not None and _is_check(facts):
             return self.fail(index, "wrong_answer", test + feedback.failed_check(step.source, facts))
         text = test + feedback.error_text(facts, self.program.code)
-        if step is not None and step.sent.is_inside and facts["line"] is None:
-            text += feedback.in_the_test(step.source, facts["test_line"])
+        if step is not None and step.sent.is_inside and not facts["syntax"]:
+            text += feedback.in_the_test(step.source, facts)
         if facts["syntax"]:
             return self.fail(index, "syntax_error", text)
         line = feedback.line_of(facts, self.program.code)

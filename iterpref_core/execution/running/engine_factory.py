@@ -31,7 +31,10 @@ def open_executor(
         ExecutionError: the Ray cluster cannot be used.
     """
     # A benchmark's environment replaces the user's environment of the same name.
-    known = {name: Environment(named.python, named.paths) for name, named in params.environments.items()}
+    known = {
+        name: Environment(named.python, named.paths, variables=tuple(named.variables.items()))
+        for name, named in params.environments.items()
+    }
     known |= environments or {}
     limits = limits_of(params)
     if params.engine == "local":

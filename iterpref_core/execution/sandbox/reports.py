@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from operator import truth
+from types import CoroutineType
 from typing import Any
 
 from ..codec.canonical import UnencodableError, summarize, type_name
@@ -20,6 +21,8 @@ from ..protocol.steps import LEFT, RIGHT
 from ..solution.loading import CompileError, line_in, text_of
 
 _exec = exec  # a program may put a function of its own in its place
+_kept: list[Any] = []
+"""Coroutines that nothing has awaited: Python would warn where they end, which is in a file of this project."""
 Tell = Callable[[int, str, int, str], None]
 """Writes a report: index, kind, bytes printed, payload."""
 
@@ -35,12 +38,14 @@ class TestFailedError(Exception):
         message: why, for people.
         name: of the test in its file.
         error: what it raised, instead of a message.
+        test: path of the file. The values of its names are kept: a test may go on, as after a failing `subTest`.
     """
 
-    def __init__(self, message: str = "", name: str = "", error: BaseException | None = None) -> None:
+    def __init__(self, message: str = "", name: str = "", error: BaseException | None = None, test: str = "") -> None:
         super().__init__(message)
         self.name = name
         self.error = error
+        self.values = _values_at(error, test) if error else {}
 
 
 _compile = compile  # a program may put a function of its own in its place
@@ -83,6 +88,8 @@ def returned(value: Any) -> tuple[str, str]:
     try:
         return "value", summarize(value)
     except UnencodableError as error:
+        if type(value) is CoroutineType:
+            _kept.append(value)
         return "other", f"{error} {_truth(value)}"
 
 
@@ -148,14 +155,23 @@ def _values_in(names: dict[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _message(error: BaseException) -> str:
-    """Return the text of an error, of the errors in its group, and of its notes."""
+def _values_at(error: BaseException, test: str) -> dict[str, str]:
+    """Return texts of the values in the innermost frame of a test's file that an error has passed."""
+    values: dict[str, Any] = {}
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == test:
+            values = frame.f_locals
+    return _values_in(values)
+
+
+def _notes(error: BaseException) -> str:
+    """Return the texts of the errors in a group, and of an error's notes."""
     try:
         inner = error.exceptions[:3] if isinstance(error, BaseExceptionGroup) else ()
         parts = [f"{type_name(type(each))}: {text_of(each)}" for each in inner]
-        return "; ".join([text_of(error), *parts, *getattr(error, "__notes__", ())])
+        return "; ".join([*parts, *getattr(error, "__notes__", ())])
     except BaseException:  # noqa: BLE001 - an attribute of the program's may be anything
-        return text_of(error)
+        return ""
 
 
 def describe(error: BaseException, solution: str, test: str) -> str:
@@ -166,22 +182,21 @@ def describe(error: BaseException, solution: str, test: str) -> str:
         solution: path of the solution.
         test: path of the test.
     """
-    suite = None
-    if type(error) is TestFailedError:
-        suite = error.name
-        error = error.error or error
+    suite, values = None, _values_at(error, test)
+    if type(error) is TestFailedError and error.error:
+        suite, values, error = error.name, error.values, error.error
     line = line_in(error, solution)
     test_line = outer_line = None
-    innermost, values = "", {}
+    innermost = ""
     for frame, number in traceback.walk_tb(error.__traceback__):
         innermost = frame.f_code.co_filename
         if innermost == test:
-            test_line, values = number, frame.f_locals
+            test_line = number
             outer_line = outer_line or number
     syntax = isinstance(error, CompileError)
     if isinstance(error, CompileError):
         error = error.cause
-    message = _message(error)[:_MAX_MESSAGE]
+    message = text_of(error)[:_MAX_MESSAGE]
     # A syntax error of `eval` in the program is an exception like any other.
     if isinstance(error, SyntaxError) and (syntax or error.filename == solution):
         syntax, line, message = True, error.lineno, str(error.msg)
@@ -189,12 +204,13 @@ def describe(error: BaseException, solution: str, test: str) -> str:
         "type": type_name(type(error)),
         "bases": [type_name(base) for base in type.mro(type(error))],
         "message": message,
+        "notes": _notes(error)[:_MAX_MESSAGE],
         "line": line,
         "test_line": test_line,
         "outer_line": outer_line,
         "in_test": innermost == test,
         "syntax": syntax,
         "suite": suite,
-        "values": _values_in(values),
+        "values": values,
     }
     return json.dumps(facts)

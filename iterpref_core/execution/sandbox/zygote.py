@@ -21,7 +21,7 @@ import sys
 import time
 import warnings
 
-from ..isolation import devices, landlock, limits, seccomp
+from ..isolation import devices, landlock, limits, seccomp, syscalls
 from ..isolation.cleanup import empty_folder, is_over, remove_folder
 from ..isolation.deadlines import deadlines
 from ..isolation.pid_namespace import Processes, leaves_connections
@@ -104,7 +104,10 @@ class Zygote:
             readable = [*settings.runtime.readable, *(_NAMESPACES if self.processes else ())]
             self.ruleset = landlock.create_ruleset(readable, self.writable, _DEVICES, processes=self.processes)
         if "seccomp" in settings.layers:
-            self.filter = seccomp.Filter(processes=self.processes, metadata="bwrap" in settings.layers)
+            pretended = syscalls.METADATA
+            if "bwrap" in settings.layers:
+                pretended = "" if devices.are_own() else syscalls.OWNERS
+            self.filter = seccomp.Filter(processes=self.processes, pretended=pretended)
         # The highest descriptors: a program that closes or counts the low ones does not meet them.
         most_descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.highest = min(most_descriptors, 1024) - 1
@@ -291,9 +294,10 @@ def serve(settings: WorkerSettings, supervisor: _socket.socket) -> None:
     except Exception as error:  # noqa: BLE001 - the supervisor raises it again
         write_all(0, f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace"))
         return
-    # Programs see an environment without your variables, and no module of this project.
+    # Programs see no variables of yours but those that you named, and no module of this project.
     os.environ.clear()
     os.environ["HOME"] = zygote.folders[0]
+    os.environ.update(settings.runtime.variables)
     package = __name__.partition(".")[0]
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]

@@ -5,10 +5,12 @@ An answer is on disk before it is used, so a paid answer is never requested agai
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from operator import add
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from iterpref_core.records import InferenceParams, chat_messages, labeled_text, whole_characters
 from iterpref_core.storage.sqlite import Database
@@ -23,6 +25,8 @@ _SCHEMA = (
     model TEXT NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS kept_answers_by_run ON kept_answers (run, prompt_tokens, completion_tokens)",
     "CREATE TABLE IF NOT EXISTS servers (model TEXT, kind TEXT, fact TEXT, PRIMARY KEY (model, kind, fact))",
+    # Answers whose tokens the server did not count.
+    "CREATE TABLE IF NOT EXISTS estimated_answers (key BLOB PRIMARY KEY)",
     # The last answer, by SQLite's own number of its row, that was there when a run came to its end.
     "CREATE TABLE IF NOT EXISTS completed_runs (run TEXT PRIMARY KEY, last_answer INTEGER NOT NULL)",
 )
@@ -32,15 +36,32 @@ ServerFact = Literal["adaptation", "address"]
 """`adaptation`: a change that the model's server needs; `address`: where the model was asked."""
 
 _IS_ANSWER = f"ended IN ('{FINISHED}', '{CUT}')"
+# A key has a random end for each reply, since several may be paid for. (Older files have one without.)
+_OF_KEY = "key BETWEEN ? AND ?"
+_KEY_END = 8
+_SPENT = (
+    f"SELECT count(*) FILTER (WHERE {_IS_ANSWER} OR prompt_tokens + completion_tokens > 0), sum(prompt_tokens), "
+    "sum(completion_tokens), count(estimated_answers.key) FROM kept_answers LEFT JOIN estimated_answers USING (key)"
+)
 
 
 @dataclass(frozen=True)
 class Spent:
-    """The spending of a run so far: answers, and their tokens."""
+    """What is billed: calls with an answer, or with tokens all the same; tokens; and answers with estimated tokens."""
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    estimated: int = 0
+
+    @classmethod
+    def on(cls, answer: Completion) -> "Spent":
+        """Return what an answer costs. A missing one without tokens is not billed."""
+        prompt, completion = answer.prompt_tokens, answer.completion_tokens
+        return cls(int(not answer.missing or prompt + completion > 0), prompt, completion, int(answer.estimated))
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(*map(add, astuple(self), astuple(other)))
 
     @property
     def tokens(self) -> int:
@@ -48,23 +69,8 @@ class Spent:
         return self.prompt_tokens + self.completion_tokens
 
     def dollars(self, prices: InferenceParams) -> float:
-        """Return the price of the tokens, in dollars."""
-        return cost_usd(
-            self.prompt_tokens,
-            self.completion_tokens,
-            prices.price_prompt,
-            prices.price_completion,
-        )
-
-
-def cost_usd(
-    prompt_tokens: float,
-    completion_tokens: float,
-    price_prompt: float,
-    price_completion: float,
-) -> float:
-    """Return the price of tokens in dollars, from prices in dollars per million."""
-    return (prompt_tokens * price_prompt + completion_tokens * price_completion) / 1e6
+        """Return the price of the tokens, in dollars; the parameters have prices per million."""
+        return (self.prompt_tokens * prices.price_prompt + self.completion_tokens * prices.price_completion) / 1e6
 
 
 def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
@@ -85,13 +91,18 @@ def answer_key(model: str, request: Request, sampling: Sampling) -> bytes:
     return hashlib.sha256(json.dumps(decisive).encode()).digest()
 
 
+def _range(key: bytes) -> tuple[bytes, bytes]:
+    """Return the first and the last key of a row for the replies to one request."""
+    return key, key + b"\xff" * _KEY_END
+
+
 class AnswerStore:
     """A `Database` of answers with their ends, shared by all runs; a context manager. Answers are not held in memory.
 
-    An answer that is missing is kept, for its cost and for people, and is asked for again by the next run.
+    A reply that cannot be used is kept, for its cost and for people; the next run asks for a missing answer again.
 
-    A `with` block that ends without an error completes the run: the next run of that name begins without spending.
-    After an error, Ctrl-C or `kill -9` it is not complete, and a restart goes on counting.
+    A `with` block that ends without an error and without a missing answer completes the run: the next run of that name
+    begins without spending. After an error, Ctrl-C or `kill -9` it is not complete, and a restart goes on counting.
 
     Args:
         path: the file; created where it is missing.
@@ -103,19 +114,27 @@ class AnswerStore:
 
     def __init__(self, path: Path, run: str) -> None:
         self._run = run
+        self._missing: set[bytes] = set()
         self._data = Database(path, _SCHEMA)
 
     def get(self, key: bytes) -> Completion | None:
         """Return the answer of a key, or None if it is not kept or is missing."""
-        query = "SELECT text, prompt_tokens, completion_tokens, ended FROM kept_answers WHERE key = ?"
-        rows = self._data.execute(f"{query} AND {_IS_ANSWER}", (key,))
-        return Completion(*rows[0]) if rows else None
+        query = (
+            "SELECT text, prompt_tokens, completion_tokens, ended, key IN (SELECT key FROM estimated_answers) "
+            f"FROM kept_answers WHERE {_OF_KEY} AND {_IS_ANSWER} ORDER BY rowid LIMIT 1"
+        )
+        for text, prompt_tokens, completion_tokens, ended, estimated in self._data.execute(query, _range(key)):
+            return Completion(text, prompt_tokens, completion_tokens, ended, bool(estimated))
+        return None
 
     def put(self, key: bytes, answer: Completion, model: str, request: Request) -> None:
-        """Keep an answer for good; the first one under a key stays. Model and request are there for people."""
-        self._data.execute(f"UPDATE kept_answers SET key = randomblob(32) WHERE key = ? AND NOT {_IS_ANSWER}", (key,))
+        """Keep a reply for good; the first answer under a key is used. Model and request are there for people."""
+        (self._missing.add if answer.missing else self._missing.discard)(key)
+        own_key = key + os.urandom(_KEY_END)
+        if answer.estimated:
+            self._data.execute("INSERT INTO estimated_answers VALUES (?)", (own_key,))
         row = (
-            key,
+            own_key,
             self._run,
             answer.text,
             answer.prompt_tokens,
@@ -125,13 +144,13 @@ class AnswerStore:
             whole_characters(labeled_text(request.prompt)),
             request.seed,
         )
-        self._data.execute("INSERT OR IGNORE INTO kept_answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._data.execute("INSERT INTO kept_answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def invalidate(self, keys: Iterable[bytes]) -> None:
         """Forget the answers under these keys, so that they are asked for again; their cost still counts as spent."""
         # The row stays, under a random key, because the sums of a run's tokens are made from the rows.
         for key in keys:
-            self._data.execute("UPDATE kept_answers SET key = randomblob(32) WHERE key = ?", (key,))
+            self._data.execute(f"UPDATE kept_answers SET key = randomblob(40) WHERE {_OF_KEY}", _range(key))
 
     def known(self, model: str, kind: ServerFact) -> frozenset[str]:
         """Return the facts of one kind that are kept of a model's servers."""
@@ -151,19 +170,22 @@ class AnswerStore:
     def spent(self) -> Spent:
         """Return the spending of this run so far, over all its restarts."""
         # Rows are numbered in order: rows after the end of a completed run belong to the present run.
-        query = (
-            "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM kept_answers WHERE run = ?1 "
-            "AND rowid > coalesce((SELECT last_answer FROM completed_runs WHERE run = ?1), 0)"
-        )
-        [(calls, prompt_tokens, completion_tokens)] = self._data.execute(query, (self._run,))
+        end = "SELECT last_answer FROM completed_runs WHERE run = ?1"
+        return self._sum(f"run = ?1 AND kept_answers.rowid > coalesce(({end}), 0)", (self._run,))
+
+    def bill(self, key: bytes) -> Spent:
+        """Return what the answer of a key has cost all runs, with the replies to its request that cannot be used."""
+        return self._sum(_OF_KEY, _range(key))
+
+    def _sum(self, which: str, values: Sequence[Any]) -> Spent:
         # The sums over no rows are NULL.
-        return Spent(calls, prompt_tokens or 0, completion_tokens or 0)
+        return Spent(*(number or 0 for number in self._data.execute(f"{_SPENT} WHERE {which}", values)[0]))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
+        if kind is None and not self._missing:
             statement = "INSERT OR REPLACE INTO completed_runs SELECT ?, coalesce(max(rowid), 0) FROM kept_answers"
             self._data.execute(statement, (self._run,))
         self._data.close()

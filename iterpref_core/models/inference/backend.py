@@ -49,12 +49,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer, its cost in tokens, and how it ended (`finish_reasons`)."""
+    """An answer, its cost in tokens, how it ended (`finish_reasons`), and whether the tokens are an estimate."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     end: str = FINISHED
+    estimated: bool = False
 
     @property
     def truncated(self) -> bool:
@@ -102,6 +103,14 @@ def ignore(index: int, answer: Completion) -> None:
     """Ignore an answer: the caller waits for all of them."""
 
 
+Unused = Callable[[Request, Sampling, Completion], None]
+"""Receives a reply that cost tokens and cannot be used, as soon as it arrives: its request is asked again."""
+
+
+def ignore_unused(request: Request, sampling: Sampling, reply: Completion) -> None:
+    """Ignore a reply that cannot be used: nobody counts its tokens."""
+
+
 class Model(ABC):
     """Anything that answers prompts.
 
@@ -110,11 +119,13 @@ class Model(ABC):
             rounds, so that every run asks the same batches. Another model answers each prompt as soon as it can.
         concurrency: prompts at once: in a batch, or in flight.
         adapted: names of `adaptations.ADAPTATIONS`: how the model's server is asked after a refusal.
+        unused: counts replies that cannot be used, before the one that is returned.
     """
 
     in_process = False
     concurrency: int
     adapted: frozenset[str] = frozenset()
+    unused: Unused = staticmethod(ignore_unused)
 
     @abstractmethod
     async def answer(self, request: Request, sampling: Sampling) -> Completion:

@@ -68,7 +68,7 @@ def open_model(
             identity,
             store,
             budget,
-            inference,
+            None if BACKENDS[inference.backend].local else inference,
             in_process=BACKENDS[inference.backend].in_process,
             adapted=adapted,
             concurrency=inference.concurrency,

@@ -43,6 +43,12 @@ class Rule(NamedTuple):
 
 RULES = (
     Rule("no credit", (402,)),
+    # A gateway in front of a deployment that starts or moves says so with the status of a wrong address.
+    Rule(
+        "wait",
+        (404, 405),
+        words=r"no healthy upstream|temporar|scaling up|starting up|\blater\b|try again",
+    ),
     # The key, the address or the model's name, or another place: about no prompt.
     Rule("end the run", (401, 404, 405, 407, *range(300, 400))),
     # One prompt is too large, also where the words are about a limit of tokens in a minute.

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ REFUSALS = 100
 _VERSIONS = re.compile(r"(?:[-@](?:v\d[\d.:]*|\d{3,8}|\d{2,4}(?:-\d{2,4})+))*")
 """Versions and dates at the end of a model's name: "-v2", "-0613", "-2024-08-06"."""
 TRIALS = 5
-"""Changes of one refused call, one after the other: within six calls a server answers that refuses one part."""
+"""Changes of one refused call, one after the other: within seven calls a server answers that refuses one part."""
 SEARCHES = 3
 """Prompts in a row that are asked otherwise in vain; the next ones are asked as usual alone."""
 
@@ -120,11 +120,10 @@ class OpenAIModel(Model):
             if isinstance(outcome, Fault) and outcome.form and self._may_try(call):
                 outcome = await self._ask_otherwise(call, outcome)
             if isinstance(outcome, Reply):
-                self._learn(call)
-                return call.priced(self._read(outcome, call))
+                return self._read(outcome, call)
             missing = await self._handle(call, outcome) if outcome else None
             if missing is not None:
-                return call.priced(Completion("", 0, 0, missing))
+                return Completion("", 0, 0, missing)
 
     async def _handle(self, call: "_Call", fault: Fault) -> str | None:
         """Wait until a failed call can be repeated, or return why it has no answer.
@@ -159,7 +158,7 @@ class OpenAIModel(Model):
         return applicable(adapt(call.usual, call.adapted)) - self._taken - call.tried
 
     async def _ask_otherwise(self, call: "_Call", fault: Fault) -> Reply | Fault | None:
-        """Make a refused call again, with one part after the other changed, until the server answers.
+        """Make a refused call again, as it was and then with one part after the other changed, until it is answered.
 
         One call tries at a time: the server is to answer within a few calls, not within a few for each in flight.
 
@@ -170,34 +169,29 @@ class OpenAIModel(Model):
         async with self._searching:
             if self.adapted - call.adapted:
                 return None
+            # The refusal may pass: after "500" and an answer nothing is changed.
+            trial: tuple[str, ...] = ()
+            is_repeated = False
             while left := self._may_try(call):
-                name = next_trial(fault.text, left)
+                if is_repeated:
+                    trial = (next_trial(fault.text, left),)
+                is_repeated = True
                 if fault.action != "give up the prompt":
                     await self._pacing.after_failure(1, fault.retry_after_s)
-                outcome = await self._try(call, name)
-                if isinstance(outcome, Reply):
-                    return await self._confirm(call, name, outcome)
-                if not outcome.form or not call.left:
+                outcome = await self._try(call, *trial)
+                if isinstance(outcome, Reply) or not outcome.form or not call.left:
                     return outcome
-                call.tried.add(name)
+                call.tried.update(trial)
                 # Of two parts the server may name one after the other.
-                named = ADAPTATIONS[name].is_named
-                if named(fault.text) and not named(outcome.text):
-                    call.adapted |= {name}
+                for name in trial:
+                    named = ADAPTATIONS[name].is_named
+                    if named(fault.text) and not named(outcome.text):
+                        call.adapted |= {name}
                 fault = outcome
             if call.tried:
                 self._in_vain += 1
                 call.repeated = True
             return fault
-
-    async def _confirm(self, call: "_Call", name: str, reply: Reply) -> Reply:
-        """Return the answer of a trial, or of the call as it was, if its refusal has passed: it was about no part."""
-        again = await self._try(call)
-        if isinstance(again, Reply):
-            call.spend(reply.answer.prompt_tokens, reply.answer.completion_tokens)
-            return again
-        call.adapted |= {name}
-        return reply
 
     async def _try(self, call: "_Call", *trial: str) -> Reply | Fault:
         """Make a call at its turn, with what is known by then and the adaptation on trial, and count how it went."""
@@ -209,8 +203,10 @@ class OpenAIModel(Model):
             self._pacing.end()
         if isinstance(outcome, Reply):
             self._pacing.succeeded()
+            self._learn(call, trial)
             return outcome
-        call.spend(*outcome.tokens)
+        if any(outcome.tokens):
+            self.unused(call.request, call.sampling, Completion("", *outcome.tokens, f"failed: {outcome.said}"))
         if outcome.action in ("wait", "pause"):
             is_busy = outcome.action == "wait"
             call.refusals += 1
@@ -319,12 +315,19 @@ class OpenAIModel(Model):
                     "inference.extra_body"
                 )
 
-    def _learn(self, call: "_Call") -> None:
-        """Make all further calls like the answered call."""
-        for note in notes_of(call.adapted - self.adapted):
-            logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, note)
-        self.adapted |= call.adapted
-        self._taken |= applicable(adapt(call.usual, call.adapted))
+    def _learn(self, call: "_Call", trial: Collection[str]) -> None:
+        """Make all further calls like the answered call.
+
+        What was on trial is needed if it alone is left. After a first trial that is not known: the refusal may have
+        passed. The answer shows then that the server needs no other adaptation, and the next call, which one is left.
+        """
+        left = applicable(adapt(call.usual, call.adapted)) - self._taken - call.tried
+        self._taken |= applicable(adapt(call.usual, call.adapted.union(trial)))
+        if not trial or left.issubset(trial):
+            call.adapted = call.adapted.union(trial)
+            for note in notes_of(call.adapted - self.adapted):
+                logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, note)
+            self.adapted |= call.adapted
         self._in_vain = 0
 
     async def _open(self) -> AsyncGenerator[openai.AsyncOpenAI, None]:
@@ -386,8 +389,6 @@ class _Call:
         refusals: tries that a busy server refused.
         server_refusals: the server's refusals of any calls since its last success.
         repeated: a refusal that may pass has been repeated.
-        prompt_tokens: the tokens of the prompt that further tries have cost.
-        completion_tokens: the tokens of the answer that they have cost.
     """
 
     path: str
@@ -400,19 +401,6 @@ class _Call:
     refusals: int = 0
     server_refusals: int = 0
     repeated: bool = False
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    def spend(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """Count the tokens of a try whose answer is not used."""
-        self.prompt_tokens += prompt_tokens
-        self.completion_tokens += completion_tokens
-
-    def priced(self, answer: Completion) -> Completion:
-        """Return an answer with the tokens of the other tries."""
-        prompt_tokens = answer.prompt_tokens + self.prompt_tokens
-        completion_tokens = answer.completion_tokens + self.completion_tokens
-        return replace(answer, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
 
     @property
     def left(self) -> bool:

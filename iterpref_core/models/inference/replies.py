@@ -111,6 +111,7 @@ def read_reply(content: bytes | str, request: Request, limit: int | None = None)
         _estimate(request.system + prompt) if usage.prompt is None else usage.prompt,
         _estimate(text + _reasoning(message)) if usage.completion is None else usage.completion,
         end,
+        estimated=usage.prompt is None or usage.completion is None,
     )
     instead = "" if text.strip() else next((name for name in _INSTEAD if fields.get(name)), "")
     is_cut = usage.prompt is not None and usage.prompt < len(prompt.split())

@@ -20,14 +20,15 @@ MISSING_IN_A_ROW = 20
 class StoredModel(Model):
     """A model that is asked only for answers that the store does not hold, and only while no cap is reached.
 
-    The cap on calls is never exceeded; those on tokens and dollars at most by the calls in flight.
+    The cap on calls is never exceeded but by a reply that cannot be used; those on tokens and dollars at most by the
+    calls in flight.
 
     Args:
         open_inner: opens the model that answers; called once, even if that fails, and never where all answers are kept.
         identity: the key of the model's answers, without prompt and sampling.
         store: keeps the answers; None: they are not kept.
         caps: caps on the spending of the store's run, over all its restarts, or None.
-        prices: dollars per million tokens.
+        prices: dollars per million tokens; None for a model on this machine, which is free.
         in_process: the model computes in this process.
         adapted: how an earlier run found that the model's server has to be asked.
         concurrency: prompts at once.
@@ -37,6 +38,8 @@ class StoredModel(Model):
     Attributes:
         kept: the number of answers that an earlier process had asked for.
         spent: the spending of the store's run.
+        bill: the cost of all answers that were returned, to any run, with the replies to their requests that cannot be
+            used; zero without a store.
 
     Raises:
         ConfigError: an endpoint has a cap on dollars but no prices, so no call would reach the cap.
@@ -72,6 +75,7 @@ class StoredModel(Model):
         # The keys that this process has looked up: their answers are not from earlier.
         self._seen: set[bytes] = set()
         self.spent = store.spent() if store else Spent()
+        self.bill = Spent()
         self._in_flight = 0
         # Why the last prompts have no answer, one after the other.
         self._missing: deque[str] = deque(maxlen=MISSING_IN_A_ROW)
@@ -86,6 +90,17 @@ class StoredModel(Model):
             EndpointError: all calls fail.
         """
         key = answer_key(self._identity, request, sampling)
+        answer = await self._known_or_asked(key, request, sampling)
+        if self._store:
+            self.bill += self._store.bill(key)
+        return answer
+
+    @property
+    def cost_usd(self) -> float:
+        """Return the price of the bill, in dollars."""
+        return self.bill.dollars(self._prices) if self._prices else 0.0
+
+    async def _known_or_asked(self, key: bytes, request: Request, sampling: Sampling) -> Completion:
         known = self._store.get(key) if self._store else None
         self.kept += known is not None and key not in self._seen
         self._seen.add(key)
@@ -94,12 +109,17 @@ class StoredModel(Model):
         withheld = self._reason_to_withhold(request)
         if withheld:
             return Completion("", 0, 0, f"withheld: {withheld}")
-        self._reserve()
-        answer = None
+        self._check_caps(self._in_flight)
+        self._in_flight += 1
         try:
             answer = await self._opened().answer(request, sampling)
         finally:
-            self._settle(key, request, answer)
+            self._in_flight -= 1
+        self._keep(key, request, answer)
+        found = self._opened().adapted - self.adapted
+        self.adapted |= found
+        if self._store:
+            self._store.remember(self._identity, "adaptation", found)
         self._check_in_a_row(answer)
         return answer
 
@@ -135,6 +155,7 @@ class StoredModel(Model):
             except Exception as failure:
                 self._failure = failure
                 raise
+            self._inner.unused = self._count_unused
         return self._inner
 
     def _reason_to_withhold(self, request: Request) -> str | None:
@@ -143,13 +164,18 @@ class StoredModel(Model):
         found = find_private(prompt_text(request.prompt))
         return f"it comes from your own code and seems to hold {found}" if found else None
 
-    def _reserve(self) -> None:
+    def _check_caps(self, in_flight: int) -> None:
+        """Let a call begin beside others.
+
+        Raises:
+            BudgetError: a cap is reached.
+        """
         spent = self.spent
         dollars = spent.dollars(self._prices) if self._prices else 0.0
         # With a cap of 10 calls, 7 spent and 2 in flight, one more may begin, and no second one.
         # Tokens and dollars of a call are known only when it has ended, so calls in flight count as none.
         begun = {
-            "calls": spent.calls + self._in_flight,
+            "calls": spent.calls + in_flight,
             "tokens": spent.tokens,
             "dollars": dollars,
         }
@@ -161,24 +187,21 @@ class StoredModel(Model):
                     f"{dollars:.4f} dollars are spent. Nothing received is lost: raise the cap in params.yaml and "
                     "run the same command again to continue"
                 )
-        self._in_flight += 1
 
-    def _settle(self, key: bytes, request: Request, answer: Completion | None) -> None:
-        """End a call, and store its answer, if it has one, under a key."""
-        self._in_flight -= 1
-        if answer is None:
-            return
-        spent = self.spent
-        self.spent = Spent(
-            spent.calls + 1,
-            spent.prompt_tokens + answer.prompt_tokens,
-            spent.completion_tokens + answer.completion_tokens,
-        )
-        found = self._opened().adapted - self.adapted
-        self.adapted |= found
+    def _keep(self, key: bytes, request: Request, answer: Completion) -> None:
+        """Count a reply, and store it under a key."""
+        self.spent += Spent.on(answer)
         if self._store:
-            self._store.remember(self._identity, "adaptation", found)
             self._store.put(key, answer, self._identity, request)
+
+    def _count_unused(self, request: Request, sampling: Sampling, reply: Completion) -> None:
+        """Count a reply that cannot be used; its request is asked again, beside the others in flight.
+
+        Raises:
+            BudgetError: a cap is reached.
+        """
+        self._keep(answer_key(self._identity, request, sampling), request, reply)
+        self._check_caps(self._in_flight - 1)
 
 
 def check_prices(inference: InferenceParams) -> None:

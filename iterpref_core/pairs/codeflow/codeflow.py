@@ -38,8 +38,6 @@ from .rollouts import roll_out
 
 logger = logging.getLogger(__name__)
 
-SPLIT = "codeflow"
-
 
 def debug_problems(
     params: Params,
@@ -95,7 +93,7 @@ def run_codeflow(
     """Debug (or sample) the problems and write their trajectories in the problems' order.
 
     Args:
-        problems: Problem records; the split `codeflow` and problems without a split take part.
+        problems: Problem records; those that give pairs (`Problem.gives_pairs`) take part.
         models: the models that draft and refine.
         params: the loop's settings.
         execution: limits of each program run.
@@ -103,7 +101,7 @@ def run_codeflow(
         out: where the Trajectory records go; written whole or not at all.
 
     Returns:
-        The counts over the trajectories, and the price of their answers.
+        The counts over the trajectories, and the price of all answers to their prompts.
 
     Raises:
         InputError: the problems or models cannot be used, or no prompt was answered.
@@ -115,7 +113,7 @@ def run_codeflow(
     # Two runs with this name ask for the same answers, and share the budget.
     decisive = json.dumps([digest, models.identity, params.model_dump()])
     run = hashlib.sha256(decisive.encode()).hexdigest()[:16]
-    tally = OutcomeCounts(params, models.prices)
+    tally = OutcomeCounts(params)
     answers = 0
     with (
         open_executor(execution) as executor,
@@ -146,7 +144,7 @@ def run_codeflow(
         check_answered(tally.missing, tally.prompts, "codeflow")
     for advice in tally.advice():
         logger.warning("%s", advice)
-    return tally.result(admission)
+    return tally.result(admission, {drafter, refiner})
 
 
 def show_prompts(problems: Path, task_id: str, wording: Wording) -> Iterator[str]:
@@ -185,12 +183,10 @@ def _survey(path: Path, admission: Admission) -> tuple[list[str], str]:
         digest.update(problem.to_json().encode())
     admission.tell(path)
     if not names:
-        raise InputError(f"{path}: no problem of split '{SPLIT}'; give some problems this split, or none")
+        raise InputError(f"{path}: no problem of split 'codeflow'; give some problems this split, or none")
     return names, digest.hexdigest()
 
 
 def selected(path: Path, *, unique: bool = False) -> Iterator[Problem]:
-    """Stream the problems of split `codeflow`, and the problems without a split."""
-    for problem in read_jsonl(path, Problem, unique=unique):
-        if problem.split in (None, SPLIT):
-            yield problem
+    """Stream the problems that take part."""
+    return (problem for problem in read_jsonl(path, Problem, unique=unique) if problem.gives_pairs)

@@ -1,17 +1,17 @@
-"""Count the verdicts and tokens of a CodeFlow run, and the problems solved by each iteration."""
+"""Count the verdicts of a CodeFlow run, and the problems solved by each iteration; tell what its answers cost."""
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from itertools import accumulate
 from typing import Any, get_args
 
 from iterpref_core.execution import Admission
-from iterpref_core.models.inference.answer_store import cost_usd
+from iterpref_core.models.inference.answer_store import Spent
 from iterpref_core.models.inference.backend import QUIET_SHARE
 from iterpref_core.models.inference.finish_reasons import describe_missing
+from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.programs.answers.extraction import lacks_program
 from iterpref_core.records import UNDECIDED, CodeflowParams, CodeflowResult, Trajectory, Verdict
-
-from .roles import Prices
 
 
 class OutcomeCounts:
@@ -21,18 +21,14 @@ class OutcomeCounts:
         missing: the reasons why answers are missing.
     """
 
-    def __init__(self, params: CodeflowParams, prices: Prices) -> None:
+    def __init__(self, params: CodeflowParams) -> None:
         self._sampled = params.source == "sampling"
         self._last_iteration = params.sampling.samples - 1 if self._sampled else params.max_iterations
-        self._prices = prices
-        self._cost_usd = 0.0
         self.missing: list[str] = []
         self._solved_at: Counter[int] = Counter()
         self._verdicts: defaultdict[int, Counter[str]] = defaultdict(Counter)
         # Fields of the result that are sums over trajectories or attempts.
-        self._sums = Counter(
-            problems=0, mixed=0, solved_but_fails_hidden=0, no_program=0, prompt_tokens=0, completion_tokens=0
-        )
+        self._sums = Counter(problems=0, mixed=0, solved_but_fails_hidden=0, no_program=0)
 
     @property
     def solved(self) -> int:
@@ -51,11 +47,7 @@ class OutcomeCounts:
         self.missing += trajectory.missing or ()
         for attempt in trajectory.attempts:
             self._verdicts[attempt.iteration][attempt.verdict] += 1
-            tokens = attempt.prompt_tokens, attempt.completion_tokens
-            no_program = attempt.verdict != "passed" and lacks_program(attempt.code)
-            self._sums.update(no_program=no_program, prompt_tokens=tokens[0], completion_tokens=tokens[1])
-            if attempt.iteration > 0 or self._prices.drafts:
-                self._cost_usd += cost_usd(*tokens, self._prices.prompt, self._prices.completion)
+            self._sums.update(no_program=attempt.verdict != "passed" and lacks_program(attempt.code))
 
     @property
     def prompts(self) -> int:
@@ -80,16 +72,18 @@ class OutcomeCounts:
             )
         return sentences
 
-    def result(self, admission: Admission) -> CodeflowResult:
+    def result(self, admission: Admission, models: Collection[StoredModel]) -> CodeflowResult:
         """Return the counts so far; at least one trajectory must have been added.
 
         Args:
             admission: knows the problems with tests that run inside.
+            models: the models that answered, each of them once.
         """
         # Problems solved in iterations 0, 1, … add up: 2 of 10, then 3 more, are rates of 0.2 and 0.5.
         solved = accumulate(self._solved_at[iteration] for iteration in range(self._last_iteration + 1))
         refused = len(admission.refused)
         totals = self._totals()
+        bill = sum((model.bill for model in models), Spent())
         sums: dict[str, Any] = dict(self._sums)
         if not self._sampled:
             del sums["mixed"]
@@ -98,10 +92,13 @@ class OutcomeCounts:
             solved=self.solved,
             missing=len(self.missing),
             pass_rate={iteration: count / sums["problems"] for iteration, count in enumerate(solved)},
-            llm_calls=totals.total(),
+            llm_calls=bill.calls,
+            prompt_tokens=bill.prompt_tokens,
+            completion_tokens=bill.completion_tokens,
+            tokens_estimated=bill.estimated or None,
             verdicts={verdict: totals[verdict] for verdict in get_args(Verdict)},
             verdicts_by_iteration={n: dict(sorted(counts.items())) for n, counts in sorted(self._verdicts.items())},
-            cost_usd=round(self._cost_usd, 6),
+            cost_usd=round(sum(model.cost_usd for model in models), 6),
             inside=(len(admission.inside) - refused) or None,
             refused={"inside": refused} if refused else None,
         )

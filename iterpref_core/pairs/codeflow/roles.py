@@ -1,4 +1,4 @@
-"""Choose the models that draft and refine in a run, and price their answers."""
+"""Choose the models that draft and refine in a run."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -6,28 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iterpref_core.models.inference.answer_store import AnswerStore
-from iterpref_core.models.inference.backend import Model
 from iterpref_core.models.inference.backend_factory import check_model, model_identity, open_model
+from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.records import BACKENDS, BudgetParams, CodeflowParams, InferenceParams, PromptFormat
 
 from .rollouts import Names
 
 NO_CAPS = BudgetParams(calls=None, tokens=None, dollars=None)
-
-
-@dataclass(frozen=True)
-class Prices:
-    """The prices of answers, in dollars per million tokens.
-
-    Attributes:
-        prompt: price of prompt tokens.
-        completion: price of completion tokens.
-        drafts: False if a local model writes the drafts for free.
-    """
-
-    prompt: float = 0.0
-    completion: float = 0.0
-    drafts: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,13 +23,11 @@ class Models:
         identity: digests of drafter and refiner: models with equal identity give equal answers.
         open: opens the models, given the file of the answers and the name of the run: the drafting one, and
             the refining one, which may be the same. Every answer is stored before it is used.
-        prices: prices of the answers.
         names: the names of drafter and refiner, for the record.
     """
 
     identity: tuple[str, str]
-    open: Callable[[Path, str], AbstractContextManager[tuple[Model, Model]]]
-    prices: Prices = Prices()
+    open: Callable[[Path, str], AbstractContextManager[tuple[StoredModel, StoredModel]]]
     names: Names = (None, None)
 
 
@@ -95,8 +78,8 @@ def choose_models(
         drafter_identity = model_identity(student, prompt, student_settings)
 
     @contextmanager
-    def opened(path: Path, run: str) -> Iterator[tuple[Model, Model]]:
-        models: list[Model] = []
+    def opened(path: Path, run: str) -> Iterator[tuple[StoredModel, StoredModel]]:
+        models: list[StoredModel] = []
         with ExitStack() as stack:
             if not debugger_drafts:
                 # A run of its own in the store: the student's answers count for no cap of the debugger.
@@ -111,9 +94,6 @@ def choose_models(
             # A model alone has both roles.
             yield models[0], models[-1]
 
-    prices = Prices()
-    if debugger_needed:
-        prices = Prices(inference.price_prompt, inference.price_completion, drafts=debugger_drafts or student_served)
     drafter = debugger if debugger_drafts else student
     names = [Path(model).name if Path(model).exists() else str(model) for model in (drafter, debugger)]
-    return Models((drafter_identity, refiner_identity), opened, prices, (names[0], names[1]))
+    return Models((drafter_identity, refiner_identity), opened, (names[0], names[1]))

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iterpref_core.problems.ingestion.columns import Columns, DroppedError
+from iterpref_core.problems.ingestion.columns import Columns, DroppedError, unknown_verdict
 from iterpref_core.problems.ingestion.intake import Ingested, Wanted, open_intake
 from iterpref_core.problems.ingestion.presets import PRESETS
 from iterpref_core.problems.ingestion.programs import is_cut, is_no_program, is_program, is_python_2, program_in
@@ -123,7 +123,7 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem
     columns.check_wanted(row)
     answer = answer_turns(row, columns, "program")[-1].content
     code = program_in(answer)
-    verdict = _verdict(columns.one(row, "passed"))
+    verdict = _verdict(columns.one(row, "passed"), columns)
     if not code.strip():
         raise DroppedError("empty", "the answer is empty")
     if is_cut(answer, code):
@@ -143,16 +143,22 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem
     return identity, problem, Attempt(iteration=0, code=code, verdict=verdict)
 
 
-def _verdict(stated: Any) -> Verdict:
+def _verdict(stated: Any, columns: Columns) -> Verdict:
     """Return the verdict that a judge's word means: `WRONG_ANSWER`, `WA: Presentation Error`, True, or 1.0 of pandas.
 
     Raises:
+        ConfigError: it is a number that the user must explain, such as an exit code.
         ValueError: it is the word of no judgment.
     """
     # In a column with nulls, pandas has decimal numbers.
     number = isinstance(stated, bool | float) and float(stated).is_integer()
     word = " ".join(re.findall(r"\B-\d+|[a-z0-9]+", str(int(stated) if number else stated).lower()))
+    if columns.passing and stated is not None:
+        return "passed" if columns.passing.lower() in (word, str(stated).lower()) else "wrong_answer"
     for words, verdict in _VERDICTS.items():
         if re.fullmatch(words, word):
             return verdict
+    # -1 marks programs that nobody has judged.
+    if re.fullmatch(r"-?([2-9]|\d\d+)", word):
+        raise unknown_verdict(f"it holds {word}, as exit codes and points do", "+".join(columns.names["passed"]))
     raise ValueError(f"the verdict {stated!r} means neither that the program passes nor that it fails")

@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 _SEED = 13
 # The reasons to drop a pair and their meanings, in the order of the checks.
 DROPPED: dict[str, str] = {
+    "other_split": "its problem is held out, or of another split than codeflow",
     "unanswered": "an answer is missing, and no other version passes",
     "unsolved": "no version passes the tests",
     "fails_hidden_tests": "every version that passes the visible tests fails the hidden ones",
@@ -69,11 +70,13 @@ class PairedProblem(NamedTuple):
         pair: a pair of the problem that still lacks its programs.
         entry_point: the name that the tests call.
         tests_digest: the digest of the tests.
+        gives_pairs: the problem is not held out.
     """
 
     pair: PreferencePair
     entry_point: str
     tests_digest: str
+    gives_pairs: bool = True
 
 
 def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
@@ -95,7 +98,7 @@ def read_paired_problems(problems: Path) -> dict[str, PairedProblem]:
             tested=None if problem.tests else False,
             provenance=problem.provenance,
         )
-        found[problem.task_id] = PairedProblem(pair, problem.entry_point, problem.tests_digest)
+        found[problem.task_id] = PairedProblem(pair, problem.entry_point, problem.tests_digest, problem.gives_pairs)
     return found
 
 
@@ -272,6 +275,8 @@ class _Selection:
                 f"trajectory {trajectory.task_id!r}: its problem {fault}; "
                 "give the file that the trajectories were made from, or debug again"
             )
+        if not problem.gives_pairs:
+            return "other_split"
         pairs = make_pairs(trajectory, problem, self._params)
         if isinstance(pairs, str):
             return pairs

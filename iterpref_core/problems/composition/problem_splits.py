@@ -1,6 +1,6 @@
 """Draw the splits from the feature tree, and add the problems that users ingested (stage `problems`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -99,24 +99,13 @@ def hold_out(problem: Problem, share: float) -> Problem:
     The decision does not depend on other problems, and all problems of one statement are on the same side. A problem
     that names its split stays in that split.
     """
-    held_out = problem.split is None and _position(problem) < share
+    held_out = problem.split is None and position_of(problem) < share
     return problem.model_copy(update={"split": "heldout"}) if held_out else problem
 
 
-def _position(problem: Problem) -> float:
+def position_of(problem: Problem) -> float:
     """Return the digest of a statement as a number from 0 to 1: every tenth statement is below 0.1."""
     return int(statement_digest(problem.prompt), 16) / 2**64
-
-
-def hold_out_nearest(problems: Sequence[Problem], share: float) -> list[Problem]:
-    """Return the problems, of which the number nearest to a share, 0 to 1, is held out.
-
-    These have the smallest digests of statements. A further problem pushes at most one other to the other side. All
-    problems of one statement are on the same side, even if that holds out fewer.
-    """
-    positions = [*sorted(map(_position, problems)), 1.0]
-    limit = positions[round(len(problems) * share)]
-    return [hold_out(problem, limit) for problem in problems]
 
 
 def build_problems(params: Params, *, ingested: Path, own_pairs: Path, out: Path) -> ProblemsResult:

@@ -7,6 +7,7 @@ chosen=answers.0.text           a field of the first item of a list, as `-1` is 
 language=                       no column has the language
 reference?=solution             some rows have this column
 winner=first-second:margin      what the column means; see `winner` in pairs/ingestion
+passed=0:exit_code              the value of the column that means that the program passes; every other one fails
 """
 
 import re
@@ -27,6 +28,7 @@ PARTS = {
         *("chosen_spans", "rejected_spans", "localization"),
     ),
     "programs": (*_OF_EVERY_ROW, "buggy", "fixed", "tests", "problem_id", "entry_point", "module"),
+    "edits": (*_OF_EVERY_ROW, "before", "after", "edit", "bug", "path", "repo", "base_commit"),
     "problems": (
         *_OF_EVERY_ROW,
         *("tests", "hidden_tests", "reference", "wrong"),
@@ -34,11 +36,13 @@ PARTS = {
     ),
     "submissions": (*_OF_EVERY_ROW, "program", "passed"),
 }
-"""The kinds of rows, each with its parts: a row of a preference set, a wrong and a right program, a problem, a program
-with its verdict. `task` is the kind of task, `source` the row's set, `module` the module that tests import."""
+"""The kinds of rows, each with its parts: a row of a preference set, a wrong and a right program, edits of files, a
+problem, a program with its verdict. `task` is the kind of task, `source` the row's set, `module` the module that tests
+import."""
 EXAMPLES = {
     "answers": "prompt=instruction+input,chosen=accepted,rejected=rejected",
     "programs": "prompt=statement,buggy=buggy_code,fixed=fixed_code,tests=tests",
+    "edits": "before=old_file,edit=diff",
     "problems": "prompt=question,reference=solution,tests=test_code",
     "submissions": "prompt=statement,task_id=problem,program=code,passed=status",
 }
@@ -49,6 +53,8 @@ _NEEDED = ("prompt", "chosen", "rejected", *_SAME_PARTS, "program", "passed")
 MARGINS = ("first-second", "second-first")
 """The directions of a margin, as `--columns winner=` states them."""
 _WINNER = re.compile(rf"({'|'.join(MARGINS)}|[^/:]+/[^/:]+):(.+)")
+_EXIT_CODE = re.compile(r"exit|ret(urn)?_?(code|val)|status_?code|\brc\b|errno", re.IGNORECASE)
+"""Names of columns in which 0 mostly means success."""
 _ABSENT = object()
 NULL_WORDS = ("None", "nan", "NaN")
 """The texts that pandas makes of nulls. A row may be called `null`."""
@@ -79,6 +85,7 @@ class Columns:
         stated: parts that the user names, and whose columns every row must have.
         split: the split to read of rows that state theirs; None: `train`.
         winner: the direction of a margin, one of `MARGINS`, or two values such as `0/1`; empty if not stated.
+        passing: the value of `passed` that means that the program passes; empty if not stated.
     """
 
     names: Mapping[str, Sequence[str]]
@@ -86,6 +93,7 @@ class Columns:
     stated: frozenset[str] = frozenset()
     split: str | None = None
     winner: str = ""
+    passing: str = ""
 
     def values(self, row: Row, part: str) -> list[Any]:
         """Return the values in the columns of a part, without nulls.
@@ -261,6 +269,12 @@ def parse_columns(
             f"winner=model_a/model_b:{winner}, or winner={MARGINS[0]}:{winner} for a number that is above 0 where the "
             "first answer is better"
         )
+    passed = "+".join(stated.get("passed", ()))
+    passing, _, column = passed.rpartition(":")
+    if passing:
+        stated["passed"] = [column]
+    elif _EXIT_CODE.search(passed):
+        raise unknown_verdict(f"{passed} seems to hold exit codes, of which 0 means success", passed)
     # With `prompt=task`, the column `task` is not the kind of task.
     used = _first_names(stated)
     defaults: dict[str, Sequence[str]] = {part: [part] for part in PARTS[kind] if part not in used or part in _NEEDED}
@@ -270,7 +284,12 @@ def parse_columns(
         # Where a preset is silent, these columns are looked for all the same.
         defaults = {"license": ["license"], "split": ["split"], **_assignments(preset, kind)[0]}
     names = {_SAME_PARTS.get(part, part): columns for part, columns in {**defaults, **stated}.items()}
-    return Columns(names, EXAMPLES[kind], frozenset(stated) - optional, split, meaning[1] if meaning else "")
+    return Columns(names, EXAMPLES[kind], frozenset(stated) - optional, split, meaning[1] if meaning else "", passing)
+
+
+def unknown_verdict(fault: str, column: str) -> ConfigError:
+    """Return the error that asks what the values of `passed` mean."""
+    return ConfigError(f"--columns passed: {fault}; state the value that passes, as in passed=0:{column}")
 
 
 def _assignments(text: str, kind: str) -> tuple[dict[str, Sequence[str]], set[str]]:

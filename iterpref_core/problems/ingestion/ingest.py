@@ -38,13 +38,15 @@ def ingest(
         store: SQLite file for the outcomes of programs; removed at the end.
         columns: the columns of each part; overrides the preset.
         dropped: JSONL to write every left-out row to, with its reason; not written by default.
-        trajectories: JSONL of trajectories to write, of problems with right and wrong programs; not written by default.
+        trajectories: JSONL of trajectories to write, of problems with right and wrong programs that are not held out;
+            not written by default.
         pairs_per_problem: number of wrong programs of a trajectory, the nearest ones.
 
     Returns:
         `problems` written, of these `heldout`, and `inside`, whose tests all run inside; `trajectories`;
         `tests/<kind>` of these problems, `references/passed`, and `references/none` of those without a right program;
-        `programs_dropped/<language>` and `tests_dropped/<reason>`; `dropped/<reason>` of rows that are left out;
+        `trajectories_dropped/other_split`, of problems that are held out; `programs_dropped/<language>` and
+        `tests_dropped/<reason>`; `dropped/<reason>` of rows that are left out;
         `files_dropped/<split>`: files of other splits and layouts.
 
     Raises:
@@ -70,9 +72,11 @@ def ingest(
             chosen = replace(read, problem=select(read.problem), others=map(select, read.others))
             problem = find_reference(chosen, run)
             trajectory = None
-            if trajectories and problem.reference is not None:
+            if problem.gives_pairs and problem.reference is not None:
                 trajectory = find_failures(problem, read.wrong, run, pairs_per_problem)
             counts = read.dropped + intake.screen(problem, trajectory)
+            if read.wrong and not problem.gives_pairs:
+                counts["trajectories_dropped/other_split"] += 1
             counts[f"tests_dropped/{DEMANDS_NOTHING}"] = len(every) - len(places)
             counts["problems"] += 1
             counts["inside"] += problem.inside is True

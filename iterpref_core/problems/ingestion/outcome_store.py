@@ -1,4 +1,4 @@
-"""Run an ingestion's programs, and store their outcomes, so that each runs once, even after a kill."""
+"""Run an ingestion's programs, and store their outcomes, so that no run is repeated after a kill."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ _SCHEMA = ("CREATE TABLE IF NOT EXISTS outcomes (program TEXT PRIMARY KEY, outco
 def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engine, Run]]:
     """Open an executor, and a function that runs a program with all tests of a problem, from any thread.
 
-    A program that was run with the same tests and limits is not run again.
+    A program that was run with the same tests and limits is not run again under the same number.
 
     Args:
         execution: limits for running programs.
@@ -27,9 +27,9 @@ def open_trials(execution: ExecutionParams, store: Path) -> Iterator[tuple[Engin
     """
     with open_executor(execution) as executor, closing(Database(store, _SCHEMA)) as data:
 
-        def run(problem: Problem, wall_s: float | None = None) -> Callable[[str], Outcome]:
+        def run(problem: Problem, wall_s: float | None = None, number: int = 0) -> Callable[[str], Outcome]:
             # The digest of many tests takes long, and is made once for all programs.
-            tests = [problem.tests_digest, problem.inside, problem.time_limit_s, wall_s]
+            tests = [problem.tests_digest, problem.inside, problem.time_limit_s, wall_s, number]
 
             def judge(code: str) -> Outcome:
                 key = digest_of([ENGINE, *tests, code, repr(executor.limits)])

@@ -1,4 +1,4 @@
-"""Make problems of rows in any layout, by a function of the user's (`ingest --format FILE.py:function`)."""
+"""Make other rows of rows, such as problems by a function of the user's (`ingest --format FILE.py:function`)."""
 
 import runpy
 from collections.abc import Callable, Iterable, Iterator
@@ -10,8 +10,10 @@ from iterpref_core.records import InputError, Problem, parse_json_at
 from iterpref_core.storage.dropped import BAD_RECORD, Dropped
 from iterpref_core.storage.items import Item
 
+from .columns import DroppedError
+
 RowFunction = Callable[[Any], Any]
-"""Takes a row; returns a problem, several, or None to leave the row out."""
+"""Takes a row; returns a problem, several, or None to leave the row out; a `DroppedError` has the reason for a part."""
 
 
 def load_function(place: str) -> RowFunction:
@@ -30,16 +32,22 @@ def load_function(place: str) -> RowFunction:
 
 
 def make_rows(items: Iterable[Item], function: RowFunction) -> Iterator[Item | Dropped]:
-    """Yield the rows of format `problems` that a function makes of each row, or the reason why it makes none."""
+    """Yield the rows that a function makes of each row, or the reason why it makes none."""
     for item in items:
         try:
             made = function(parse_json_at(item.text, item.where))
             rows = [made] if isinstance(made, dict | Problem) else list(made or ())
-            texts = [to_json(row).decode() for row in rows]
+            texts: list[str | DroppedError] = [
+                row if isinstance(row, DroppedError) else to_json(row).decode() for row in rows
+            ]
+        except DroppedError as error:
+            texts = [error]
         except Exception as error:  # noqa: BLE001 - a function of the user's may raise anything
-            fault = f"no problem is made of it ({type(error).__name__}: {error})"
+            fault = f"nothing is made of it ({type(error).__name__}: {error})"
             yield Dropped(BAD_RECORD, str(item.where), explanation=fault)
             continue
-        if not rows:
-            yield Dropped("not_wanted", str(item.where))
-        yield from (item._replace(text=text) for text in texts)
+        for text in texts or [DroppedError("not_wanted", "the function returns nothing for it")]:
+            if isinstance(text, DroppedError):
+                yield Dropped(text.reason, str(item.where), explanation=str(text))
+            else:
+                yield item._replace(text=text)

@@ -3,7 +3,9 @@
 1. An empty program runs (demands.py): tests that it passes are left out.
 2. Three right programs run, and more until one passes. The first that passes becomes the reference. If another one
    gives a different answer, several answers are right, and without a checker the tests accept only one.
-3. For a trajectory wrong programs run, those nearest to the reference first, until enough of them fail. The reference
+3. A reference whose outcome may vary, by clock, network or order, runs again: tests that it sometimes fails would judge
+   right programs by chance.
+4. For a trajectory wrong programs run, those nearest to the reference first, until enough of them fail. The reference
    and these make the trajectory: a human error and its repair.
 """
 
@@ -12,8 +14,10 @@ from itertools import chain
 from operator import itemgetter
 from typing import Protocol
 
-from iterpref_core.execution import REFERENCE_FACTOR, Outcome, tests_inside, time_limit
+from iterpref_core.execution import REFERENCE_FACTOR, Outcome, run_until_failure, tests_inside, time_limit
 from iterpref_core.programs.source_code.line_diff import diff_lines
+from iterpref_core.programs.source_code.names import imported_modules
+from iterpref_core.programs.source_code.syntax_tree import shared_tree
 from iterpref_core.records import UNDECIDED, Attempt, Problem, StdinTest, Trajectory, Verdict
 
 from .columns import DroppedError
@@ -21,13 +25,17 @@ from .problem_rows import PublishedProblem
 
 MOST_TRIED = 3
 """The number of right programs that are run once one has passed."""
+RUNS = 10
+"""The number of runs that a reference must pass: tests that fail 3 of 10 times pass all of them 3 times of 100."""
+_STEADY = {"bisect", "collections", "functools", "heapq", "itertools", "math", "re", "string", "sys", "typing"}
+"""Modules that do the same in every run."""
 
 
 class Run(Protocol):
     """A function that makes one for a problem, which runs a program with all of its tests."""
 
-    def __call__(self, problem: Problem, wall_s: float | None = None) -> Callable[[str], Outcome]:
-        """Return the function; `wall_s`: see `Program`."""
+    def __call__(self, problem: Problem, wall_s: float | None = None, number: int = 0) -> Callable[[str], Outcome]:
+        """Return the function; `wall_s`: see `Program`; `number`: of the run, as each is stored by itself."""
 
 
 def find_reference(row: PublishedProblem, run: Run) -> Problem:
@@ -57,6 +65,11 @@ def find_reference(row: PublishedProblem, run: Run) -> Problem:
     for outcome in outcomes:
         if outcome.verdict == "wrong_answer" and not has_checker:
             raise DroppedError("several_answers", outcome.feedback)
+    imported = imported_modules(shared_tree(f"{reading.setup or ''}\n{passing[0]}"))
+    if tests_inside(reading) or not _STEADY.issuperset(imported):
+        number, last = run_until_failure(RUNS, lambda number: run(_patient(reading), number=number)(passing[0]))
+        if last.verdict not in UNDECIDED:
+            raise DroppedError("flaky", f"run {number + 1} of its reference: {last.verdict}: {last.feedback}")
     limit_s = reading.time_limit_s
     if limit_s is not None:
         # Right programs may need more on this machine.

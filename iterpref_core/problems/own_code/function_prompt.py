@@ -1,6 +1,7 @@
 """Write the prompt for a function from its signature and docstring, and an outline of its module."""
 
 import ast
+from collections.abc import Container
 
 from iterpref_core.records import ASKED_FUNCTION, ASKED_METHOD, OUTLINE
 
@@ -12,35 +13,57 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 class _Outline(ast.NodeTransformer):
-    """A visitor that leaves out one function, and the bodies of all others except constructors."""
+    """A visitor that leaves out one function, and the bodies of all others, any of which may be held out.
 
-    def __init__(self, left_out: Definition) -> None:
-        self._place = (left_out.lineno, left_out.col_offset)
+    Of a constructor the docstring stays, since it describes the class. A method's own class shows its constructor
+    whole, which names the attributes, unless that is a problem itself.
+
+    Args:
+        left_out: the function.
+        problems: ids of the functions that may be problems.
+    """
+
+    def __init__(self, left_out: Function, problems: Container[str]) -> None:
+        self._place = (left_out.node.lineno, left_out.node.col_offset)
+        owner = left_out.qualname.rpartition(".")[0]
+        constructor = f"{owner}.__init__"
+        self._whole = constructor if owner and f"{left_out.module.file}:{constructor}" not in problems else None
+        self._prefix = ""
 
     def _shown(self, node: Definition) -> Definition | None:
         if (node.lineno, node.col_offset) == self._place:
             return None
-        if node.name != "__init__":
-            node.body = [ast.Expr(ast.Constant(...))]
+        if f"{self._prefix}{node.name}" != self._whole:
+            described = node.name == "__init__" and ast.get_docstring(node) is not None
+            node.body = [*(node.body[:1] if described else []), ast.Expr(ast.Constant(...))]
         return node
 
     visit_FunctionDef = visit_AsyncFunctionDef = _shown  # noqa: N815 - ast's names
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        outside = self._prefix
+        self._prefix += f"{node.name}."
         self.generic_visit(node)
+        self._prefix = outside
         node.body = node.body or [ast.Expr(ast.Constant(...))]
         return node
 
 
-def prompt_of(function: Function) -> str:
-    """Return the task to write a function that does what its docstring describes."""
+def prompt_of(function: Function, module_name: str, problems: Container[str] = ()) -> str:
+    """Return the task to write a function that does what its docstring describes.
+
+    Args:
+        function: the function.
+        module_name: the name by which tests import its module.
+        problems: the ids of the project's functions that may become problems.
+    """
     is_method = "." in function.qualname
     kind = "method" if is_method else "function"
-    asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=function.module.name)
+    asked = ASKED_FUNCTION.format(kind=kind, name=function.qualname, module=module_name)
     if is_method:
         asked += ASKED_METHOD
     head = f"```python\n{function.text(function.node.body[0].end_lineno)}```"
-    module = _Outline(function.node).visit(ast.parse(function.module.source))
+    module = _Outline(function, problems).visit(ast.parse(function.module.source))
     context = ast.unparse(module)
     room = MAX_PROMPT_CHARS - len(f"{asked}\n\n{OUTLINE}{head}")
     if len(context) > room:

@@ -1,10 +1,10 @@
-"""Find the public functions and methods of source files, without running them."""
+"""Find the functions and methods of source files, without running them."""
 
 import ast
 import importlib.util
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ class Module:
     """A source file of the project.
 
     Attributes:
-        name: the name of the module in imports.
+        name: the file's place in the project with dots, without a leading `src`; tests may import it by another name.
         path: the file.
+        file: the file's path in the project.
         source: the text, whose lines end with LF.
         in_strings: the numbers of the lines that begin inside of a string literal.
         tree: the syntax tree.
@@ -30,6 +31,7 @@ class Module:
 
     name: str
     path: Path
+    file: str
     source: str
     in_strings: frozenset[int]
     tree: ast.Module
@@ -51,12 +53,13 @@ class Function:
 
     @property
     def id(self) -> str:
-        """The name `module:qualified.name` that tracing uses."""
-        return f"{self.module.name}:{self.qualname}"
+        """The name `path/to/module.py:qualified.name` that tracing uses, since imports may name a file in any way."""
+        return f"{self.module.file}:{self.qualname}"
 
     def dropped(self, reason: str, explanation: str = "") -> Dropped:
         """Return the record of the function as left out."""
-        return Dropped(reason, f"{self.module.path}:{self.node.lineno}", self.id, explanation)
+        name = f"{self.module.name}:{self.qualname}"
+        return Dropped(reason, f"{self.module.path}:{self.node.lineno}", name, explanation)
 
     @property
     def docstring(self) -> str:
@@ -71,19 +74,26 @@ class Function:
         return cut_lines(self.module.source, first, end, self.module.in_strings).rstrip() + "\n"
 
 
-def source_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the names and paths of the modules in an import root, except tests."""
-    for folder, folders, files in os.walk(root):
+def source_files(project: Path) -> Iterator[Path]:
+    """Yield the modules of a project, except tests."""
+    for folder, folders, files in os.walk(project):
         folders[:] = sorted(name for name in folders if not _holds_others_code(Path(folder, name)))
         for file in sorted(files):
             path = Path(folder, file)
-            *parents, stem = path.relative_to(root).with_suffix("").parts
+            parents = path.parent.relative_to(project).parts
             # An editor's lock is a link to no file: `.#shop.py`.
-            if path.suffix != ".py" or not path.is_file() or _is_test(stem) or _TESTS.intersection(parents):
-                continue
-            # `shop/__init__.py` is the module `shop`.
-            name = parents if stem == "__init__" else [*parents, stem]
-            yield ".".join(name), path
+            if path.suffix == ".py" and path.is_file() and not _is_test(path.stem) and not _TESTS.intersection(parents):
+                yield path
+
+
+def import_roots(project: Path) -> list[str]:
+    """Return the folders in which the packages of a project begin, such as `libs/shop/src` of `libs/shop/src/shop`."""
+    roots = set()
+    for path in source_files(project):
+        if path.name == "__init__.py":
+            inside = (folder for folder in path.parents if not (folder / "__init__.py").exists())
+            roots.add(next(inside))
+    return sorted(str(root) for root in roots if root.is_relative_to(project))
 
 
 def _is_test(stem: str) -> bool:
@@ -98,15 +108,21 @@ def _holds_others_code(folder: Path) -> bool:
     return folder.name.startswith(".") or folder.name == "__pycache__" or (folder / "pyvenv.cfg").exists()
 
 
-def read_module(name: str, path: Path) -> Module | None:
-    """Read a module, or return None if this Python cannot parse the file."""
+def read_module(project: Path, path: Path) -> Module | None:
+    """Read a module of a project, or return None if this Python cannot parse the file."""
+    file = path.relative_to(project)
+    parts = file.with_suffix("").parts
+    # `src/shop/__init__.py` is the module `shop`.
+    parts = parts[parts[0] == "src" and len(parts) > 1 :]
+    parts = parts[: len(parts) - (parts[-1] == "__init__" and len(parts) > 1)]
     raw = path.read_bytes()
     try:
         # Decoded as the import system does: by the file's own encoding, with LF at the ends of lines.
         source = importlib.util.decode_source(raw)
         return Module(
-            name=name,
+            name=".".join(parts),
             path=path,
+            file=file.as_posix(),
             source=source,
             in_strings=lines_in_strings(source),
             tree=ast.parse(raw),
@@ -121,25 +137,45 @@ def is_public(name: str) -> bool:
 
 
 def find_functions(
-    module: Module, body: Sequence[ast.stmt] | None = None, prefix: str = ""
+    module: Module, *, private: bool = False, body: Sequence[ast.stmt] | None = None, prefix: str = ""
 ) -> Iterator[Function | Dropped]:
-    """Yield the public functions and methods of a module, in order, and the reason for each that cannot be replaced.
+    """Yield the functions and methods of a module, in order, and the reason for each that cannot be replaced.
 
     Args:
         module: the module.
+        private: also yield those whose name, or whose class's name, begins with an underscore.
         body: the statements of a class; None for the module's own.
         prefix: the name of the class with a dot behind it, such as `Class.`.
     """
     body = module.tree.body if body is None else body
-    # Blocks such as `if` count as well: a second definition would replace what a model has written.
-    inner = (each for node in body if not isinstance(node, ast.ClassDef) for each in ast.walk(node))
-    names = Counter(each.name for each in inner if isinstance(each, Definition))
+    names = Counter(_defined(body))
     for node in body:
-        if not isinstance(node, Definition | ast.ClassDef) or not is_public(node.name):
+        if not isinstance(node, Definition | ast.ClassDef) or not (private or is_public(node.name)):
             continue
         qualname = f"{prefix}{node.name}"
         if isinstance(node, ast.ClassDef):
-            yield from find_functions(module, node.body, f"{qualname}.")
+            yield from find_functions(module, private=private, body=node.body, prefix=f"{qualname}.")
+            continue
+        # The definition after it replaces a signature of `@overload`.
+        if _is_overload(node):
             continue
         function = Function(module, qualname, node)
         yield function if names[node.name] == 1 else function.dropped("defined_twice")
+
+
+def _defined(body: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the names of functions that a body defines, in blocks such as `if` as well, but not inside of functions.
+
+    A second definition would replace what a model has written.
+    """
+    for node in body:
+        if isinstance(node, Definition):
+            if not _is_overload(node):
+                yield node.name
+        elif not isinstance(node, ast.ClassDef):
+            yield from _defined(ast.iter_child_nodes(node))
+
+
+def _is_overload(definition: Definition) -> bool:
+    """Return True for a signature that `@overload` or `@typing.overload` marks."""
+    return any(ast.unparse(mark).rpartition(".")[2] == "overload" for mark in definition.decorator_list)

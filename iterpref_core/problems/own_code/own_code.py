@@ -8,8 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from iterpref_core.execution import Engine, Program, open_executor
-from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
+from iterpref_core.execution import Engine, Outcome, Program, open_executor, run_until_failure
+from iterpref_core.programs.source_code.license import (
+    UNKNOWN,
+    is_allowed,
+    license_of_folder,
+    license_of_source,
+    names_in,
+)
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import (
     OWN_CODE,
@@ -25,15 +31,18 @@ from iterpref_core.storage.dropped import Dropped, open_dropped
 from iterpref_core.storage.jsonl import write_jsonl
 from iterpref_core.storage.progress import watch
 
-from ..composition.problem_splits import hold_out_nearest
+from .environments import environments_in, remember_environment
 from .function_prompt import MAX_PROMPT_CHARS, prompt_of
 from .functions import Function, find_functions, read_module, source_files
+from .held_out import hold_out_nearest
 from .survey import Project, Survey, inside_source, open_project, survey
 
 logger = logging.getLogger(__name__)
 
 _CANDIDATE = "candidate"
 _RUN = "run_own_tests.py"
+_RUNS = 3
+"""The number of runs that a reference must pass; each starts an interpreter and pytest, in about a CPU second."""
 
 
 def ingest_own_code(
@@ -51,11 +60,11 @@ def ingest_own_code(
     """Turn functions of a project, tested by its own tests, into `problems.jsonl`.
 
     Args:
-        folder: the project's root. Modules are imported from its `src` if there is one, else from the root itself.
-        out: the JSONL file of problems to write.
+        folder: the project's root, of one package or of several.
+        out: the JSONL file of problems to write; `environments.yaml` beside it gets the project's environment.
         params: the rules for keeping tests and functions.
         execution: the limits of the runs.
-        python: the project's interpreter; None is this one.
+        python: the project's interpreter; None is the one of `execution.environments`, else this one.
         license: the license of code that states none, an SPDX expression.
         heldout: the share of the problems to hold out.
         dropped: JSONL to write every function, test and file that is left out to, with its reason; not written by
@@ -71,31 +80,43 @@ def ingest_own_code(
         InputError: the project is absent, or has no function that can be used.
         ConfigError: the interpreter cannot be used.
     """
-    project = open_project(folder, python or sys.executable)
+    named = execution.environments.get(folder.resolve().name)
+    variables = dict(named.variables) if named else {}
+    project = open_project(folder, python or (named.python if named else sys.executable), variables)
     stated = license_of_folder(folder, license)
-    environment = EnvironmentParams(python=project.environment.python, paths=project.environment.paths)
-    # The environment of this project counts before params.yaml names it.
-    known = execution.environments | {project.name: environment}
+    places = project.environment
+    environment = EnvironmentParams(python=places.python, paths=places.paths, variables=variables)
+    # The environment of this project counts before params.yaml names it. A broken file is told before the tests run.
+    known = environments_in(out.parent) | execution.environments | {project.name: environment}
     counts = Counter({"functions": 0, "tests": 0})
+    kept: list[Problem] = []
     with (
         open_dropped(dropped) as drops,
         open_executor(execution.model_copy(update={"environments": known})) as executor,
     ):
         # Three steps: find functions, run the project's tests, and run each reference as a candidate would.
-        wanted = list(drops.keep(_functions_to_write(project.root, counts)))
-        surveyed = survey(project, wanted, execution, counts, drops)
-        drafted = list(drops.keep(_drafted(project, wanted, surveyed, stated, params, keep=keep)))
-        kept = hold_out_nearest(list(drops.keep(_sound(drafted, executor))), heldout)
+        wanted = list(drops.keep(_functions_to_write(project.folder, stated, params, counts)))
+        if wanted:
+            surveyed = survey(project, wanted, execution, counts, drops)
+            drafted = list(drops.keep(_drafted(project, wanted, surveyed, stated, keep=keep)))
+            kept = hold_out_nearest(list(drops.keep(sound(drafted, executor))), heldout)
     if not kept:
         raise drops.nothing_taken("problem", [folder], "docs/own-code.md has the reasons")
     counts["problems"] = len(kept)
+    unlicensed = sum(problem.license == UNKNOWN for problem in kept)
+    if unlicensed:
+        way = "give --license SPDX before you publish what comes of them, or own_code.licenses without unknown"
+        logger.warning("%s: %d problems are of code that states no license: %s", folder, unlicensed, way)
     if heldout:
         counts["heldout"] = sum(problem.split == "heldout" for problem in kept)
     write_jsonl(out, kept)
+    if out.is_file():  # a dry run writes to /dev/null
+        remember_environment(out.parent, project.name, environment)
     result: dict[str, int | str] = {**counts, **dict(sorted(drops.counts.items())), "license": stated}
     # Other verbs need the interpreter, so the user gets the option to add.
     if execution.environments.get(project.name) != environment:
-        stated = f"{project.name}={environment.python}{os.pathsep}{project.folder}"
+        values = (f"{name}={value}" for name, value in variables.items())
+        stated = os.pathsep.join([f"{project.name}={environment.python}", str(project.folder), *values])
         result["environment"] = f"--environment {shlex.quote(stated)}"
     return result
 
@@ -105,47 +126,56 @@ def _drafted(
     functions: Iterable[Function],
     surveyed: Survey,
     license: str,
-    params: OwnCodeParams,
     *,
     keep: bool,
 ) -> Iterator[Problem | Dropped]:
     """Yield the problems of the functions that have tests, and that a model may see."""
     for function in functions:
-        # A header in the file counts before the license of the project.
-        stated_license = license_of_source(function.module.source, license)
         reason: str | None = None
         explanation = ""
         if function.id not in surveyed.tests:
             reason = "no_test"
             explanation = ", ".join(surveyed.failing.get(function.id, ()))
-        elif not is_allowed(stated_license, params.licenses):
-            reason = "license"
-            unknown = "none is stated; add --license SPDX, or take such code: --set own_code.licenses=[unknown]"
-            explanation = unknown if stated_license == UNKNOWN else f"{stated_license} is not in own_code.licenses"
-        elif len(prompt := prompt_of(function)) > MAX_PROMPT_CHARS:
+            if surveyed.tests and function.module.file not in surveyed.names:
+                explanation = f"no test imports {function.module.file}; an installed copy of it may be in the way"
+        elif (
+            len(prompt := prompt_of(function, surveyed.names[function.module.file], surveyed.tests)) > MAX_PROMPT_CHARS
+        ):
             reason = "long_prompt"
         elif not keep:
             found = find_private(f"{prompt}\n{function.text()}")
             reason = found and found.reason
         if reason is None:
-            yield _problem(function, prompt, surveyed, project, stated_license)
+            yield _problem(function, prompt, surveyed, project, license_of_source(function.module.source, license))
         else:
             yield function.dropped(reason, explanation)
 
 
-def _functions_to_write(root: Path, counts: Counter[str]) -> Iterator[Function | Dropped]:
-    """Yield the functions that a docstring describes."""
-    for name, path in source_files(root):
-        module = read_module(name, path)
+def _functions_to_write(
+    folder: Path, license: str, params: OwnCodeParams, counts: Counter[str]
+) -> Iterator[Function | Dropped]:
+    """Yield the functions that a docstring describes, and whose license is allowed."""
+    for path in source_files(folder):
+        module = read_module(folder, path)
         if module is None:
-            yield Dropped("module_unreadable", str(path), name, "this Python cannot parse the file")
+            yield Dropped("module_unreadable", str(path), "", "this Python cannot parse the file")
             continue
-        for function in find_functions(module):
+        # A header in the file counts before the license of the project.
+        stated = license_of_source(module.source, license)
+        allowed = is_allowed(stated, params.licenses)
+        for function in find_functions(module, private=params.private):
             counts["functions"] += 1
-            if isinstance(function, Dropped) or function.docstring:
+            if isinstance(function, Dropped):
                 yield function
-            else:
+            elif not function.docstring:
                 yield function.dropped("no_docstring")
+            elif not allowed:
+                # `--license` is for code that states none.
+                names = ", ".join(names_in(stated))
+                way = "add --license SPDX" if stated == UNKNOWN else f"--set 'own_code.licenses=[{names}]' takes it"
+                yield function.dropped("license", f"{stated} is not in own_code.licenses; {way}")
+            else:
+                yield function
 
 
 def _problem(
@@ -161,7 +191,7 @@ def _problem(
         _RUN: _script(function, surveyed, project),
     }
     place = SourceRow(
-        file=str(Path(project.name, function.module.path.relative_to(project.folder))),
+        file=f"{project.name}/{function.module.file}",
         row=function.node.lineno,
         digest=file_digest(function.module.path),
         license=license,
@@ -183,7 +213,7 @@ def _script(function: Function, surveyed: Survey, project: Project) -> str:
     tests = surveyed.tests[function.id]
     # The module and its test files must not change after the ingestion: their digests are checked.
     files = {node.partition("::")[0] for node in tests}
-    files.add(str(function.module.path.relative_to(project.folder)))
+    files.add(function.module.file)
     # `tests/test_a.py` → its SHA-256, as the script compares it.
     hashes = {name: file_digest(project.folder / name) for name in sorted(files)}
     shown = "".join(f"    {node!r},\n" for node in tests)
@@ -192,7 +222,7 @@ def _script(function: Function, surveyed: Survey, project: Project) -> str:
 from own_code_replacement import Replacement
 from own_code_tests import failure_of
 
-candidate = Replacement({function.module.name!r}, {function.qualname!r})
+candidate = Replacement({function.module.file!r}, {function.qualname!r})
 FILES = {hashes!r}
 TESTS = [
 {shown}]
@@ -201,13 +231,17 @@ assert not failure, failure
 """
 
 
-def _sound(problems: Sequence[Problem], executor: Engine) -> Iterator[Problem | Dropped]:
-    """Yield the problems whose tests accept the reference."""
-    ran = executor.run_each(problems, lambda each: Program(each.reference or "", each.tests))
-    for problem, outcome in watch("references", len(problems), ran):
+def sound(problems: Sequence[Problem], executor: Engine) -> Iterator[Problem | Dropped]:
+    """Yield the problems whose tests accept the reference in every run."""
+
+    def run(problem: Problem) -> tuple[int, Outcome]:
+        program = Program(problem.reference or "", problem.tests)
+        return run_until_failure(_RUNS, lambda _: executor.run_one(program))
+
+    for problem, (number, outcome) in watch("references", len(problems), executor.each(problems, run)):
         if outcome.verdict == "passed":
             yield problem
         else:
-            explanation = f"{outcome.verdict}: {outcome.feedback}"
+            explanation = f"run {number + 1}: {outcome.verdict}: {outcome.feedback}"
             logger.warning("%s: its reference fails: %s", problem.task_id, explanation)
-            yield Dropped("reference_fails", problem.entry_point, problem.task_id, explanation)
+            yield Dropped("flaky" if number else "reference_fails", problem.entry_point, problem.task_id, explanation)

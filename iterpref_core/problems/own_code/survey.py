@@ -6,7 +6,7 @@ All tests run isolated, in the project's own environment, watched.
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from iterpref_core.records import ExecutionParams, InputError
 from iterpref_core.storage.dropped import Dropped, DroppedRows
 from iterpref_core.storage.progress import show_progress
 
-from .functions import Function
+from .functions import Function, import_roots
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +27,13 @@ _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=
 TOGETHER = 50
 """The most tests of a file that run in one process: a test that never ends takes the others with it."""
 _NAME = "survey"
-MAX_TESTS = 10
-"""The most tests of a function; tests that call the fewest functions are kept."""
+MAX_TESTS = 100
+"""The most tests of a function. Most take a millisecond, and a start of pytest a hundred; ten let pass a sixth of the
+mutants that all tests catch."""
 _SHARE_OF_A_TEST = 0.25
-"""The share of a program's CPU seconds (`execution.cpu_s`) that one test may take on the original code: a candidate has
-to pass several tests within them."""
+_SHARE_OF_TESTS = 0.5
+"""The shares of a program's CPU seconds (`execution.cpu_s`) that one test, and the tests of a function, may take on the
+original code."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,10 @@ class Project:
 
     Attributes:
         folder: the project's root. The ids of its tests are relative to this folder.
-        root: the folder that its modules are imported from.
         environment: the project's interpreter, with the folders that it needs.
     """
 
     folder: Path
-    root: Path
     environment: Environment
 
     @property
@@ -54,8 +54,8 @@ class Project:
         return self.folder.name
 
 
-def open_project(folder: Path, python: str) -> Project:
-    """Open a project.
+def open_project(folder: Path, python: str, variables: Mapping[str, str] | None = None) -> Project:
+    """Open a project whose tests see some variables of the environment.
 
     Raises:
         InputError: the folder is absent.
@@ -63,41 +63,47 @@ def open_project(folder: Path, python: str) -> Project:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the root of a project")
     folder = folder.resolve()
-    # With the layout `src/package/`, modules are named from `src` on, and tests may also import from the root.
-    root = folder
-    paths = [str(folder)]
-    if (folder / "src").is_dir():
-        root = folder / "src"
-        paths = [str(root), str(folder)]
+    # Tests import from the project's `src` and from its root, and packages that begin elsewhere from there.
+    places = [folder / "src", folder, *map(Path, import_roots(folder))]
+    paths = dict.fromkeys(str(place) for place in places if place.is_dir())
     # A path counts from where the verb is started; programs run elsewhere. A link stays, since a virtual environment
     # is known by it.
     if os.sep in python:
         python = str(Path(python).absolute())
-    return Project(folder, root, Environment(python, tuple(paths)))
+    return Project(folder, Environment(python, tuple(paths), variables=tuple((variables or {}).items())))
 
 
-class _Run(NamedTuple):
-    """One run of a test: its failure or an empty text, CPU seconds, and the functions that the test called.
+class Run(NamedTuple):
+    """One run of a test.
 
-    Without a time the run did not finish.
+    Attributes:
+        failure: empty if the test passed.
+        seconds: CPU seconds; None: the run did not finish.
+        called: the functions that the test called.
+        at_import: the functions that its file called while it was imported.
+        started: the test tried to start a program or a process.
     """
 
     failure: str
     seconds: float | None
     called: list[str]
+    at_import: list[str]
+    started: bool
 
 
 class Survey(NamedTuple):
     """The tests of a project's functions.
 
     Attributes:
-        tests: `Function.id` → the function's tests, the most specific ones first. Functions without tests are absent.
+        tests: `Function.id` → the function's tests, as `chosen_tests` has them. Functions without tests are absent.
         failing: `Function.id` → the tests that called the function and are left out, each with its reason.
+        names: `Module.file` → the name by which tests import the file. Files that no test imports are absent.
         without: the environment's plugins that the tests run without.
     """
 
     tests: dict[str, tuple[str, ...]]
     failing: dict[str, list[str]]
+    names: dict[str, str]
     without: list[str]
 
 
@@ -123,9 +129,10 @@ def survey(
         drops: takes the tests that do not count (`test_<reason>`), files that cannot be collected (`not_collected`),
             and plugins that cannot be loaded (`plugin`).
     """
-    # Calls are recorded in the top-level packages of these functions.
-    tops = sorted({function.module.name.partition(".")[0] for function in functions})
-    called: dict[str, list[str]] = {}
+    # Calls are recorded in the files of these functions.
+    watched = sorted({function.module.file for function in functions})
+    fine: dict[str, Run] = {}
+    names: dict[str, str] = {}
     failing: defaultdict[str, list[str]] = defaultdict(list)
     with Executor(
         _LIMITS,
@@ -134,22 +141,51 @@ def survey(
         environments={_NAME: project.environment},
     ) as executor:
         files, without = _collect(executor, project, drops)
-        for test, run in _run_all(executor, project, files, tops, without):
+        for test, run in _run_all(executor, project, files, watched, without, names):
             counts["tests"] += 1
             reason, explanation = _reason_against(run, execution.cpu_s)
             if not reason:
-                called[test] = run.called
+                fine[test] = run
                 continue
             drops.add(Dropped(reason, test.partition("::")[0], test, explanation))
             for function_called in run.called:
                 failing[function_called].append(f"{test} ({reason})")
     tests_of: dict[str, tuple[str, ...]] = {}
     for function in functions:
-        # A function is tested by each test that called it; a test of few functions checks each of them more closely.
-        callers = [test for test, functions_called in called.items() if function.id in functions_called]
+        # A function is tested by each test that called it. Without such a test it is tested by those of a file that
+        # needs it for its import.
+        callers = {test: run for test, run in fine.items() if function.id in run.called}
+        callers = callers or {test: run for test, run in fine.items() if function.id in run.at_import}
         if callers:
-            tests_of[function.id] = tuple(sorted(callers, key=lambda test: len(called[test]))[:MAX_TESTS])
-    return Survey(tests_of, failing, without)
+            tests_of[function.id] = tuple(chosen_tests(callers, _SHARE_OF_TESTS * execution.cpu_s))
+    return Survey(tests_of, failing, names, without)
+
+
+def chosen_tests(callers: Mapping[str, Run], cpu_s: float) -> list[str]:
+    """Return the tests of a function that candidates have to pass: all, if there is room for them.
+
+    One set of parameters of each test comes before a second one of any, and of several tests the one that calls fewer
+    functions, which checks each of them more closely. Many sets of parameters of a simple test thus leave room for the
+    others.
+
+    Args:
+        callers: the tests that call the function, each with its run on the original code.
+        cpu_s: the CPU seconds of all tests together.
+    """
+    sets: Counter[str] = Counter()
+    places = {}
+    for test in sorted(callers, key=lambda test: len(callers[test].called)):
+        # `test_f[1-2]` is the test `test_f` with parameters.
+        name = test.partition("[")[0]
+        places[test] = sets[name]
+        sets[name] += 1
+    chosen: list[str] = []
+    for test in sorted(places, key=places.__getitem__):
+        seconds = callers[test].seconds or 0.0
+        if seconds <= cpu_s:
+            cpu_s -= seconds
+            chosen.append(test)
+    return chosen[:MAX_TESTS]
 
 
 def _collect(executor: Engine, project: Project, drops: DroppedRows) -> tuple[list[list[str]], list[str]]:
@@ -187,13 +223,18 @@ def _collect(executor: Engine, project: Project, drops: DroppedRows) -> tuple[li
 
 
 def _run_all(
-    executor: Engine, project: Project, files: list[list[str]], tops: Sequence[str], without: list[str]
-) -> Iterator[tuple[str, _Run]]:
-    """Run all tests, without some plugins, and yield each with its run."""
+    executor: Engine,
+    project: Project,
+    files: list[list[str]],
+    watched: Sequence[str],
+    without: list[str],
+    names: dict[str, str],
+) -> Iterator[tuple[str, Run]]:
+    """Run all tests, without some plugins, and yield each with its run; `names` grows by the watched files' names."""
     code = inside_source("project_tests.py")
 
     def run(tests: Sequence[str]) -> tuple[list[Any] | None, Outcome]:
-        call = ValueTest("survey_tests", [str(project.folder), tests, tops, without])
+        call = ValueTest("survey_tests", [str(project.folder), tests, watched, without])
         return executor.call(Program(code, (call,), environment=_NAME))
 
     groups = [tests[start : start + TOGETHER] for tests in files for start in range(0, len(tests), TOGETHER)]
@@ -201,21 +242,24 @@ def _run_all(
         for tests, (values, outcome) in executor.each(groups, run):
             advance(len(tests))
             # A run that ended early has no results for any of its tests.
-            found = values[0] if values and isinstance(values[0], dict) else {}
+            found, imported = values[0] if values else ({}, {})
+            names.update(imported)
             if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
-            unfinished: Any = (f"{outcome.verdict}: {outcome.feedback}", None, [])
+            unfinished: Any = (f"{outcome.verdict}: {outcome.feedback}", None, [], [], False)
             for test in tests:
-                yield test, _Run(*found.get(test, unfinished))
+                yield test, Run(*found.get(test, unfinished))
 
 
-def _reason_against(run: _Run, cpu_s: float) -> tuple[str, str]:
+def _reason_against(run: Run, cpu_s: float) -> tuple[str, str]:
     """Return the reason why a test is left out, and an explanation; both are empty for a test that counts.
 
     A program may take `cpu_s` seconds of CPU time.
     """
     if run.seconds is None:
         return "test_unfinished", run.failure
+    if run.failure and run.started:
+        return "test_starts_program", f"the sandbox starts no programs: {run.failure}"
     if run.failure:
         return "test_fails", run.failure
     limit = _SHARE_OF_A_TEST * cpu_s

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field
 
-from iterpref_core.programs.source_code.license import is_allowed, license_of_folder, license_of_source
+from iterpref_core.programs.source_code.license import UNKNOWN, is_allowed, license_of_folder, license_of_source
 from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import Record, read_text
 from iterpref_core.storage.jsonl import read_jsonl
@@ -52,9 +52,11 @@ def filter_for_others(
         A function from a program to `license`, a reason of `private_data.find_private`, or None.
     """
     otherwise = license or license_of_folder(source)
+    # One's own folder may become problems here without a license, but nothing is sent without one.
+    stated = set(allowed) - {UNKNOWN}
 
     def reason(program: str) -> str | None:
-        if not is_allowed(license_of_source(program, otherwise), allowed):
+        if not is_allowed(license_of_source(program, otherwise), stated):
             return "license"
         found = find_private(program)
         return found and found.reason

@@ -193,7 +193,7 @@ def _judge(executor: Engine, problem: Problem) -> Problem | Dropped:
         try:
             demanding_places(
                 PublishedProblem(judged, right=(reference,)),
-                lambda each, wall_s=None: lambda code: executor.run_one(program_of(each, code, wall_s)),
+                lambda each, wall_s=None, _number=0: lambda code: executor.run_one(program_of(each, code, wall_s)),
             )
         except DroppedError as error:
             reason, explanation = error.reason, str(error)

@@ -18,6 +18,8 @@ from iterpref_core.records import InputError, PreferencePair, Problem
 from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
 from iterpref_core.storage.progress import watch
 
+from ..screening.benchmark_tasks import HELDOUT
+from ..screening.contamination import Decontamination
 from .mutation_score import MUTANT_FLOOR_S
 
 METHOD = "injected"
@@ -29,14 +31,15 @@ def inject_bugs(problems: Path, out: Path, executor: Engine, mutations: int) -> 
     """Write pairs with injected bugs and their true regions; the file appears whole.
 
     Args:
-        problems: JSONL of problems with references and tests.
+        problems: JSONL of problems with references and tests; held-out ones are left out.
         out: JSONL of pairs to write, several to a problem: `<task_id>#<number of the mutant>`.
         executor: runs references and mutants, with hidden tests.
         mutations: largest number of mutants of each reference; the problem's id decides the choice.
 
     Returns:
         `problems` read, `pairs` written; `mutants/equivalent`, which pass all tests, and `mutants/not_run`;
-        `dropped/<reason>` of problems without mutants.
+        `dropped/<reason>` of problems without mutants, of other splits (`Problem.gives_pairs`), and of
+        `contaminated` ones, which overlap with a held-out problem.
 
     Raises:
         RecordError: a line is broken.
@@ -57,7 +60,10 @@ def inject_bugs(problems: Path, out: Path, executor: Engine, mutations: int) -> 
             file.write(pair.model_copy(update=true).to_json() + "\n")
         if not counts["pairs"]:
             shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "it is empty"
-            raise InputError(f"{problems}: no bug that the tests catch ({shown}); give problems with references")
+            raise InputError(
+                f"{problems}: no bug that the tests catch ({shown}); give problems with references, of the split "
+                "'codeflow' or without a split"
+            )
     return counts
 
 
@@ -65,22 +71,36 @@ def _bugs(
     problems: Path, executor: Engine, mutations: int, counts: Counter[str]
 ) -> Iterator[tuple[PreferencePair, Program]]:
     """Yield the mutants of the references that pass their tests, as pairs, and each to be run."""
-    for problem, outcome in reference_outcomes(read_jsonl(problems, Problem, unique=True), executor):
-        counts["problems"] += 1
+    heldout = Decontamination([HELDOUT], problems, pass_over=True)
+
+    def taken() -> Iterator[Problem]:
+        for problem in read_jsonl(problems, Problem, unique=True):
+            counts["problems"] += 1
+            if problem.gives_pairs:
+                yield problem
+            else:
+                counts["dropped/other_split"] += 1
+
+    for problem, outcome in reference_outcomes(taken(), executor):
         if outcome is None or outcome.verdict != "passed":
             reason = "no_reference_or_tests" if outcome is None else "reference_fails"
             counts[f"dropped/{reason}"] += 1
             continue
         reference = problem.reference or ""
+        pair = PreferencePair(
+            task_id=problem.task_id,
+            prompt=problem.prompt,
+            chosen=ast.unparse(parse_source(reference)) + "\n",
+            rejected="",
+            problem_id=problem.task_id,
+            license=problem.license,
+            provenance=problem.provenance,
+        )
+        # Two functions of one project may be nearly equal, and one of them held out.
+        if heldout.partner(pair):
+            counts["dropped/contaminated"] += 1
+            continue
         limit_s = min(executor.limits.cpu_s, time_limit(MUTANT_FLOOR_S, outcome.cpu_s))
         for number, mutant in enumerate(mutants_of(reference, mutations, problem.task_id)):
-            pair = PreferencePair(
-                task_id=f"{problem.task_id}#{number}",
-                prompt=problem.prompt,
-                chosen=ast.unparse(parse_source(reference)) + "\n",
-                rejected=mutant.code,
-                problem_id=problem.task_id,
-                license=problem.license,
-                provenance=problem.provenance,
-            )
-            yield pair, replace(program_of(problem, mutant.code), cpu_s=limit_s)
+            update = {"task_id": f"{problem.task_id}#{number}", "rejected": mutant.code}
+            yield pair.model_copy(update=update), replace(program_of(problem, mutant.code), cpu_s=limit_s)

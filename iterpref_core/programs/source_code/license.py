@@ -1,25 +1,134 @@
 """Read licenses of code as SPDX expressions, and check them against the allowed licenses."""
 
+import ast
+import configparser
+import email
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 UNKNOWN = "unknown"
 
 _HEADER = re.compile(r"^#\s*SPDX-License-Identifier:\s*(.+?)\s*$", re.MULTILINE)
+_CLASSIFIER = "License ::"
+_UNSAID = frozenset({"the", "license", "licence", "version", "v", "clause", "software", "osi", "approved"})
+_NAMES = {
+    "mit": "MIT",
+    "expat": "MIT",
+    "mit expat": "MIT",
+    "apache": "Apache-2.0",
+    "apache 2": "Apache-2.0",
+    "apache 2.0": "Apache-2.0",
+    "bsd": "BSD-2-Clause OR BSD-3-Clause",
+    "bsd 2": "BSD-2-Clause",
+    "simplified bsd": "BSD-2-Clause",
+    "bsd 3": "BSD-3-Clause",
+    "new bsd": "BSD-3-Clause",
+    "modified bsd": "BSD-3-Clause",
+    "isc": "ISC",
+    "isc iscl": "ISC",
+    "psf": "PSF-2.0",
+    "python foundation": "PSF-2.0",
+    "unlicense": "Unlicense",
+    "zlib": "Zlib",
+    "zlib libpng": "Zlib",
+    "cc0 1.0": "CC0-1.0",
+    "cc0 1.0 universal public domain dedication": "CC0-1.0",
+}
+_SPDX = {frozenset(words.split()): license for words, license in _NAMES.items()}
+"""Words of a name, without those of `_UNSAID` → SPDX. A name that stands for several licenses is all of them."""
+
+Stated = tuple[str, Sequence[str]]
+"""What a project states for its packaging: a license, or an empty text; and the classifiers of all kinds."""
 
 
 def license_of_folder(folder: Path, otherwise: str | None = None) -> str:
-    """Return the license that a project's `pyproject.toml` states, or another one if known, or `unknown`."""
+    """Return the license that a project states for its packaging, another one if known, that of LICENSE, or `unknown`.
+
+    A name such as "BSD License" becomes an SPDX expression; a license that has none here stays as it is stated.
+    """
+    for read in (_in_pyproject, _in_setup_cfg, _in_setup_py, _in_pkg_info):
+        stated, classifiers = read(folder)
+        named = [each.rpartition("::")[2] for each in classifiers if each.startswith(_CLASSIFIER)]
+        # Of a license such as "Dual License" only the classifiers tell what it is.
+        if stated and (_is_known(stated) or not named):
+            return _spdx_of(stated)
+        if named:
+            return " AND ".join(f"({_spdx_of(each)})" for each in named) if len(named) > 1 else _spdx_of(named[0])
+    return otherwise or _in_text(folder) or UNKNOWN
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]+\d*|\d[\d.]*", name.lower())) - _UNSAID
+
+
+def _is_known(name: str) -> bool:
+    return _words(name) in _SPDX
+
+
+def _spdx_of(name: str) -> str:
+    # The text of a license may stand in the place of its name, which is then its first line.
+    first = name.strip().partition("\n")[0]
+    return _SPDX.get(_words(first), first.strip())
+
+
+def _in_pyproject(folder: Path) -> Stated:
     try:
         settings = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        settings = {}
-    stated = settings.get("project", {}).get("license", "")
-    if isinstance(stated, dict):
-        stated = stated.get("text", "")
-    return str(stated) or otherwise or UNKNOWN
+        return "", ()
+    # Poetry had a table of its own before there was one for all.
+    for table in (settings.get("project", {}), settings.get("tool", {}).get("poetry", {})):
+        stated = table.get("license", "")
+        if isinstance(stated, dict):
+            stated = stated.get("text", "")
+        classifiers = table.get("classifiers", ())
+        if stated or classifiers:
+            return str(stated), [str(each) for each in classifiers]
+    return "", ()
+
+
+def _in_setup_cfg(folder: Path) -> Stated:
+    settings = configparser.RawConfigParser()
+    try:
+        settings.read(folder / "setup.cfg", encoding="utf-8")
+    except (configparser.Error, ValueError):
+        return "", ()
+    lines = settings.get("metadata", "classifiers", fallback=settings.get("metadata", "classifier", fallback=""))
+    return settings.get("metadata", "license", fallback=""), [line.strip() for line in lines.splitlines()]
+
+
+def _in_setup_py(folder: Path) -> Stated:
+    """Read `setup.py` as text; it is never run."""
+    try:
+        tree = ast.parse((folder / "setup.py").read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return "", ()
+    keywords = [node for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "license"]
+    stated = [each.value.value for each in keywords if isinstance(each.value, ast.Constant)]
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return str(next(iter(stated), "")), [each for each in constants if isinstance(each, str)]
+
+
+def _in_pkg_info(folder: Path) -> Stated:
+    try:
+        fields = email.message_from_bytes((folder / "PKG-INFO").read_bytes())
+    except OSError:
+        return "", ()
+    return fields.get("License-Expression") or fields.get("License") or "", fields.get_all("Classifier", ())
+
+
+def _in_text(folder: Path) -> str:
+    """Return the license that the first line of a project's LICENSE names, or an empty text."""
+    for path in sorted([*folder.glob("LICEN[CS]E*"), *folder.glob("COPYING*")]):
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        first = text.strip().partition("\n")[0]
+        if "permission is hereby granted, free of charge" in text.lower():
+            return "MIT"
+        if "license" in first.lower():
+            return _spdx_of(first.strip("# "))
+    return ""
 
 
 def license_of_source(source: str, otherwise: str) -> str:
@@ -34,5 +143,9 @@ def is_allowed(license: str, allowed: Collection[str]) -> bool:
     >>> is_allowed("MIT AND ISC", {"MIT", "ISC"}), is_allowed("GPL-3.0-only OR MIT", {"MIT"})
     (True, False)
     """
-    names = re.split(r"\s+(?:AND|OR)\s+", re.sub("[()]", "", license))
-    return {name.strip().lower() for name in names} <= {name.lower() for name in allowed}
+    return {name.lower() for name in names_in(license)} <= {name.lower() for name in allowed}
+
+
+def names_in(license: str) -> list[str]:
+    """Return the licenses that an SPDX expression names, without parentheses."""
+    return [name.strip() for name in re.split(r"\s+(?:AND|OR)\s+", re.sub("[()]", "", license))]

@@ -9,7 +9,10 @@ form differ by a renaming. A renaming in one scope alone may be missed.
 
 import ast
 import builtins
-from collections.abc import Container, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from .names import NAME_FIELDS, bound_by, name_in
 from .syntax_tree import shared_tree
@@ -39,28 +42,53 @@ def same_form(code: str, changed: str, entry_point: str = "") -> bool:
         other = shared_tree(changed)
     except SyntaxError:
         return False
-    return _form(tree, _kept(tree, entry_point)) == _form(other, _kept(other, entry_point))
+    return _form(tree, _kept(tree, entry_point), does_nothing) == _form(other, _kept(other, entry_point), does_nothing)
 
 
-def solution_forms(code: str) -> list[tuple[object, int]]:
-    """Return the normal form of each function and method of a program, all names numbered but builtins and attributes.
+def solution_forms(code: str) -> list[tuple[tuple[object, ...], int]]:
+    """Return the normal form of the body of each function, its statements in an order of their own.
 
-    Two solutions with a form in common are the same solution under other names.
+    All names are numbered but builtins and attributes. Two solutions with a form in common are the same solution under
+    other names, another signature, or reordered. A body that prints has a second form without these statements.
 
     Returns:
-        Pairs of the form, and its size in nodes of the syntax tree. A program without functions has one form, a program
-        that does not parse none.
+        Pairs of the form, and its size in nodes of the syntax tree. Of a program without functions its statements are
+        the body; a program that does not parse has no form.
     """
     try:
         tree = shared_tree(code)
     except SyntaxError:
         return []
-    # A program may call its own function `sum`, which is then numbered like its other names.
-    return [_form(part, _BUILTINS - bound_by(ast.walk(part))) for part in [*_functions(tree.body)] or [tree]]
+    parts: list[ast.FunctionDef | ast.AsyncFunctionDef | ast.Module]
+    parts = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    forms = []
+    for part in parts or [tree]:
+        # A program may call its own function `sum`, which is then numbered like its other names.
+        kept = _BUILTINS - bound_by(ast.walk(part))
+        order = partial(_bag, uses=Counter(map(name_in, ast.walk(part))))
+        for left_out in (does_nothing, _does_nothing_or_prints):
+            forms.append(_form(ast.Module(part.body, []), kept, left_out, order))
+    return list(dict.fromkeys(forms))
 
 
-def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]:
-    """Return a normal form, and the number of its nodes.
+def _bag(statement: ast.AST, uses: Mapping[str | None, int]) -> tuple[object, ...]:
+    """Return what a statement is made of, in no order: nodes, and how often the program uses the names."""
+    nodes = list(ast.walk(statement))
+    kinds = [type(node).__name__ for node in nodes]
+    details = [repr(node.value) for node in nodes if isinstance(node, ast.Constant)]
+    details += [node.attr for node in nodes if isinstance(node, ast.Attribute)]
+    # "n = 0" and "m = 0" differ by what follows.
+    used = [uses[name_in(node)] for node in nodes if isinstance(node, ast.Name)]
+    return sorted(kinds), sorted(details), sorted(used)
+
+
+def _form(
+    tree: ast.AST,
+    kept: Container[str],
+    left_out: Callable[[object], bool],
+    order: Callable[[ast.AST], Any] | None = None,
+) -> tuple[tuple[object, ...], int]:
+    """Return a normal form without the statements that are left out, in this order, and the number of its nodes.
 
     Its parts are kinds of nodes, lengths of lists, constants, and names or, if they are not kept, their numbers.
     """
@@ -74,7 +102,9 @@ def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]
         part = waiting.pop()
         if isinstance(part, list):
             # A docstring or `pass` does not change what a block does.
-            effective = [item for item in part if not does_nothing(item)]
+            effective = [item for item in part if not left_out(item)]
+            if order and len(effective) > 1 and isinstance(effective[0], ast.stmt):
+                effective.sort(key=order)
             parts.append(len(effective))
             waiting += effective
             continue
@@ -99,14 +129,6 @@ def _form(tree: ast.AST, kept: Container[str]) -> tuple[tuple[object, ...], int]
             unread = {name_field, "ctx", "returns", "type_comment"}
             waiting += [getattr(part, field) for field in part._fields if field not in unread]
     return tuple(parts), size
-
-
-def _functions(body: list[ast.stmt]) -> Iterator[ast.AST]:
-    for node in body:
-        if isinstance(node, _FUNCTIONS):
-            yield node
-        elif isinstance(node, ast.ClassDef):
-            yield from _functions(node.body)
 
 
 def _kept(tree: ast.Module, entry_point: str) -> set[str]:
@@ -143,3 +165,10 @@ def does_nothing(node: object) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     return isinstance(node, ast.Pass)
+
+
+def _does_nothing_or_prints(node: object) -> bool:
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
+            return True
+    return does_nothing(node)

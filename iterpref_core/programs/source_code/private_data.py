@@ -1,7 +1,8 @@
 """Find keys and e-mail addresses in texts, fast enough for every row of a large data set.
 
 Only shapes that programming tasks do not have are looked for: keys of well-known services, private keys, random values
-that are assigned to a `password` or `token`, and addresses. A text without a finding is not proven harmless.
+that are assigned to a `password` or `token`, headers with one, and e-mail addresses. A text without a finding is
+not proven harmless.
 """
 
 import re
@@ -51,13 +52,22 @@ _SHAPES = {
     # A value of 20 characters or more with small letters, capitals and digits, next to a name for secrets
     r"(?i:key|token|secret|passw(?:or)?d)[\"']?\]?\s*[:=]\s*[\"']"
     r"(?=[^\"']*\d)(?=[^\"']*[a-z])(?=[^\"']*[A-Z])[\w/+=.~-]{20,}[\"']": ("key", "token", "secret", "passw"),
-    # A password of 12 characters or more with letters, digits and signs
-    r"(?i:passw(?:or)?d|pwd)[\"']?\]?\s*[:=]\s*[\"']"
-    r"(?=[^\"']*\d)(?=[^\"']*[A-Za-z])(?=[^\"']*[^\w\s\"'])[^\s\"']{12,}[\"']": ("passw", "pwd"),
+    # A password of 10 characters or more with letters, digits and signs
+    r"(?i:passw(?:or)?d|passphrase|pwd)[\"']?\]?\s*(?::\s*str\s*)?[:=]\s*b?[\"']"
+    r"(?=[^\"']*\d)(?=[^\"']*[A-Za-z])(?=[^\"']*[^\w\s\"'])[^\s\"']{10,}[\"']": ("passw", "passphrase", "pwd"),
+    # A hexadecimal value next to a name of a secret key or token
+    r"(?i:(?:secret|api|access|auth|private)[_-]?(?:key|token)|token|secret)[\"']?\]?\s*(?::\s*str\s*)?[:=]\s*"
+    r"[\"'][0-9a-f]{32,}[\"']": ("key", "token", "secret"),
+    r"django-insecure-[^\s\"']{20,}": ("django-insecure-",),
+    # Headers, and passwords in addresses
+    r"(?:Bearer|Basic) (?=[^\s\"']*\d)[\w.~+/-]{16,}": ("bearer ", "basic "),
+    r"://[^\s:/@\"'{]{0,64}:(?=[^\s@]{0,64}\d)[^\s:/@\"'{<$]{8,64}@": ("://",),
 }
 """Shape of a key → texts, in any case, of which every key has one: a text without them is not searched."""
 _MARKS = [(mark.lower(), re.compile(shape)) for shape, marks in _SHAPES.items() for mark in marks]
 _RUN = re.compile("abcdef|012345|qwerty|xxxx", re.IGNORECASE)
+_SIGN = re.compile("[!@#$^&*?]")
+"""Signs of passwords, which may hold words; texts that name things have other ones."""
 _WORD = re.compile("[A-Z]?[a-z]{2,}")
 _MOST_IN_WORDS = 0.7
 """The share of a random value that may be words, as all of `Form.Validation.MinLength8.Message` is."""
@@ -117,7 +127,7 @@ def find_private(text: str) -> PrivateData | None:
 def _is_for_show(key: str) -> bool:
     """Return True for `AKIAIOSFODNN7EXAMPLE`, and for an alphabet or words as the value of a name such as `token`."""
     *name, value = re.split("[\"']", key.rstrip("\"'"))
-    in_words = len("".join(_WORD.findall(value))) > _MOST_IN_WORDS * len(value)
+    in_words = len("".join(_WORD.findall(value))) > _MOST_IN_WORDS * len(value) and not _SIGN.search(value)
     return "EXAMPLE" in key or (bool(name) and (in_words or _RUN.search(value) is not None))
 
 

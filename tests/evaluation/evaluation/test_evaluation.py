@@ -14,7 +14,7 @@ from iterpref_core.models.inference.backend import Completion, ignore
 from iterpref_core.models.inference.finish_reasons import CUT
 from iterpref_core.models.inference.stored_model import StoredModel
 from iterpref_core.models.pretrained.checkpoints import ModelSource, write_pointer
-from iterpref_core.records import BudgetError, BudgetParams, DataUnavailableError, EvaluationParams
+from iterpref_core.records import BudgetError, BudgetParams, DataUnavailableError, EvaluationParams, Incomplete
 from tests.evaluation.evaluation.scoring import CHAT, measuring
 from tests.fake_models import FakeModel, ReplayModel
 from tests.mock_endpoint import Behavior, MockEndpoint, inference_at, serve
@@ -93,6 +93,31 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
             metrics = evaluate(2)
     assert (metrics["heldout/pass_at_1"], metrics["heldout/n"]) == (0.5, 2)
     assert mock.asked.total() == 2
+
+
+def test_what_an_evaluation_costs_has_the_answers_that_could_not_be_used(bench):
+    class Odd(MockEndpoint):
+        """Ends the first answer to each prompt but one in an unknown manner."""
+
+        def _completion(self, asked):
+            content = json.loads(super()._completion(asked))
+            if self.asked.total() == 1:
+                content["choices"][0]["finish_reason"] = "odd"
+            self.billed = getattr(self, "billed", 0) + sum(content["usage"].values())
+            return json.dumps(content).encode()
+
+    write_pointer(bench.folder / "debugger", ModelSource("thinker", served=True))
+    mock = Odd(lambda prompt, _: ANSWERS[prompt][0], Behavior())
+    with serve(mock) as url:
+        inference = changed(inference_at(url), price_prompt=1.0, price_completion=1.0)
+        params = changed(bench.setting.params, evaluation=PARAMS, inference=inference)
+        for missing in (1, 0):
+            found = evaluate_model(
+                params, "debugger", model=bench.folder / "debugger", answers=bench.folder / "answers.sqlite",
+                out=bench.folder / "out", problems=bench.setting.problems, cache=bench.setting.cache,
+            ).benchmarks["heldout"]  # fmt: skip
+            assert (isinstance(found, Incomplete), mock.asked.total()) == (missing, 3 - missing)
+            assert found.tokens.prompt + found.tokens.completion == mock.billed == round(found.cost_usd * 1e6)
 
 
 class Fading(FakeModel):

@@ -172,7 +172,7 @@ def test_debugging_says_what_is_missing(run, iterpref, caplog):
     with serve(Ending(kinds)) as url:
         arguments = ["debug", "--debugger", "m", "--backend", "openai", "--base-url", url]
         arguments += ["--problems", "problems.jsonl", "--out", "t.jsonl", "--set", "codeflow.wording=terse"]
-        assert iterpref(*arguments)[0] == 0
+        assert iterpref(*arguments)[0] == 1
     found = [json.loads(line).get("missing") for line in Path("t.jsonl").read_text().splitlines()]
     assert found == [None, ["refused: 403 flagged by moderation"], ['unknown: "normal"']]
     assert "2 of 3 answers are missing" in caplog.text

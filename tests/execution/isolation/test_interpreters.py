@@ -50,6 +50,11 @@ def test_a_test_sees_its_environments_packages_and_folders_and_none_of_ours(exec
     assert verdict(executor, "import numpy, solution\nassert solution.x == 1", None) == "passed"
 
 
+def test_pytest_and_its_own_plugins_are_there_before_a_program_runs(tmp_path):
+    with Executor(LIMITS, workers=1, environments={"own": Environment(sys.executable, (str(tmp_path),))}) as executor:
+        assert verdict(executor, "import sys\nassert {'pytest', '_pytest.stepwise'} <= sys.modules.keys()") == "passed"
+
+
 def test_an_environment_may_be_a_link_to_one_elsewhere(project, tmp_path):
     (tmp_path / "mine.py").write_text("VALUE = 9\n")
     (tmp_path / ".venv").symlink_to(project / "env")

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
-from iterpref_core.models.inference.answer_store import AnswerStore, answer_key
+from iterpref_core.models.inference.answer_store import AnswerStore, Spent, answer_key
 from iterpref_core.models.inference.backend import Completion, Model, Request, ask_all
 from iterpref_core.models.inference.backend_factory import model_identity, open_model
 from iterpref_core.models.inference.finish_reasons import CUT, FINISHED
@@ -103,9 +103,9 @@ def test_a_missing_answer_is_kept_with_its_end_and_its_cost_and_asked_for_again(
     with AnswerStore(path, "run") as store:
         for number, end in enumerate(("filtered: safety", "failed: 500 crashed", "finished", "finished")):
             assert (store.get(key) is None) == (number < 3)
-            store.put(key, Completion("x", 2, 3, end), "m", REQUEST)
-        assert store.get(key) == Completion("x", 2, 3)
-        assert store.spent().calls == 3
+            store.put(key, Completion(f"x{number}", 2, 3, end), "m", REQUEST)
+        assert store.get(key) == Completion("x2", 2, 3), "the first answer, though another process asked, too"
+        assert store.spent() == store.bill(key) == Spent(4, 8, 12)
     with closing(sqlite3.connect(path)) as data:
         ends = data.execute("SELECT ended FROM kept_answers ORDER BY rowid").fetchall()
-    assert ends == [("filtered: safety",), ("failed: 500 crashed",), ("finished",)]
+    assert ends == [("filtered: safety",), ("failed: 500 crashed",), ("finished",), ("finished",)]

@@ -6,13 +6,15 @@ import re
 import signal
 import time
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from itertools import product
 
 import pytest
 
 from iterpref_core.models.inference.answer_store import AnswerStore
 from iterpref_core.models.inference.backend import Completion
 from iterpref_core.pairs.codeflow.codeflow import run_codeflow
-from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, Prices, choose_models
+from iterpref_core.pairs.codeflow.roles import NO_CAPS, Models, choose_models
 from iterpref_core.records import (
     AssertTest,
     CodeflowParams,
@@ -208,16 +210,25 @@ def test_a_model_is_opened_once_for_each_prompt_style_that_it_is_read_in(
     assert (models.identity[0] == models.identity[1]) == (len(opened) == 1)
 
 
-@pytest.mark.parametrize(
-    ("draft_model", "source", "prices"),
-    [
-        ("debugger", "debugging", Prices(2.0, 10.0)),
-        ("debugger", "sampling", Prices(2.0, 10.0)),
-        ("student", "debugging", Prices(2.0, 10.0, drafts=False)),
-        ("student", "sampling", Prices()),
-    ],
-)
-def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model, draft_model, source, prices):
-    inference = changed(INFERENCE, price_prompt=2.0, price_completion=10.0, backend="openai")
-    params = changed(PARAMS, draft_model=draft_model, source=source)
-    assert choose_models(word_model, "gpt", params, inference, NO_CAPS, PromptFormat(), PromptFormat()).prices == prices
+def test_drafts_cost_what_refinements_do_unless_the_student_makes_them(word_model, tmp_path, monkeypatch):
+    inference = changed(
+        INFERENCE, price_prompt=2.0, price_completion=10.0, backend="openai", base_url="http://127.0.0.1:9/v1"
+    )
+    for backend in ("openai", "transformers"):
+        module = import_module(f"iterpref_core.models.inference.{backend}_model")
+        monkeypatch.setattr(module, "open_backend", lambda settings: nullcontext(Patient()))
+    write_problems(tmp_path / "problems.jsonl", [2, 0])
+    costs = {}
+    for draft_model, source in product(("debugger", "student"), ("debugging", "sampling")):
+        params = changed(PARAMS, draft_model=draft_model, source=source)
+        models = choose_models(word_model, "gpt", params, inference, NO_CAPS, PromptFormat(), PromptFormat())
+        files = tmp_path / f"{draft_model} {source}.sqlite", tmp_path / "out.jsonl"
+        found = run_codeflow(tmp_path / "problems.jsonl", models, params, EXECUTION, *files)
+        costs[draft_model, source] = found.llm_calls, round(found.cost_usd / 60e-6)
+    # An answer costs 60 millionths of a dollar.
+    assert costs == {
+        ("debugger", "debugging"): (4, 4),
+        ("debugger", "sampling"): (6, 6),
+        ("student", "debugging"): (4, 2),
+        ("student", "sampling"): (6, 0),
+    }

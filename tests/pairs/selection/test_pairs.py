@@ -230,6 +230,14 @@ def test_a_pair_that_overlaps_with_a_benchmark_names_the_task(select):
         select(many[:1], problems=problems)
 
 
+def test_a_trajectory_of_a_problem_that_is_held_out_gives_no_pair_whatever_is_screened(select):
+    splits = {"t0": None, "t1": "codeflow", "t2": "heldout", "t3": "validation"}
+    problems = [changed(PROBLEM, task_id=name, prompt=name, split=split) for name, split in splits.items()]
+    found, pairs, dropped = select([trajectory(name, ["wrong", "passes"]) for name in splits], problems=problems)
+    assert ([pair.task_id for pair in pairs], found.dropped["other_split"]) == (["t0", "t1"], 2)
+    assert [(row.task_id, row.reason) for row in dropped] == [("t2", "other_split"), ("t3", "other_split")]
+
+
 OTHER_TESTS = changed(PROBLEM, tests=()).tests_digest
 
 

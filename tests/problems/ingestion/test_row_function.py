@@ -63,8 +63,8 @@ def test_a_function_makes_one_problem_of_a_row_or_several_or_none(tmp_path, inge
         zip(names, [1, 3, 3, 4], strict=True)
     )
     assert [(row["reason"], row["explanation"]) for row in json.loads(ran.stdout)["dropped_rows"]] == [
-        ("not_wanted", ""),
-        ("bad_record", "no problem is made of it (KeyError: 'exercises')"),
+        ("not_wanted", "the function returns nothing for it"),
+        ("bad_record", "nothing is made of it (KeyError: 'exercises')"),
     ]
 
 
@@ -74,7 +74,7 @@ def test_a_function_makes_one_problem_of_a_row_or_several_or_none(tmp_path, inge
         ("absent.py:read", "absent.py gives no function 'read' (FileNotFoundError"),
         ("broken.py:read", "broken.py gives no function 'read' (NameError: name 'true' is not defined)"),
         ("mine.py:other", "mine.py gives no function 'other' (KeyError: 'other')"),
-        ("mine.py:number", "no problem is made of it (TypeError: 'int' object is not callable)"),
+        ("mine.py:number", "nothing is made of it (TypeError: 'int' object is not callable)"),
         ("mine.py:words", "an object is expected, not str"),
     ],
 )

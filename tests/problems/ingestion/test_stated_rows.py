@@ -22,10 +22,10 @@ from tests.settings import EXECUTION, PARAMS
 from tests.texts import PAIR, written
 
 
-def problems_of(folder, form, *rows, **words):
+def problems_of(folder, form, *rows, heldout=0.0, **words):
     out = folder / "out.jsonl"
     source = Wanted([written(folder / "in.jsonl", *rows)])
-    found = ingest(source, form, out, EXECUTION, Selection(), folder / "store.sqlite", **words)
+    found = ingest(source, form, out, EXECUTION, Selection(heldout=heldout), folder / "store.sqlite", **words)
     return found, list(read_jsonl(out, Problem))
 
 
@@ -116,6 +116,10 @@ def test_the_nearest_of_all_wrong_programs_make_a_trajectory(tmp_path):
         problems_of(tmp_path, "code_contests", row, trajectories=out, pairs_per_problem=number)
         (trajectory,) = read_jsonl(out, Trajectory)
         assert [attempt.code for attempt in trajectory.attempts] == [*near[:number], right]
+    # A trajectory is for training: of a problem that is held out there is none.
+    found, _ = problems_of(tmp_path, "code_contests", row, heldout=1.0, trajectories=out)
+    assert (found.counts["heldout"], found.counts["trajectories_dropped/other_split"]) == (1, 1)
+    assert not list(read_jsonl(out, Trajectory))
 
 
 TEXT = st.text(max_size=30)

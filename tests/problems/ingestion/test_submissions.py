@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from iterpref_core.pairs.ingestion.submissions import ingest_submissions
 from iterpref_core.problems.composition.problem_splits import read_ingested
 from iterpref_core.problems.ingestion.intake import Wanted
-from iterpref_core.records import InputError, Problem, Trajectory
+from iterpref_core.records import ConfigError, InputError, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.texts import read_table, written
 
@@ -99,3 +99,27 @@ def test_what_is_no_program_is_no_attempt(tmp_path):
     assert {name: count for name, count in counts.items() if name.startswith("dropped/")} == {
         "dropped/not_python": 2, "dropped/no_code": 1, "dropped/empty": 1, "dropped/truncated": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "stated", "passed"),
+    [
+        ([0, 1, 0], "exit_code", "0", [True, False, True]),
+        ([0, 1], "run.returncode", "0", [True, False]),
+        ([0, 1, 137, -9, None], "end", "0", [True, False, False, False]),
+        ([0, 40, 100], "points", "100", [False, False, True]),
+        ([True, False], "exit_ok", "true", [True, False]),
+        (["Done (0)", "Killed"], "exitStatus", "done (0)", [True, False]),
+    ],
+)
+def test_exit_codes_are_refused_until_the_value_that_passes_is_stated(tmp_path, values, column, stated, passed):
+    field, _, inner = column.partition(".")
+    rows = [
+        {"prompt": "Add.", "code": f"x = {number}", field: {inner: value} if inner else value}
+        for number, value in enumerate(values)
+    ]
+    with pytest.raises(ConfigError, match=rf"state the value that passes, as in passed=0:{column}$"):
+        read(tmp_path, f"program=code,passed={column}", *rows)
+    assert not (tmp_path / "out").exists()
+    _, (one,) = read(tmp_path, f"program=code,passed={stated}:{column}", *rows)
+    assert [each.verdict == "passed" for each in one.attempts] == passed

@@ -8,9 +8,10 @@ from iterpref_core.execution import Executor, Outcome
 from iterpref_core.problems.ingestion.columns import DroppedError
 from iterpref_core.problems.ingestion.ingest import ingest
 from iterpref_core.problems.ingestion.intake import Wanted
+from iterpref_core.problems.ingestion.outcome_store import open_trials
 from iterpref_core.problems.ingestion.problem_rows import PublishedProblem, Selection
 from iterpref_core.problems.ingestion.trials import find_failures, find_reference
-from iterpref_core.records import ExecutionError, IoTest, Problem, StdinTest
+from iterpref_core.records import AssertTest, ExecutionError, IoTest, Problem, StdinTest
 from tests.problems.ingestion.published_rows import ROWS
 from tests.settings import EXECUTION
 from tests.texts import written
@@ -36,11 +37,11 @@ class Judge:
         self.run = Counter()
         self.limits = []
 
-    def __call__(self, problem):
+    def __call__(self, problem, number=0):
         def judge(code):
             self.run[code] += 1
             self.limits.append(problem.time_limit_s)
-            verdict, passed = self.verdicts.get(code, ("passed", 2))
+            verdict, passed = self.verdicts.get((code, number), self.verdicts.get(code, ("passed", 2)))
             return Outcome(verdict, "" if verdict == "passed" else "it fails", passed, 2, slowest_s=1.0)
 
         return judge
@@ -64,6 +65,36 @@ def test_right_programs_that_disagree_leave_the_problem_out_unless_a_checker_dec
         }
     )
     assert tried(judge, problem=checked, right=(RIGHT, OTHER_RIGHT))[0].reference == RIGHT
+
+
+CLOCK = "import time\n" + RIGHT
+OWN_WORDS = PROBLEM.model_copy(update={"tests": (AssertTest(code="x = f(1)\nassert x == 2"),)})
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "runs"), [(PROBLEM, CLOCK, 10), (OWN_WORDS, RIGHT, 10), (PROBLEM, RIGHT, 1)]
+)
+def test_a_reference_whose_outcome_may_vary_must_pass_ten_runs(problem, code, runs):
+    judge = Judge({})
+    tried(judge, problem=problem, right=(code,))
+    assert judge.run[code] == (runs + 1 if runs > 1 else 1)  # the store answers the first run again
+    for number in range(1, runs):
+        judge = Judge({(code, number): ("wrong_answer", 1)})
+        with pytest.raises(
+            DroppedError, match=f"^run {number + 1} of its reference: wrong_answer: it fails$"
+        ) as dropped:
+            tried(judge, problem=problem, right=(code,))
+        assert dropped.value.reason == "flaky"
+    tried(Judge({(code, 1): ("infra_error", 0)}), problem=problem, right=(code,))
+
+
+def test_each_run_of_a_reference_is_a_run_and_is_stored(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr(Executor, "run_one", lambda _, program: ran.append(program) or Outcome("passed", "", 1, 1))
+    with open_trials(EXECUTION, tmp_path / "store") as (_, run):
+        for _ in range(2):
+            tried(run, right=(CLOCK,))
+    assert len(ran) == 10
 
 
 def test_where_no_reading_fits_all_right_programs_run_in_the_closest_one_alone():

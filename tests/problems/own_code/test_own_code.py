@@ -2,15 +2,17 @@
 
 import sys
 import venv
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
-from iterpref_core.execution import Program, open_executor
-from iterpref_core.problems.own_code.own_code import ingest_own_code
-from iterpref_core.records import ConfigError, EnvironmentParams, InputError, OwnCodeParams, Problem
+from iterpref_core.execution import Outcome, Program, open_executor
+from iterpref_core.problems.own_code.own_code import ingest_own_code, sound
+from iterpref_core.records import ConfigError, EnvironmentParams, InputError, IoTest, OwnCodeParams, Problem
 from iterpref_core.storage.jsonl import read_jsonl
 from tests import settings
+from tests.engines import StandInEngine
 from tests.settings import section
 from tests.texts import read_table, write_files
 
@@ -278,3 +280,21 @@ def test_users_mistakes_are_told(shop, tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             ingest_own_code(folder, tmp_path / "out.jsonl", PARAMS, EXECUTION, python=interpreter)
+
+
+def test_a_function_whose_reference_fails_in_a_later_run_is_left_out_as_flaky():
+    fails_in_run = {"steady": 9, "late": 3, "never": 1}
+    runs = Counter()
+
+    def run(program):
+        runs[program.code] += 1
+        failed = runs[program.code] == fails_in_run[program.code]
+        return Outcome("wrong_answer", "it is noon", 0, 1) if failed else Outcome("passed", "", 1, 1)
+
+    test = IoTest(call="f()", expected="1")
+    problems = [Problem(task_id=name, prompt="Do.", tests=(test,), reference=name) for name in fails_in_run]
+    steady, late, never = sound(problems, StandInEngine(run))
+    assert steady.task_id == "steady"
+    assert (late.reason, late.explanation) == ("flaky", "run 3: wrong_answer: it is noon")
+    assert (never.reason, never.explanation) == ("reference_fails", "run 1: wrong_answer: it is noon")
+    assert runs == {"steady": 3, "late": 3, "never": 1}

@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
 from iterpref_core.pairs.selection.pair_selection import select_pairs
-from iterpref_core.problems.composition.problem_splits import hold_out_nearest
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import find_functions, read_module
+from iterpref_core.problems.own_code.held_out import hold_out_nearest
 from iterpref_core.records import Attempt, InputError, IoTest, Problem, Trajectory, load_params
 from iterpref_core.storage.jsonl import write_jsonl
 from tests.command_line import hide_benchmarks
@@ -42,10 +42,10 @@ def module(noun):
 def problems_of(folder, name, text):
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.py").write_text(text)
-    for function in find_functions(read_module(f"shop.{name}", folder / f"{name}.py")):
+    for function in find_functions(read_module(folder, folder / f"{name}.py")):
         yield Problem(
             task_id=f"shop/shop.{name}.{function.qualname}",
-            prompt=prompt_of(function),
+            prompt=prompt_of(function, f"shop.{name}"),
             entry_point=function.qualname,
             tests=(IoTest(call="f()", expected="1"),),
             reference=function.text(),
@@ -95,6 +95,40 @@ def test_a_copy_of_a_held_out_function_is_found_under_another_name(functions, tm
     copied = module("prices").replace(f"def prices_{number}", "def borrowed")
     renamed = [each for each in problems_of(tmp_path / "other", "copies", copied) if each.entry_point == "borrowed"]
     assert paired(tmp_path, [held_out, *renamed, functions[12]]) == {functions[12].task_id}
+
+
+MOVED = """def move(text, width):
+    width = int(width)
+    padding = width - len(text)
+    {}
+    filled = [letter for letter in fill if letter]
+    if not filled or len(filled) > 1:
+        raise ValueError(f"{{fill}} is no letter")
+    {}
+"""
+SIDES = (
+    ("padding = max(padding, 0)", "return text + padding * filled[0]"),
+    ("padding = max(padding, 0)", "return padding * filled[0] + text"),
+    ("shown = text.split(' ')", "return {word: len(word) for word in shown if width in word}"),
+)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_equal_and_nearly_equal_solutions_are_on_one_side(functions, share):
+    def with_reference(number, text):
+        return functions[0].model_copy(update={"prompt": f"{number}", "reference": text})
+
+    references = [MOVED.format(*lines) for lines in SIDES]
+    method = 'def transform(self, *parts):\n    """Of {0}."""\n    return {0}(self, parts)'
+    methods = [method.format("move"), method.format("move").replace("Of", "For"), method.format("turn")]
+    for first, second, other in (references, methods):
+        apart = set()
+        for number in range(20):
+            problems = [with_reference(f"{number}.{place}", text) for place, text in enumerate((first, second, other))]
+            split = [each.split for each in hold_out_nearest([*functions, *problems], share)][-3:]
+            assert split[0] == split[1]
+            apart.add(split[0] == split[2])
+        assert apart == {True, False}
 
 
 def test_a_further_function_moves_at_most_one_other(functions):

@@ -25,19 +25,19 @@ BEFORE = ("", "\x0c\n", "A = 'a\u2028b'\n", "A = 'a\x85b\x1c'  # \x0b\n", "A = 1
 def test_a_function_is_whole_whatever_stands_before_it(tmp_path, before, ends):
     path = tmp_path / "m.py"
     path.write_bytes((before + FUNCTION.replace("\n", ends)).encode())
-    module = read_module("m", path)
+    module = read_module(tmp_path, path)
     assert module is not None
     (function,) = find_functions(module)
     assert isinstance(function, Function)
     assert function.text() == FUNCTION
-    assert FUNCTION[: FUNCTION.index("    return")] in prompt_of(function)
+    assert FUNCTION[: FUNCTION.index("    return")] in prompt_of(function, "m")
 
 
 def test_all_files_are_read_but_tests_and_what_is_not_the_projects(tmp_path):
     names = ("a.py", "t_test.py", "test_a.py", "setup.py", "build/b.py", "docs/c.txt", ".venv/d.py", "tests/t.py")
     write_files(tmp_path, dict.fromkeys((*names, "p/build/lib/a.py"), ""))
     (tmp_path / ".#a.py").symlink_to("user@host.3021")  # an editor's lock
-    assert [name for name, _ in source_files(tmp_path)] == ["a", "setup", "build.b"]
+    assert [str(path.relative_to(tmp_path)) for path in source_files(tmp_path)] == ["a.py", "setup.py", "build/b.py"]
 
 
 WORDLESS = "def wordless(n):\n    return n\n"
@@ -90,12 +90,55 @@ def test_of_a_large_module_the_imports_and_what_is_nearest_are_shown(tmp_path):
     path = tmp_path / "m.py"
     names = [f"compute_the_number_{number}" for number in range(1000)]
     path.write_text("import os\n" + "".join(f'def {name}(n):\n    "Return it."\n    return n\n' for name in names))
-    module = read_module("m", path)
+    module = read_module(tmp_path, path)
     assert module is not None
-    prompt = prompt_of(list(find_functions(module))[500])
+    prompt = prompt_of(list(find_functions(module))[500], "m")
     assert 11_900 < len(prompt) <= 12_000
     assert [name in prompt for name in ("import os", names[498], names[502], names[0])] == [True, True, True, False]
     assert prompt.endswith(f'def {names[500]}(n):\n    "Return it."\n```')
+
+
+SHELF = """
+class Shelf:
+    class Board:
+        def __init__(self, width):
+            self.half = width / 2
+
+    def __init__(self, boards):
+        'Take boards.'
+        self.boards = sorted(boards)
+
+    def top(self):
+        'Return the last board.'
+        return self.boards[-1]
+
+class Box(Shelf):
+    def __init__(self):
+        self.lid = None
+
+def fill(shelf):
+    'Put a board on it.'
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "problems", "bodies"),
+    [
+        ("Shelf.top", {"m.py:Shelf.top"}, ["sorted(boards)"]),
+        ("Shelf.top", {"m.py:Shelf.top", "m.py:Shelf.__init__"}, []),
+        ("Shelf.__init__", {"m.py:Shelf.__init__"}, []),
+        ("fill", {"m.py:fill"}, []),
+    ],
+)
+def test_an_outline_shows_the_body_of_its_own_constructor_alone_unless_that_is_a_problem(
+    tmp_path, asked, problems, bodies
+):
+    (tmp_path / "m.py").write_text(SHELF)
+    (function,) = [each for each in find_functions(read_module(tmp_path, tmp_path / "m.py")) if each.qualname == asked]
+    prompt = prompt_of(function, "m", problems)
+    shown = ["self.half = width / 2", "sorted(boards)", "self.boards[-1]", "self.lid = None"]
+    assert [body for body in shown if body in prompt] == bodies
+    assert [text in prompt for text in ("Take boards.", "def __init__(self, width):")] == [True, True]
 
 
 def test_how_to_state_a_license_is_said_and_a_test_that_exits_takes_few_others_along(tmp_path, monkeypatch):
@@ -103,7 +146,7 @@ def test_how_to_state_a_license_is_said_and_a_test_that_exits_takes_few_others_a
     folder = write_files(tmp_path / "p", {"m.py": FUNCTION + FUNCTION.replace(" f(", " g("), "test_m.py": tests})
     monkeypatch.setattr("iterpref_core.problems.own_code.survey.TOGETHER", 1)
     out = tmp_path / "out.jsonl"
-    with pytest.raises(InputError, match=r"2 license.*m.py:\d+: none is stated; add --license SPDX, or"):
+    with pytest.raises(InputError, match=r"2 license.*m.py:\d+: unknown is not in own_code.licenses; add --license"):
         ingest_own_code(folder, out, PARAMS, EXECUTION)
     ingest_own_code(folder, out, PARAMS, EXECUTION, license="MIT")
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["p/m.f", "p/m.g"]

@@ -109,7 +109,18 @@ def test_tests_run_with_the_plugins_of_the_environment_that_work(closed, python,
             assert executor.run_one(Program(code, problems["twice"].tests)).verdict == verdict
 
 
-def test_a_conftest_that_cannot_be_imported_is_named_in_the_error(tmp_path):
-    folder = write_files(tmp_path / "p", PROJECT | {"conftest.py": "import nowhere\n", "pytest.ini": ""})
-    with pytest.raises(InputError, match=r"1 not_collected.*No module named 'nowhere'"):
+HOOK = "def pytest_collection_modifyitems():\n    raise RuntimeError('no hook')\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nowhere\n", r"1 not_collected.*No module named 'nowhere'"),
+        (HOOK, r"3 not_collected.*RuntimeError: no hook"),
+        ("import os\nos.environ['REGION']\n", r"1 not_collected.*KeyError: 'REGION' \(.*not set: REGION\)"),
+    ],
+)
+def test_a_conftest_that_ends_pytest_is_named_in_the_error(text, message, tmp_path):
+    folder = write_files(tmp_path / "p", PROJECT | {"conftest.py": text, "pytest.ini": ""})
+    with pytest.raises(InputError, match=message):
         ingested(folder, sys.executable)

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
-from iterpref_core.records import PreferencePair, Problem, Trajectory
+from iterpref_core.cli.options import read_environments
+from iterpref_core.problems.own_code.environments import environments_in, remember_environment
+from iterpref_core.records import EnvironmentParams, PreferencePair, Problem, Trajectory
 from iterpref_core.storage.jsonl import read_jsonl
 from tests.command_line import hide_benchmarks
 from tests.mock_endpoint import Behavior, MockEndpoint, serve
@@ -34,6 +37,9 @@ TESTS = "import stock\n\n" + "".join(
     f"def test_{number}():\n    assert stock.f{number}([2, 1, 1]) == {want}\n\n"
     for number, want in enumerate((4, 2, [1, 1, 2], 2))
 )
+
+
+YARD = "import m\n\ndef test_f():\n    assert m.f() == 1\n"
 
 
 def answer(prompt, seed):
@@ -80,8 +86,7 @@ def test_own_functions_become_pairs_with_what_each_command_prints(depot):
     with serve(MockEndpoint(answer, Behavior())) as url:
         endpoint = ("--backend", "openai", "--base-url", url, "--set", "model.debugger=good", "--draft-model", "weak")
         debug = ("debug", "--problems", "p.jsonl", *endpoint, "--set", "codeflow.wording=terse")
-        # The folder is found by its name, here.
-        for out, environment in (("1", option), ("2", ["--environment", f"depot-1.0={sys.executable}"])):
+        for out, environment in (("1", []), ("2", option)):
             run(*debug, "--seed", out, "--out", f"{out}.jsonl", *environment)
     for trajectory in read_jsonl(Path("1.jsonl"), Trajectory):
         assert [attempt.model for attempt in trajectory.attempts] == ["weak", "good"]
@@ -98,11 +103,34 @@ def test_own_functions_become_pairs_with_what_each_command_prints(depot):
         assert "class Item" not in shown
 
 
+def test_the_environment_is_found_beside_the_problems_and_of_another_machine_it_is_asked_for(depot):
+    ingest = ("--format", "folder", "--python", sys.executable, "--license", "MIT")
+    write_files(Path("yard"), {"m.py": "def f():\n    'Give 1.'\n    return 1\n", "test_m.py": YARD})
+    remember_environment(Path("mine"), "depot", EnvironmentParams(python="python3", paths=(str(Path.cwd()),)))
+    run("ingest", "yard", *ingest, "--out", "mine/p.jsonl")
+    assert sorted(environments_in(Path("mine"))) == ["depot", "yard"]
+    shutil.copy("mine/p.jsonl", "mine/copy.jsonl")
+    inject = ("inject", "--problems", "mine/copy.jsonl", "--mutations-per-problem", "1", "--out", "pairs.jsonl")
+    run(*inject)
+
+    known = Path("mine/environments.yaml")
+    known.write_text(known.read_text().replace(sys.executable, "/other/machine/python"))
+    message = str(CliRunner().invoke(app, inject).exception)
+    assert "a test needs the environment 'yard', which execution.environments in params.yaml lacks; add" in message
+    # The folder is found by its name, here.
+    run(*inject, "--environment", f"yard={sys.executable}")
+
+    known.write_text("yard: {python: 3}\n")
+    for words in (inject, ("ingest", "yard", *ingest, "--out", "mine/p.jsonl")):
+        assert "mine/environments.yaml: field 'yard.python'" in str(CliRunner().invoke(app, words).exception)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("depot", "not NAME=PYTHON:FOLDER"),
         ("gone=python", "add the project's folder"),
+        ("a=python:depot-1.0:REGION", "a variable after the folder is VARIABLE=VALUE"),
         ("a=python:/no", "no such folder"),
     ],
 )
@@ -110,3 +138,10 @@ def test_an_environment_that_cannot_be_used_is_refused(depot, text, message):
     Path("p.jsonl").write_text("")
     done = CliRunner().invoke(app, ["quality", "--problems", "p.jsonl", "--environment", text])
     assert message in str(done.exception)
+
+
+def test_an_environment_names_variables_behind_its_folder(depot):
+    for text in ("depot-1.0=python:depot-1.0:A=1:B=x=y", "depot-1.0=python::A=1:B=x=y"):
+        (environment,) = read_environments([text]).values()
+        assert environment.variables == {"A": "1", "B": "x=y"}
+        assert environment.paths[-1] == str(Path("depot-1.0").resolve())

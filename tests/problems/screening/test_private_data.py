@@ -36,6 +36,16 @@ PRIVATE = {
     f"jwt = 'eyJ{'hbGci' * 4}.eyJ{'zdWIi' * 4}.{'dBjft' * 4}'": "secret",
     "smtp.login(user, password='rNrKYTX9g7z3RgJRmxWu')": "secret",
     '{"client_secret": "Zx81-Kq0vLm2Np3Rt5Yw"}': "secret",
+    'PASSWORD = "hunter2-Str0ng!pass"': "secret",
+    'config = {"PASSWORD": "hunter2-Str0ng!pass"}': "secret",
+    "password: str = b'Winter2024!'": "secret",
+    f"SECRET_KEY = '{'9f86d081' * 4}'": "secret",
+    f"API_KEY: str = '{'9f86d081' * 4}'": "secret",
+    "SECRET_KEY = 'django-insecure-x7$k2m!q9w&e4r^t6y*u8i(o0p)'": "secret",
+    f"headers = {{'Authorization': 'Bearer {'3f9a8b7c' * 4}'}}": "secret",
+    "curl -H 'Authorization: Basic YWxhZGRpbjpvcGVuc2VzYW1l'": "secret",
+    "url = 'postgres://admin:s3cr3tPazz@db.acme.io/prod'": "secret",
+    "url = 'redis://:p4ssw0rdVery@cache:6379'": "secret",
     "# Ask jane.doe@acme-shop.com.": "email",
     'AUTHOR = "Jane <jane@acme.io>"': "email",
 }
@@ -52,6 +62,9 @@ key = lambda word: (len(word), word)  # the secret of the order
 key = 'AKIAIOSFODNN7EXAMPLE'; token = 'someVeryLongCamelCaseKeyName2'
 secret = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'
 key = 'Form.Validation.MinLength8.Message'; password = os.environ['PASSWORD']
+headers = {'Authorization': f'Bearer {token}', 'Other': 'Bearer YOUR_TOKEN_HERE', 'Third': 'Basic authentication'}
+url = f'postgres://{user}:{password2024}@{host}/x'; SECRET_KEY = 'change-me-now'
+assert is_valid_password('Abcdefg1!'); PASSWORD = '********'; password = 'validation.password.min8'
 ip = '8.8.8.8'; day = '2024-01-31'
 class Mask: pass\nsk = 'task-list-of-many-words-in-a-row-that-go-on'
 """
@@ -69,9 +82,10 @@ def test_ordinary_programs_hold_none():
         assert find_private(text) is None, text
 
 
-def test_long_values_take_linear_time():
+@pytest.mark.parametrize("value", ["eyJ", "://a:b", "Bearer ", "secret='"])
+def test_long_values_take_linear_time(value):
     started = process_time()
-    assert find_private(f"x = '{'eyJ' * 40_000}'") is None
+    assert find_private(f"x = '{value * 40_000}'") is None
     assert process_time() - started < 2
 
 
@@ -112,7 +126,7 @@ def test_check_reports_pairs_and_problems_with_private_data(tmp_path, monkeypatc
     found = json.loads(ran.stdout)
     assert (found["private/secret"], found["repeated"]) == (1, 1)
     private, left_out, repeated = (finding["text"] for finding in found["findings"])
-    assert left_out.endswith("--format trl --out OUT` leaves out 1 of 3 rows (1 secret)")
+    assert "--format trl --out OUT` leaves out 1 of 3 rows: 1 secret (it seems to hold a key" in left_out
     assert "such as b holds a key or password (AKIA…)" in private
     assert repeated.startswith("1 pairs repeat another")
     problem = {"task_id": "p", "prompt": "Ask jane@acme.io.", "tests": [{"kind": "io", "call": "f()", "expected": "1"}]}

@@ -63,6 +63,24 @@ def test_mutants_that_pass_are_counted_and_left_out(tmp_path, executor):
     assert counts["mutants/equivalent"] == 4
 
 
+def test_problems_that_are_held_out_are_counted_and_give_no_pair(tmp_path, executor):
+    splits = {"add": None, "b": "codeflow", "c": "heldout", "d": "validation"}
+    problems = [
+        ADD.model_copy(update={"task_id": name, "prompt": f"Add one to {name}.", "split": split})
+        for name, split in splits.items()
+    ]
+    counts, pairs = inject(tmp_path, problems, executor)
+    assert {pair.problem_id for pair in pairs} == {"add", "b"}
+    assert (counts["problems"], counts["dropped/other_split"]) == (4, 2)
+    again = LOOP.model_copy(update={"task_id": "again", "split": "heldout"})
+    counts, pairs = inject(tmp_path, [ADD, LOOP, again], executor)
+    assert ({pair.problem_id for pair in pairs}, counts["dropped/contaminated"]) == ({"add"}, 1)
+    with pytest.raises(
+        InputError, match=r"1 dropped/other_split\); give problems .* of the split 'codeflow' or without"
+    ):
+        inject(tmp_path, problems[2:3], executor)
+
+
 def test_problems_without_bugs_are_counted_by_reason(tmp_path, executor):
     def other(task_id, reference):
         return ADD.model_copy(update={"task_id": task_id, "reference": reference})

@@ -6,7 +6,7 @@ import shutil
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -279,6 +279,36 @@ def follows_its_checkout(other, monkeypatch):
             Path(other.name).write_text("changed here")
             Path("new.txt").touch()
     git("mv", other.name, "new.txt")
+
+
+def test_of_worktrees_whose_runs_ended_well_the_latest_stay(checkout, monkeypatch, capsys):
+    """Six of them had 53 MB, and with a model of one's own each has a copy of it."""
+    monkeypatch.setattr("tasks.git.worktree._KEPT", 2)
+    snapshot = take_snapshot(print)
+
+    def run(name, *, killed=False):
+        with suppress(KeyboardInterrupt), worktree_of(snapshot, name, print):
+            if killed:
+                raise KeyboardInterrupt
+
+    def there():
+        return {path.name for path in Path(".iterpref/worktrees").iterdir() if path.is_dir()}
+
+    run("killed", killed=True)
+    for name in ("a", "b"):
+        run(name)
+    run("a")
+    with FileLock(".iterpref/worktrees/b.lock"):
+        run("c")
+        run("d")
+    assert there() == {"killed", "a", "b", "c", "d"}, "another run is in b, which is the oldest"
+    run("c")
+    assert there() == {"killed", "a", "c", "d"}
+    run("c", killed=True)
+    run("e")
+    assert there() == {"killed", "a", "c", "d", "e"}, "the run in c has not ended well"
+    assert capsys.readouterr().out.count("removed .iterpref/worktrees/b of an earlier run") == 1
+    assert git("worktree", "list").count("\n") == 5
 
 
 def test_values_are_written_in_the_worktree_alone(checkout):

@@ -4,8 +4,9 @@ import errno
 import math
 import shlex
 import shutil
+import sqlite3
 import subprocess
-from contextlib import chdir, suppress
+from contextlib import chdir, closing, suppress
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,7 @@ from tasks.local_server import served
 from tasks.mlflow import sync
 from tasks.mlflow.entry import CommandRecord, FinishedStage, begin_entry, entries_folder, kept_entries, read_stage
 from tasks.mlflow.pages import ADDRESS, page_of_run
-from tasks.mlflow.server import Server, check_server, safe_name, tracking_uri
+from tasks.mlflow.server import Server, check_server, make_database, safe_name, tracking_uri
 from tasks.mlflow.sync import _data_of, _settings, _warn, send_kept, write_entry
 from tasks.prefect.server import announced
 from tests.dvc_repository import init_dvc
@@ -395,6 +396,9 @@ def test_a_killed_command_leaves_no_database_with_some_of_its_tables(monkeypatch
 
     tables = Path("mlflow.db").read_bytes()
     Path("mlflow.db").unlink()
+    with closing(sqlite3.connect("mlflow.db")) as database:  # as a command of MLflow leaves it that is killed
+        database.execute("CREATE TABLE experiments (experiment_id INTEGER)")
+    Path("mlflow.db-journal").write_bytes(b"of that file")
 
     def killed(uri):
         Path(uri.removeprefix("sqlite:///")).write_bytes(tables[: len(tables) // 2])
@@ -413,6 +417,10 @@ def test_a_killed_command_leaves_no_database_with_some_of_its_tables(monkeypatch
             Server()
         patch.setattr("mlflow.MlflowClient", made)
         assert check_server() == ""
+        assert not Path("mlflow.db-journal").exists()
+        there = Path("mlflow.db").stat()
+        make_database()
+        assert Path("mlflow.db").stat().st_ino == there.st_ino, "it has an experiment, and may have rows"
     Path("mlflow.db").write_text("no database")
     assert "move mlflow.db away" in check_server()
 

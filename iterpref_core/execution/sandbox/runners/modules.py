@@ -54,7 +54,8 @@ def _run_module(source: str, path: str, solution: str, names: dict[str, Any]) ->
 
     def run_all() -> int:
         # In the order of their names, as `unittest` loads them.
-        return run_cases([value for name, value in sorted(names.items()) if known.get(name) != id(value)], solution)
+        values = [value for name, value in sorted(names.items()) if known.get(name) != id(value)]
+        return run_cases(values, solution, path)
 
     def run_and_exit(*_: Any, exit: bool = True, **__: Any) -> None:  # noqa: A002 - as `unittest.main` has it
         ran.append(run_all())
@@ -91,10 +92,12 @@ class _Outcomes(unittest.TestResult):
 
     Args:
         solution: path of the program; a skip that is raised there fails the case.
+        test: path of the module.
     """
 
-    def __init__(self, solution: str) -> None:
+    def __init__(self, solution: str, test: str) -> None:
         super().__init__()
+        self._test = test
         self.failed: list[TestFailedError] = []
         self.passed: set[str] = set()
         self.left_out: set[str] = set()
@@ -105,15 +108,17 @@ class _Outcomes(unittest.TestResult):
         tellers[0](str(test._testMethodName))  # noqa: SLF001
 
     def addError(self, test: Any, err: Any) -> None:  # noqa: N802 - as `unittest` names them
-        name = getattr(test, "_testMethodName", None) or str(test)
-        self.failed.append(TestFailedError(name=name, error=err[1]))
+        self._fail(getattr(test, "_testMethodName", None) or str(test), err[1])
 
     addFailure = addError  # noqa: N815
 
+    def _fail(self, name: str, error: BaseException) -> None:
+        if not self.failed:
+            self.failed.append(TestFailedError(name=name, error=error, test=self._test))
+
     def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: N802
         if err is not None:
-            name = f"{test._testMethodName} {subtest._subDescription()}"  # noqa: SLF001 - such as `test_pop (k=3)`
-            self.failed.append(TestFailedError(name=name, error=err[1]))
+            self._fail(f"{test._testMethodName} {subtest._subDescription()}", err[1])  # noqa: SLF001 - `test_pop (k=3)`
 
     def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
         del reason
@@ -133,12 +138,13 @@ class _Outcomes(unittest.TestResult):
         self.failed.append(TestFailedError(f"{test.id().rpartition('.')[2]} was expected to fail, and passed"))
 
 
-def run_cases(values: Iterable[Any], solution: str) -> int:
+def run_cases(values: Iterable[Any], solution: str, test: str) -> int:
     """Run the cases of all test classes among some values; return the number of cases.
 
     Args:
         values: values of the names in a module.
         solution: path of the program.
+        test: path of the module.
 
     Raises:
         TestFailedError: a case failed, no case ran, or the program skipped or replaced a case.
@@ -156,7 +162,7 @@ def run_cases(values: Iterable[Any], solution: str) -> int:
     cases = {place: place[0](place[1]) for place in written}
     if classes and not cases:
         raise TestFailedError("no test ran")
-    outcomes = _Outcomes(solution)
+    outcomes = _Outcomes(solution, test)
     unittest.TestSuite(cases.values()).run(outcomes)
     if outcomes.failed:
         raise outcomes.failed[0]

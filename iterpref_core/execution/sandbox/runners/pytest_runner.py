@@ -28,13 +28,15 @@ class _Outcomes:
 
     Args:
         solution: path of the program; a skip that is raised there fails the test.
+        test: path of the file.
     """
 
-    def __init__(self, solution: str) -> None:
+    def __init__(self, solution: str, test: str) -> None:
         self.ran = 0
         self.failed: list[BaseException] = []
         self.over: set[str] = set()
         self._solution = solution
+        self._test = test
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         tellers[0](nodeid.partition("::")[2])
@@ -59,11 +61,15 @@ class _Outcomes:
         if report.when == "call" and (report.passed or hasattr(report, "wasxfail")):
             self.ran += 1
 
-    def pytest_exception_interact(self, node: Any, call: Any) -> None:
+    def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
+        if self.failed:
+            return
         error = call.excinfo.value
         name = node.nodeid.partition("::")[2]
         if name:
-            error = TestFailedError(name=name, error=error)
+            # A subtest's head line ends with its values, such as `test_pop (k=3)`.
+            name += report.head_line.removeprefix(report.location[2])
+            error = TestFailedError(name=name, error=error, test=self._test)
         elif error.__cause__ and type(error).__name__ == "CollectError":
             # An import in the file raised.
             error = error.__cause__
@@ -108,7 +114,7 @@ def run_pytest_file(step: SandboxStep, path: str, solution: str, names: dict[str
     forget(["test_solution"])
     # A session serves one file. A second file of the same program opens a new session, which costs 25 ms.
     session = _prepared.pop() if _prepared else _session(path)
-    outcomes = _Outcomes(solution)
+    outcomes = _Outcomes(solution, path)
     session.config.pluginmanager.register(outcomes)
     session.config.hook.pytest_collection(session=session)
     # pytest has imported the file by now.

@@ -1,25 +1,37 @@
 """Run a project's tests with pytest, and report which tests passed and which functions they called."""
 
+import argparse
 import contextlib
+import copy
 import hashlib
-import importlib
 import importlib.metadata
+import inspect
 import io
 import os
 import random
+import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-Survey = dict[str, tuple[str, float, list[str]]]
-"""Name of a test → (its failure, empty if the test passed; CPU seconds; called functions)."""
+Survey = dict[str, tuple[str, float, list[str], list[str], bool]]
+"""Name of a test → (its failure, empty if the test passed; CPU seconds; functions that it called; functions that its
+file called while it was imported; whether it tried to start a program)."""
 _FINE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+_NO_FILE = re.compile("^<|site-packages")
+"""What no file of a project has in its path: `<frozen posixpath>` is a module of Python."""
+_INTERNAL = "INTERNALERROR>"
 _ENTRY_POINTS = "pytest11"
 """The group of entry points by which packages give pytest their plugins."""
+_FLAGS = ("--doctest-modules", "--doctest-ignore-import-errors", "--doctest-continue-on-failure")
+_VALUES = ("--doctest-glob", "--ignore", "--ignore-glob", "--import-mode")
+"""Options that say which tests a project has, and how they are imported."""
+_STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"})
+"""Python's audit events of programs and processes that are started."""
 
 
 def _seed() -> None:
@@ -54,27 +66,150 @@ def _reason_of(report: Any) -> str:
     return fixture or _last_line(str(report))
 
 
+def _kept(options: Sequence[str]) -> list[str]:
+    """Return those of a project's options that say which tests there are, and how they are imported."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in _VALUES:
+        parser.add_argument(name, action="append", default=[], dest=name)
+    values, _ = parser.parse_known_args(options)
+    flags = [option for option in options if option in _FLAGS]
+    return flags + [f"{name}={value}" for name, given in vars(values).items() for value in given]
+
+
+class _Watch:
+    """What runs in a project's files.
+
+    Args:
+        root: the project's folder.
+        files: the files whose functions are watched, by their paths in the project.
+    """
+
+    def __init__(self, root: str, files: Sequence[str]) -> None:
+        self._places = {os.path.realpath(os.path.join(root, file)): file for file in files}
+        self._seen: dict[str, str] = {}
+        self.starts: list[str] = []
+        """The events of programs that were started."""
+        sys.addaudithook(lambda event, _: self.starts.append(event) if event in _STARTS else None)
+        self.names: dict[str, str] = {}
+        """File → the name by which it was imported."""
+
+    def _place(self, filename: str) -> str:
+        if filename not in self._seen:
+            self._seen[filename] = self._places.get(os.path.realpath(filename), "")
+        return self._seen[filename]
+
+    @contextlib.contextmanager
+    def calls(self, *, of_module: str = "") -> Iterator[set[str]]:
+        """Collect the calls of watched functions as `file:qualified.name`.
+
+        Args:
+            of_module: a file; if it is given, only calls that come from its own statements count, and no others that
+                are made while it is imported.
+        """
+        called = set[str]()
+
+        def see(frame: Any, event: str, _argument: Any) -> None:
+            if event != "call":
+                return
+            place = self._place(frame.f_code.co_filename)
+            if place:
+                self.names.setdefault(place, frame.f_globals.get("__name__", ""))
+                if not of_module or _importing(frame) == of_module:
+                    called.add(f"{place}:{frame.f_code.co_qualname}")
+
+        sys.setprofile(see)
+        try:
+            yield called
+        finally:
+            sys.setprofile(None)
+
+
+def _note_unset(root: str) -> set[str]:
+    """Return a set that grows by the variables of the environment that a project asks for, and that are not set."""
+    unset = set[str]()
+    environ = type(os.environ)
+    usual = environ.__getitem__
+
+    def get(self: Any, name: str) -> str:
+        try:
+            return usual(self, name)
+        except KeyError:
+            frame = inspect.currentframe()
+            # `os.getenv` and `os.environ.get` come here as well, the latter by a module that calls itself so.
+            while frame and frame.f_globals.get("__name__") in (__name__, "os", "collections.abc"):
+                frame = frame.f_back
+            path = frame.f_code.co_filename if frame else ""
+            # An environment may be inside of the project.
+            if os.path.realpath(path).startswith(os.path.join(root, "")) and not _NO_FILE.search(path):
+                unset.add(name)
+            raise
+
+    environ.__getitem__ = get  # type: ignore[method-assign]
+    return unset
+
+
+def _with_unset(failure: str, unset: Collection[str]) -> str:
+    """Return a failure with the variables that the project asked for and that are not set."""
+    names = ", ".join(sorted(unset))
+    note = f" (the sandbox has no variables but those that --environment names; not set: {names})"
+    return f"{failure}{note}" if unset else failure
+
+
+def _importing(frame: Any) -> str:
+    """Return the file of the module that is being imported when a frame runs."""
+    while frame and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return os.path.realpath(frame.f_code.co_filename) if frame else ""
+
+
 class _Plugin:
     """A pytest plugin that chooses the tests, and remembers their outcomes.
 
     Args:
         chosen: the ids of the tests to run; None collects all tests and runs none.
-        tops: the names of the project's top-level packages and modules, whose functions are watched.
+        watch: watches the tests, if they are.
+        unset: variables that the project asks for and that are not set, as `_note_unset` finds them.
     """
 
-    def __init__(self, chosen: Sequence[str] | None = None, tops: Sequence[str] = ()) -> None:
+    def __init__(
+        self, chosen: Sequence[str] | None = None, watch: _Watch | None = None, unset: set[str] | None = None
+    ) -> None:
         self.chosen = chosen
-        self._tops = frozenset(tops)
+        self.given = 0
+        """The number of pytest's options that are not the project's."""
+        self._watch = watch
+        self._at_import: dict[str, set[str]] = {}
         self.nodes: list[str] = []
         self.not_collected: dict[str, str] = {}
         self.passed: set[str] = set()
         self.failures: dict[str, str] = {}
-        self.watched: dict[str, tuple[float, list[str]]] = {}
+        self.watched: dict[str, tuple[float, list[str], list[str], bool]] = {}
+        self._unset = set[str]() if unset is None else unset
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: Any, parser: Any, args: list[str]) -> None:
+        """Leave out what else the project's `addopts`, which stand first, ask for: coverage, other processes."""
+        own = len(args) - self.given
+        args[:own] = _kept(args[:own])
+        namespace = copy.copy(early_config.option)
+        namespace.confcutdir = early_config.known_args_namespace.confcutdir
+        early_config.known_args_namespace = parser.parse_known_args(args, namespace=namespace)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector: Any) -> Iterator[None]:
+        if self._watch is None or not isinstance(collector, pytest.Module):
+            yield
+            return
+        with self._watch.calls(of_module=os.path.realpath(collector.path)) as called:
+            yield
+        # With doctests a file is collected twice, and imported once.
+        self._at_import.setdefault(collector.nodeid, set()).update(called)
 
     def pytest_collectreport(self, report: Any) -> None:
         # A module may also skip itself, if an import is missing.
         if not report.passed:
-            self.not_collected[report.nodeid] = _reason_of(report.longrepr)
+            reason = _reason_of(report.longrepr)
+            self.not_collected[report.nodeid] = _with_unset(reason, {name for name in self._unset if name in reason})
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         self.nodes = [item.nodeid for item in items]
@@ -85,25 +220,23 @@ class _Plugin:
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         """Run a test with its fixtures: with random numbers of its own, timed and watched."""
         _seed()
-        called = set[str]()
-
-        def see(frame: Any, event: str, _argument: Any) -> None:
-            name = frame.f_globals.get("__name__")
-            if event == "call" and isinstance(name, str) and name.partition(".")[0] in self._tops:
-                called.add(f"{name}:{frame.f_code.co_qualname}")
-
-        started = time.process_time()
-        sys.setprofile(see if self._tops else None)
-        try:
+        if self._watch is None:
             yield
-        finally:
-            sys.setprofile(None)
-        self.watched[item.nodeid] = time.process_time() - started, sorted(called)
+            return
+        began = time.process_time()
+        self._unset.clear()
+        self._watch.starts.clear()
+        with self._watch.calls() as called:
+            yield
+        at_import = sorted(self._at_import.get(item.nodeid.partition("::")[0], ()))
+        seconds = time.process_time() - began
+        self.watched[item.nodeid] = seconds, sorted(called), at_import, bool(self._watch.starts)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
         if not passed:
-            self.failures.setdefault(report.nodeid, f"{report.outcome}: {_reason_of(report.longrepr)}")
+            failure = f"{report.outcome}: {_reason_of(report.longrepr)}"
+            self.failures.setdefault(report.nodeid, _with_unset(failure, self._unset))
         # A test whose setup passed has not passed yet.
         elif report.when == "call":
             self.passed.add(report.nodeid)
@@ -129,16 +262,22 @@ def _run_pytest(root: str, plugin: _Plugin, *options: str, without: Sequence[str
     scratch = os.path.abspath("scratch")
     os.makedirs(scratch, exist_ok=True)
     tempfile.tempdir = scratch
-    arguments = ["-p", "no:cacheprovider", "-o", "addopts=", "--rootdir", root, "--basetemp", f"{scratch}/pytest"]
+    arguments = ["-p", "no:cacheprovider", "--rootdir", root, "--basetemp", f"{scratch}/pytest", *blocked, *options]
+    # pytest's plugins are imported before it runs, which `filterwarnings = error` would not forgive.
+    arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning", *targets]
+    plugin.given = len(arguments)
     os.chdir(root)
     try:
         with _silence() as printed:
-            code = pytest.main([*arguments, *blocked, *options, *targets], plugins=[plugin])
+            code = pytest.main(arguments, plugins=[plugin])
     except Exception as error:  # noqa: BLE001 - a plugin that cannot be imported ends pytest by its own error
         return f"{type(error).__name__}: {error}"
     finally:
         os.chdir(here)
-    return "" if code in _FINE else _last_line(printed.getvalue()) or f"pytest ended with {code!r}"
+    # A summary follows the error of a hook, but not an error of usage.
+    text = printed.getvalue()
+    errors = [line.removeprefix(_INTERNAL) for line in text.splitlines() if line.startswith(_INTERNAL)]
+    return "" if code in _FINE else _last_line("\n".join(errors) or text) or f"pytest ended with {code!r}"
 
 
 def _broken_plugins() -> dict[str, str]:
@@ -165,30 +304,38 @@ def collect_tests(root: str) -> dict[str, Any]:
         pytest cannot run with them, each with pytest's line.
     """
     options = ("--collect-only", "--continue-on-collection-errors")
-    plugin = _Plugin()
+    unset = _note_unset(root)
+    plugin = _Plugin(unset=unset)
     broken = {}
     fault = _run_pytest(root, plugin, *options)
     # Most environments have no broken plugin, so plugins are only tried one by one if pytest cannot run.
     if fault:
         broken = _broken_plugins()
         if broken:
-            plugin = _Plugin()
+            plugin = _Plugin(unset=unset)
             fault = _run_pytest(root, plugin, *options, without=list(broken))
-    if fault and not plugin.not_collected:
-        plugin.not_collected["."] = fault
-    return {"tests": plugin.nodes, "not_collected": plugin.not_collected, "plugins": broken}
+    # An error of a conftest's hook ends all, and files have errors of their own beside it.
+    whole = {".": _with_unset(fault, {name for name in unset if name in fault})} if fault else {}
+    return {"tests": plugin.nodes, "not_collected": whole | plugin.not_collected, "plugins": broken}
 
 
-def survey_tests(root: str, nodes: Sequence[str], tops: Sequence[str], without: Sequence[str]) -> Survey:
-    """Run tests of a project without some plugins, and watch which functions they call."""
-    plugin = _Plugin(nodes, tops)
+def survey_tests(
+    root: str, nodes: Sequence[str], files: Sequence[str], without: Sequence[str]
+) -> tuple[Survey, dict[str, str]]:
+    """Run tests of a project without some plugins, and watch which functions of some files they call.
+
+    Returns:
+        The tests, and the name by which each file was imported.
+    """
+    watch = _Watch(root, files)
+    plugin = _Plugin(nodes, watch, _note_unset(root))
     fault = _run_pytest(root, plugin, without=without)
     found = {}
     for node in nodes:
         # A test may pass, and fail when it is taken down.
         failure = plugin.failures.get(node) or ("" if node in plugin.passed else fault or "did not run")
-        found[node] = (failure, *plugin.watched.get(node, (0.0, [])))
-    return found
+        found[node] = (failure, *plugin.watched.get(node, (0.0, [], [], False)))
+    return found, watch.names
 
 
 def _root_of(files: Mapping[str, str]) -> str:
@@ -221,11 +368,12 @@ def failure_of(replacement: Any, files: Mapping[str, str], nodes: Sequence[str],
         without: the names of the environment's plugins that are not loaded.
     """
     root = _root_of(files)
-    replacement.install()
-    with _silence():
-        importlib.import_module(replacement.module)
+    replacement.install(os.path.join(root, replacement.file))
     plugin = _Plugin(nodes)
     fault = _run_pytest(root, plugin, "--maxfail=1", without=without)
     failures = [f"{node}: {text}" for node, text in (plugin.not_collected | plugin.failures).items()]
     missing = [f"{node}: did not run" for node in nodes if node not in plugin.passed]
-    return next(filter(None, [*failures, fault, *missing]), "")
+    failure = next(filter(None, [*failures, fault, *missing]), "")
+    if failure and replacement.error is not None:
+        raise replacement.error
+    return failure or ("" if replacement.loaded else f"{replacement.file} was not imported")

@@ -8,9 +8,11 @@ import ast
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import PathFinder, SourceFileLoader
+from importlib.machinery import SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
+
+from _pytest.assertion.rewrite import AssertionRewritingHook
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -42,6 +44,15 @@ def _split(candidate: ast.Module, path: list[str]) -> tuple[Definition, list[ast
     return definition, others
 
 
+def _share_docstring(original: Definition, definition: Definition) -> None:
+    """Give a candidate's definition the docstring of the original, whose examples may be tests."""
+    if ast.get_docstring(definition) is not None:
+        del definition.body[0]
+    if ast.get_docstring(original) is not None:
+        definition.body.insert(0, original.body[0])
+    definition.body = definition.body or [ast.Pass()]
+
+
 def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
     """Return the tree of a module's source with a candidate's definition in the place of the module's own.
 
@@ -57,60 +68,74 @@ def splice(module: bytes, candidate: ast.Module, qualname: str) -> ast.Module:
         owner = _find(body, step, ast.ClassDef)
         body = owner.body
         outermost = outermost or owner
-    body[body.index(_find(body, name, Definition))] = definition
+    original = _find(body, name, Definition)
+    body[body.index(original)] = definition
+    _share_docstring(original, definition)
     position = tree.body.index(outermost or definition)
     tree.body[position:position] = brought
     return tree
 
 
-class _Loader(SourceFileLoader):
-    """A loader of a module's file that gives the module the code with a candidate's definition of a function."""
-
-    def __init__(self, name: str, path: str, candidate: ast.Module, qualname: str) -> None:
-        super().__init__(name, path)
-        self._candidate = candidate
-        self._qualname = qualname
-
-    def get_code(self, fullname: str) -> CodeType:
-        """Return the code of the module.
-
-        Raises:
-            NameError: the candidate does not define the function.
-        """
-        path = self.get_filename(fullname)
-        return compile(splice(self.get_data(path), self._candidate, self._qualname), path, "exec")
-
-
 class Replacement:
-    """A function that gets another source as soon as its module is imported; a finder for `sys.meta_path`.
+    """A function that gets another source as soon as its file is imported, by any name.
 
     Args:
-        module: the name of the module.
+        file: the path of the module in the project.
         qualname: the name of the function in the module, such as `Class.method`.
         candidate: the file of the candidate.
+
+    Attributes:
+        loaded: the file was imported with the candidate.
+        error: what the last import of the file raised.
 
     Raises:
         SyntaxError: the candidate is not valid Python.
     """
 
-    def __init__(self, module: str, qualname: str, candidate: str = "candidate.py") -> None:
-        self.module = module
+    def __init__(self, file: str, qualname: str, candidate: str = "candidate.py") -> None:
+        self.file = file
         self.qualname = qualname
-        with open(candidate, encoding="utf-8") as file:
-            self._tree = ast.parse(file.read(), os.path.abspath(candidate))
+        self.loaded = False
+        self.error: BaseException | None = None
+        with open(candidate, encoding="utf-8") as text:
+            self._tree = ast.parse(text.read(), os.path.abspath(candidate))
 
-    def install(self) -> None:
-        """Make the next import of the module have the candidate, even if the module has been imported before."""
-        top = self.module.partition(".")[0]
-        # All modules of the package: an imported module may hold the function that is replaced.
+    def install(self, path: str) -> None:
+        """Make the next import of a path have the candidate, even if it has been imported before.
+
+        Raises:
+            NameError: the candidate does not define the function.
+        """
+        path = os.path.realpath(path)
+        with open(path, "rb") as file:
+            code = compile(splice(file.read(), self._tree, self.qualname), path, "exec")
+        self._forget(path)
+        # pytest imports the modules of its plugins with a loader of its own.
+        for kind in (SourceFileLoader, AssertionRewritingHook):
+            self._load_with(kind, path, code)
+
+    @staticmethod
+    def _forget(path: str) -> None:
+        """Forget the packages of a file: another imported module may hold the function that is replaced."""
+        places = [(name, getattr(module, "__file__", None)) for name, module in sys.modules.items()]
+        tops = {name.partition(".")[0] for name, place in places if place and os.path.realpath(place) == path}
         for name in list(sys.modules):
-            if name.partition(".")[0] == top:
+            if name.partition(".")[0] in tops:
                 del sys.modules[name]
-        sys.meta_path.insert(0, self)
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
-        """Find the function's module, and no other."""
-        spec = PathFinder.find_spec(name, path, target) if name == self.module else None
-        if spec is not None and spec.origin is not None:
-            spec.loader = _Loader(name, spec.origin, self._tree, self.qualname)
-        return spec
+    def _load_with(self, kind: Any, path: str, code: CodeType) -> None:
+        usual = kind.exec_module
+
+        def exec_module(loader: Any, module: ModuleType) -> None:
+            place = module.__spec__.origin if module.__spec__ else None
+            if place is None or os.path.realpath(place) != path:
+                usual(loader, module)
+                return
+            try:
+                exec(code, module.__dict__)
+            except BaseException as error:
+                self.error = error
+                raise
+            self.loaded = True
+
+        kind.exec_module = exec_module
