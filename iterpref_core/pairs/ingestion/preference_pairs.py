@@ -262,6 +262,13 @@ def _prompt(row: Row, columns: Columns, before: list[Message], otherwise: str) -
     if not before or "prompt" in columns.stated:
         if otherwise and "prompt" not in columns.stated and not columns.has(row, "prompt"):
             return otherwise
-        turns = column_turns(row, columns, "prompt", "user")
+        try:
+            turns = column_turns(row, columns, "prompt", "user")
+        except ValueError as error:
+            # hh-rlhf has the question in the answer's text, where no column can be named.
+            raise ValueError(
+                f'{error}; an answer with its question must be messages, such as [{{"role": "user", "content": "…"}}, '
+                '{"role": "assistant", "content": "…"}]'
+            ) from None
     system = column_turns(row, columns, "system", "system")
     return as_prompt([*system, *turns])

@@ -31,6 +31,9 @@ BROKEN = {
     "<!DOCTYPE html>": "not valid JSON (Expecting value",
     '{"prompt": "p",,}': "not valid JSON (Expecting property name",
     '{"prompt": "p", "chosen": "c"}': "no column `rejected`; there are prompt, chosen",
+    json.dumps({key: f"Human: Add.\n\nAssistant:\n```python\n{PAIR[key]}```" for key in ("chosen", "rejected")}): (
+        'an answer with its question must be messages, such as [{"role": "user", '
+    ),
 }
 
 
