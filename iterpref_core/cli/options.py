@@ -171,7 +171,7 @@ def read_environments(texts: Sequence[str]) -> dict[str, EnvironmentParams]:
         folder, *settings = rest.split(os.pathsep)
         variables = dict(setting.partition("=")[::2] for setting in settings)
         if not all("=" in setting for setting in settings):
-            raise ConfigError(f"--environment {text}: a variable after the folder is VARIABLE=VALUE")
+            raise ConfigError(f"--environment {text}: a variable has no value; give NAME=PYTHON:FOLDER:VARIABLE=VALUE")
         if not (name and python):
             raise ConfigError(f"--environment {text!r}: not NAME=PYTHON:FOLDER; give it as `iterpref ingest` prints it")
         if not folder:

@@ -96,7 +96,7 @@ def _in_setup_cfg(folder: Path) -> Stated:
     except (configparser.Error, ValueError):
         return "", ()
     lines = settings.get("metadata", "classifiers", fallback=settings.get("metadata", "classifier", fallback=""))
-    return settings.get("metadata", "license", fallback=""), [line.strip() for line in lines.splitlines()]
+    return settings.get("metadata", "license", fallback=""), [line.strip() for line in lines.split("\n")]
 
 
 def _in_setup_py(folder: Path) -> Stated:

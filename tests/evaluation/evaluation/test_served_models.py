@@ -104,8 +104,9 @@ def test_a_server_that_refuses_everything_is_asked_one_prompt_of_each_later_benc
         options = ["--benchmark", "validation", *SERVED, url, "--set", "inference.concurrency=1"]
         code, _, err = iterpref(*EVALUATE, *options)
     assert (code, "the account is on hold" in err, "Traceback" in err) == (2, True, False)
-    # Of 32 held-out prompts 20 are asked, of the validation split one: three in six forms, and the others once more.
-    assert mock.refusals == 3 * 6 + 2 * (17 + 1)
+    # Of 32 held-out prompts 20 are asked, of the validation split one: three as they are and in six forms, and the
+    # others once more.
+    assert mock.refusals == 3 * 7 + 2 * (17 + 1)
     assert results() == {}
 
 

@@ -201,7 +201,7 @@ def test_every_answer_is_paid_for_once_also_by_codeflow(tally):
 def functions_of(tmp_path, source, tests=""):
     """The functions of a module by name, and the tests in another one."""
     write_files(tmp_path, {"m.py": source, "test_m.py": tests})
-    module = read_module("m", tmp_path / "m.py")
+    module = read_module(tmp_path, tmp_path / "m.py")
     nodes = [f"test_m.py::{name}[1]" for name in re.findall(r"def (test\w*)", tests)]
     return {each.qualname: each for each in find_functions(module)}, find_tests(tmp_path, [*nodes, *nodes])
 
@@ -270,7 +270,7 @@ def test_values_that_tests_expect_are_found_in_a_text(tmp_path, text, held):
 def test_callers_are_the_nearest_users_of_a_name(tmp_path):
     own = "class C:\n    def __init__(self): pass\n    def a(self): return 1\n\ndef make(): return C()\n"
     write_files(tmp_path, {"m.py": own, "o.py": "def use(c): return c.a()\nclass D:\n    def _of(self): return C()\n"})
-    modules = [read_module(name, tmp_path / f"{name}.py") for name in ("o", "m")]
+    modules = [read_module(tmp_path, tmp_path / f"{name}.py") for name in ("o", "m")]
     functions = {each.qualname: each for each in find_functions(modules[1])}
     callers = Callers(modules)
     assert [each.qualname for each in callers.of(functions["C.__init__"])] == ["make", "D._of"]
