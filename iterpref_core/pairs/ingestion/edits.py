@@ -166,9 +166,9 @@ def _committed(row: Row, columns: Columns, repositories: Path | None, path: str)
     if clone is None:
         return ""
     place = f"{columns.name(row, 'base_commit') or 'HEAD'}:{path}"
-    return subprocess.run(
-        ["git", "-C", clone, "cat-file", "blob", place], capture_output=True, text=True, check=False
-    ).stdout
+    found = subprocess.run(["git", "-C", clone, "cat-file", "blob", place], capture_output=True, check=False)
+    # A file in another encoding has the text to replace nowhere, or is not Python.
+    return found.stdout.decode("utf-8", errors="replace")
 
 
 def _functions(path: str, source: str) -> defaultdict[str, list[str]]:
