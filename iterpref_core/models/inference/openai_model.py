@@ -179,6 +179,8 @@ class OpenAIModel(Model):
                 if fault.action != "give up the prompt":
                     await self._pacing.after_failure(1, fault.retry_after_s)
                 outcome = await self._try(call, *trial)
+                if isinstance(outcome, Reply) and any(ADAPTATIONS[name].is_named(fault.text) for name in trial):
+                    self._adopt(call, trial)
                 if isinstance(outcome, Reply) or not outcome.form or not call.left:
                     return outcome
                 call.tried.update(trial)
@@ -318,17 +320,22 @@ class OpenAIModel(Model):
     def _learn(self, call: "_Call", trial: Collection[str]) -> None:
         """Make all further calls like the answered call.
 
-        What was on trial is needed if it alone is left. After a first trial that is not known: the refusal may have
-        passed. The answer shows then that the server needs no other adaptation, and the next call, which one is left.
+        What was on trial is needed if it alone is left. After a first trial that no refusal named it is not known: the
+        refusal may have passed. The answer shows then that the server needs no other adaptation, and the next call,
+        which one is left.
         """
         left = applicable(adapt(call.usual, call.adapted)) - self._taken - call.tried
         self._taken |= applicable(adapt(call.usual, call.adapted.union(trial)))
         if not trial or left.issubset(trial):
-            call.adapted = call.adapted.union(trial)
-            for note in notes_of(call.adapted - self.adapted):
-                logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, note)
-            self.adapted |= call.adapted
+            self._adopt(call, trial)
         self._in_vain = 0
+
+    def _adopt(self, call: "_Call", trial: Collection[str]) -> None:
+        """Make this call and all further ones with what was on trial."""
+        call.adapted = call.adapted.union(trial)
+        for note in notes_of(call.adapted - self.adapted):
+            logger.warning("model %r refuses the usual call, and is asked otherwise: %s", self.name, note)
+        self.adapted |= call.adapted
 
     async def _open(self) -> AsyncGenerator[openai.AsyncOpenAI, None]:
         """Yield the client of the running event loop. The loop ends this generator, and so the connections."""

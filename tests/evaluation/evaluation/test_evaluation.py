@@ -97,13 +97,15 @@ def test_a_model_behind_an_endpoint_is_measured_and_its_answers_are_paid_for_onc
 
 def test_what_an_evaluation_costs_has_the_answers_that_could_not_be_used(bench):
     class Odd(MockEndpoint):
-        """Ends the first answer to each prompt but one in an unknown manner."""
+        """Ends its first answer in an unknown manner."""
+
+        billed = 0
 
         def _completion(self, asked):
             content = json.loads(super()._completion(asked))
-            if self.asked.total() == 1:
+            if not self.billed:
                 content["choices"][0]["finish_reason"] = "odd"
-            self.billed = getattr(self, "billed", 0) + sum(content["usage"].values())
+            self.billed += sum(content["usage"].values())
             return json.dumps(content).encode()
 
     write_pointer(bench.folder / "debugger", ModelSource("thinker", served=True))

@@ -130,7 +130,7 @@ def test_the_environment_is_found_beside_the_problems_and_of_another_machine_it_
     [
         ("depot", "not NAME=PYTHON:FOLDER"),
         ("gone=python", "add the project's folder"),
-        ("a=python:depot-1.0:REGION", "a variable after the folder is VARIABLE=VALUE"),
+        ("a=python:depot-1.0:REGION", "give NAME=PYTHON:FOLDER:VARIABLE=VALUE"),
         ("a=python:/no", "no such folder"),
     ],
 )
