@@ -131,9 +131,10 @@ def _check_with_model(
     template = load_chat_template(check_checkpoint(model, prompt, loaded=False), prompt)
     with tokenized_pairs(pairs, template, params) as (rows, regions):
         checks = rows.checks
-        # Where no answer is a program, the template alone is around it.
-        style = "bare" if checks["markdown"].all() else params.training.answer
-        trained: dict[str, Any] = {"trained": template.describe(style), "regions": regions}
+        # The template alone is around an answer in Markdown.
+        kinds = {"bare" if is_markdown else params.training.answer for is_markdown in checks["markdown"].tolist()}
+        forms = " or ".join(map(template.describe, sorted(kinds)))
+        trained: dict[str, Any] = {"trained": forms, "regions": regions}
         is_held_out = held_out(rows.problems, params.training, 1, (checks["validation"] > 0).tolist())
         if validated := sum(is_held_out):
             trained["validation_pairs"] = validated

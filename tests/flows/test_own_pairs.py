@@ -105,7 +105,8 @@ def test_answers_in_markdown_are_trained_as_they_are_and_counted(iterpref, word_
     pairs = ("--pairs", str(written(Path("pairs.jsonl"), _pair(2) | answer, *others)), "--model", word_model)
     _, out, _ = iterpref("check", *pairs)
     assert f"look: an answer is Markdown, trained as it is, and D- may lie outside of its program: {found}" in out
-    assert ("```python\\nprogram\\n```" in out) == bool(others)
+    (forms,) = re.findall(r"(?m)^trained: (.+)$", out)
+    assert ("program\\n```" in forms, " or " in forms) == (bool(others), bool(others))
     assert iterpref("train", *pairs, "--objective", "sft", "--out", "o", "--set", "training.epochs=1")[0] == 0
     assert f"data: an answer is Markdown, trained as it is: {found}" in caplog.text
 

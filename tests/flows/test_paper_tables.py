@@ -60,10 +60,10 @@ def test_it_is_printed_in_four_forms(iterpref, seeds):
     assert out.splitlines()[3:7] == [r"\begin{tabular}{lrrrrrrr}", r"\toprule", headings, r"\midrule"]
     assert r"target\_rpo & \textbf{92.5} & [80.6, 98.5] & 3 & 2.5 & +82.5 [+67.6, +97.4] & $<$0.001 & 100 [" in out
     assert r"base & 10.0 & [4.0, 16.0] & -- & -- & -- & -- & -- \\" in out
-    caption = out.splitlines()[2]
-    assert r"\caption{held-out, 40 tasks. Scores are in percent" in caption
-    assert "both with their 95\\% intervals in brackets" in caption
-    assert "std is the seeds' standard deviation" in caption
+    assert r"\caption{held-out, 40 tasks.\label{tab:scores}}" in out
+    notes = out[out.index(r"\end{tabular}") :]
+    assert "both with their 95\\% intervals in brackets" in notes
+    assert "std is the seeds' standard deviation" in notes
     _, out, _ = iterpref("leaderboard", "r/base", seeds[1], "--format", "latex")
     assert r"\textbf" not in out, "the best is not significantly better"
 
@@ -78,7 +78,7 @@ def test_in_latex_several_benchmarks_are_columns(iterpref):
     assert r"model & HumanEval & MBPP \\" in out
     assert r"mine & \textbf{90.0} [84.0, 96.0] {\scriptsize +80.0 [" in out
     assert r"& 12.5 [6.5, 18.5] {\scriptsize 0.0 [$-$" in out
-    assert "small: the difference from base." in out.splitlines()[2]
+    assert "small: the difference from base." in out[out.index(r"\end{tabular}") :]
 
 
 @pytest.mark.parametrize(

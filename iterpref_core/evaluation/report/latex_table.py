@@ -18,20 +18,21 @@ def latex_text(text: str) -> str:
     return text.translate(_COMMANDS)
 
 
-def latex_table(headings: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
-    """Return a table.
+def latex_table(headings: Sequence[str], rows: Iterable[Sequence[str]], caption: str, notes: Iterable[str]) -> str:
+    """Return a table that nine columns of scores with intervals fit into, in a page of one column.
 
     Args:
         headings: the columns' names; the first column is of names, the others of numbers.
         rows: each row's cells, in LaTeX.
         caption: the text above it.
+        notes: sentences below it.
     """
     lines = [" & ".join(cells) + r" \\" for cells in rows]
     return "\n".join(
         [
             r"\begin{table}  % \usepackage{booktabs}",
-            r"\centering",
-            rf"\caption{{{latex_text(caption)}}}",
+            rf"\caption{{{latex_text(caption)}\label{{tab:scores}}}}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
             rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
             r"\toprule",
             " & ".join(map(latex_text, headings)) + r" \\",
@@ -39,6 +40,7 @@ def latex_table(headings: Sequence[str], rows: Iterable[Sequence[str]], caption:
             *lines,
             r"\bottomrule",
             r"\end{tabular}",
+            rf"\par\medskip\raggedright {latex_text(' '.join(notes))}",
             r"\end{table}",
             "",
         ]

@@ -119,7 +119,7 @@ class Standings:
             lines = [[*map(latex_text, cells)] for cells in texts]
             for row, cells in zip(rows, lines, strict=True):
                 cells[headings.index("pass@1")] = _latex_score(row)
-            return latex_table(headings, lines, " ".join([f"{title}.", *notes]))
+            return latex_table(headings, lines, f"{title}.", notes)
         names = in_order({row.benchmark for row in self.rows}, BENCHMARKS)
         found = {(row.model, row.benchmark): _latex_cell(row) for row in self.rows}
         models = dict.fromkeys([self.first, *(row.model for row in self.rows)])
@@ -127,7 +127,7 @@ class Standings:
             [latex_text(self.shown(model)), *(found.get((model, name), "--") for name in names)] for model in models
         ]
         small = f"± is the standard deviation over seeds; small: the difference from {self.shown(self.first)}."
-        return latex_table(["model", *map(benchmark_name, names)], lines, " ".join([*notes, small]))
+        return latex_table(["model", *map(benchmark_name, names)], lines, "pass@1.", [*notes, small])
 
 
 def wide_console(file: IO[str] | None = None) -> Console:
