@@ -27,6 +27,9 @@ _NAMES = {
     "new bsd": "BSD-3-Clause",
     "modified bsd": "BSD-3-Clause",
     "isc": "ISC",
+    "mpl 2.0": "MPL-2.0",
+    "mozilla public 2.0": "MPL-2.0",
+    "mozilla public 2.0 mpl": "MPL-2.0",
     "isc iscl": "ISC",
     "psf": "PSF-2.0",
     "python foundation": "PSF-2.0",
@@ -48,7 +51,8 @@ def license_of_folder(folder: Path, otherwise: str | None = None) -> str:
 
     A name such as "BSD License" becomes an SPDX expression; a license that has none here stays as it is stated.
     """
-    for read in (_in_pyproject, _in_setup_cfg, _in_setup_py, _in_pkg_info):
+    # PKG-INFO has what `setup.py` computes, and its text may not show.
+    for read in (_in_pyproject, _in_pkg_info, _in_setup_cfg, _in_setup_py):
         stated, classifiers = read(folder)
         named = [each.rpartition("::")[2] for each in classifiers if each.startswith(_CLASSIFIER)]
         # Of a license such as "Dual License" only the classifiers tell what it is.
@@ -116,7 +120,9 @@ def _in_pkg_info(folder: Path) -> Stated:
         fields = email.message_from_bytes((folder / "PKG-INFO").read_bytes())
     except OSError:
         return "", ()
-    return fields.get("License-Expression") or fields.get("License") or "", fields.get_all("Classifier", ())
+    stated = fields.get("License-Expression") or fields.get("License") or ""
+    # setuptools once wrote UNKNOWN where nothing is stated.
+    return stated.replace("UNKNOWN", ""), fields.get_all("Classifier", ())
 
 
 def _in_text(folder: Path) -> str:

@@ -29,6 +29,7 @@ CLASSIFIERS = '["Framework :: Pytest", "License :: OSI Approved :: MIT License",
         ("setup.py", "print 'of Python 2'", "unknown"),
         ("PKG-INFO", "Name: p\nLicense: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License\n\nText.", "MIT"),
         ("PKG-INFO", "License: GPL\nLicense-Expression: 0BSD\n", "0BSD"),
+        ("PKG-INFO", "Classifier: License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)\n", "MPL-2.0"),
         ("LICENSE-MIT", GRANT, "MIT"),
         ("LICENSE.txt", "    Apache License\n   Version 2.0\n", "Apache-2.0"),
         ("COPYING", "GNU GENERAL PUBLIC LICENSE\n", "GNU GENERAL PUBLIC LICENSE"),
@@ -43,10 +44,11 @@ def test_a_folder_states_its_license_in_many_places(tmp_path, file, text, licens
 def test_what_packaging_states_comes_before_the_option_and_the_option_before_a_text(tmp_path):
     (tmp_path / "LICENSE").write_text(GRANT)
     assert license_of_folder(tmp_path, "ISC") == "ISC"
+    (tmp_path / "setup.cfg").write_text("[metadata]\nlicense = GPL\n")
+    (tmp_path / "PKG-INFO").write_text("License: UNKNOWN\n")
+    assert license_of_folder(tmp_path, "ISC") == "GPL"
     (tmp_path / "PKG-INFO").write_text("License: Zlib\n")
     assert license_of_folder(tmp_path, "ISC") == "Zlib"
-    (tmp_path / "setup.cfg").write_text("[metadata]\nlicense = GPL\n")
-    assert license_of_folder(tmp_path, "ISC") == "GPL"
 
 
 @pytest.mark.parametrize(
