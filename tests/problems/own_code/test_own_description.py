@@ -156,6 +156,7 @@ def tally(tmp_path_factory):
         )
 
 
+@pytest.mark.slow
 def test_tested_functions_without_docstring_become_problems_of_both_kinds(tally):
     described_by = {name: problem.described_by for name, problem in tally.problems.items()}
     assert described_by == {"known": None, "plain": "mock", "second": "mock"}
@@ -166,6 +167,7 @@ def test_tested_functions_without_docstring_become_problems_of_both_kinds(tally)
     assert tally.problems["plain"].reference == f"{HEADS['plain']}    {BODIES['plain']}\n"
 
 
+@pytest.mark.slow
 def test_a_model_reads_source_callers_and_tests_that_it_may_see(tally):
     prompt = tally.author.asked["plain"]
     for shown in (BODIES["plain"], "def _report(items)", "def test_plain()"):
@@ -174,6 +176,7 @@ def test_a_model_reads_source_callers_and_tests_that_it_may_see(tally):
         assert withheld not in prompt
 
 
+@pytest.mark.slow
 def test_each_refused_text_is_written_with_its_reason(tally):
     found = {row.task_id.partition(":")[2]: row for row in tally.dropped}
     assert {name: row.reason for name, row in found.items()} == REASONS
@@ -186,6 +189,7 @@ def test_each_refused_text_is_written_with_its_reason(tally):
     }.items() <= tally.printed.items()
 
 
+@pytest.mark.slow
 def test_every_answer_is_paid_for_once_also_by_codeflow(tally):
     assert tally.asked_at_budget == 9, "the caps hold over restarts"
     # Seven descriptions, `silent` once more; one draft of `plain`, two of `second`, three of `vague`.

@@ -33,6 +33,7 @@ def ingested(folder, params=PARAMS, execution=EXECUTION):
     return SimpleNamespace(counts=counts, problems=list(read_jsonl(out, Problem)), reasons=reasons)
 
 
+@pytest.mark.slow
 def test_a_repository_of_several_packages_is_taken_as_its_tests_import_it(tmp_path):
     files = {"pytest.ini": "[pytest]\npythonpath = tools\naddopts =\n  --cov=near\n  -n 2\n  --import-mode importlib\n"}
     for number, (path, name) in enumerate(MODULES.items()):
@@ -149,6 +150,7 @@ def kinds(tmp_path_factory):
     return folder, ingested(folder, section(OwnCodeParams, licenses=("unknown",), private=True), execution)
 
 
+@pytest.mark.slow
 def test_doctests_and_what_a_test_file_calls_at_its_import_are_tests(kinds):
     _, taken = kinds
     assert taken.counts["environment"].endswith("/kinds:SHOP_KEY=a=b")
@@ -168,6 +170,7 @@ def test_doctests_and_what_a_test_file_calls_at_its_import_are_tests(kinds):
     assert set(taken.reasons) == {("no_test", f"shop:{name}") for name in ("started", "set_before", "not_called")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
