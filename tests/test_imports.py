@@ -13,6 +13,8 @@ IMPORTS = {
         for name, path in MODULES.items()
         if any(path.is_relative_to(place) for stage in STAGES for place in dependencies_of(stage))
     ),
+    # In every verb.
+    "import iterpref_core.cli.options": ("rich.console", "rich.table"),
     "from iterpref_core import Program, extract_program, localize": ("torch", "transformers", "datasets"),
     # In every verb, and in every `iterpref run` that has nothing to do.
     "import iterpref_core.cli.problem_verbs, iterpref_core.pairs.ingestion.preference_pairs": ("numpy",),

@@ -31,7 +31,7 @@ from tasks.stages import evaluation, find_stage, report
 
 if TYPE_CHECKING:
     from flows.sweep import SweepResult
-    from iterpref_core.evaluation.report.standings import Form
+    from iterpref_core.evaluation.report.table_forms import Form
 
 
 def run(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from iterpref_core.evaluation.report.standings import Form
+from iterpref_core.evaluation.report.table_forms import Form
 from iterpref_core.records import (
     BackendName,
     ConfigError,

@@ -15,7 +15,8 @@ from iterpref_core.records import printable_text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from iterpref_core.evaluation.report.standings import Form, Standings
+    from iterpref_core.evaluation.report.standings import Standings
+    from iterpref_core.evaluation.report.table_forms import Form
 
 _SCORE = re.compile(r"/(pass_at_|ci95_)|^pass_rate/")
 

@@ -60,31 +60,40 @@ def test_a_client_is_its_copy_and_does_without_a_server_that_is_gone(ask, addres
     assert (int(pid) == client.pid) is not served
 
 
-def test_a_client_does_without_a_server_that_is_killed_before_it_has_made_a_copy(ask, tmp_path):
+@pytest.fixture
+def with_killed_server(ask, tmp_path):
+    """Call a function with a client and its connection, and end the server; returns the client, and what it printed."""
+
+    def run(before):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "killed"))
+            listener.listen()
+            with ask(0, 7, address=tmp_path / "killed") as client:
+                with listener.accept()[0] as connection:
+                    select.select([connection], [], [])
+                    before(client, connection)
+                return client, client.communicate("input")
+
+    return run
+
+
+def test_a_client_does_without_a_server_that_is_killed_before_it_has_made_a_copy(with_killed_server):
     """The stage ended with `Connection reset by peer`."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "killed"))
-        listener.listen()
-        with ask(0, 7, address=tmp_path / "killed") as client:
-            with listener.accept()[0] as connection:
-                select.select([connection], [], [])
-            assert client.communicate("input")[1] == "input\n"
-    assert client.returncode == 7
+    client, (_, err) = with_killed_server(lambda *_: None)
+    assert (err, client.returncode) == ("input\n", 7)
 
 
-def test_a_client_whose_run_is_killed_with_the_server_does_nothing_itself(ask, tmp_path):
+def test_a_client_whose_run_is_killed_with_the_server_does_nothing_itself(with_killed_server):
     """DVC went on as a process of nobody, and the next run found its files "busy"."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "killed"))
-        listener.listen()
-        with ask(0, 7, address=tmp_path / "killed") as client:
-            with listener.accept()[0] as connection:
-                select.select([connection], [], [])
-                client.send_signal(signal.SIGTERM)
-                ends = select.poll()
-                ends.register(connection, select.POLLRDHUP)
-                ends.poll()
-            assert client.communicate("input") == ("", "")
+
+    def end(client, connection):
+        client.send_signal(signal.SIGTERM)
+        ends = select.poll()
+        ends.register(connection, select.POLLRDHUP)
+        ends.poll()
+
+    client, printed = with_killed_server(end)
+    assert printed == ("", "")
     assert client.returncode == 128 + signal.SIGTERM
 
 

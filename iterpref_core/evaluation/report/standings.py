@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
@@ -21,9 +21,7 @@ from .latex_table import latex_table, latex_text
 from .number_formats import interval, kept_percent, p_value, points, readable, share, shares
 from .score_rows import ScoreRow, score_rows, smallest_decided_difference, tables_of
 from .summary_record import Summary
-
-Form = Literal["text", "markdown", "latex", "csv"]
-"""A form that the table is written in."""
+from .table_forms import Form
 
 NOTE = (
     "Scores are in percent and differences in points on the same tasks, both with their 95% intervals in brackets. p: "
