@@ -13,8 +13,6 @@ IMPORTS = {
         for name, path in MODULES.items()
         if any(path.is_relative_to(place) for stage in STAGES for place in dependencies_of(stage))
     ),
-    # In every verb.
-    "import iterpref_core.cli.options": ("rich.console", "rich.table"),
     "from iterpref_core import Program, extract_program, localize": ("torch", "transformers", "datasets"),
     # In every verb, and in every `iterpref run` that has nothing to do.
     "import iterpref_core.cli.problem_verbs, iterpref_core.pairs.ingestion.preference_pairs": ("numpy",),
@@ -25,9 +23,18 @@ IMPORTS = {
 """Statements, run one after the other, and what is not loaded by then."""
 
 
-def test_libraries_are_imported_where_they_are_used():
+def loaded(statements):
+    """Return, for each statement and absent modules, which of these are loaded by then, as a program prints them."""
     program = ["import sys"]
-    for statement, absent in IMPORTS.items():
+    for statement, absent in statements.items():
         program += [statement, f"print(sys.modules.keys() & {absent})"]
     shown = subprocess.run([sys.executable, "-c", "\n".join(program)], capture_output=True, text=True, check=True)
-    assert shown.stdout.splitlines() == ["set()"] * len(IMPORTS)
+    return shown.stdout.splitlines()
+
+
+def test_libraries_are_imported_where_they_are_used():
+    assert loaded(IMPORTS) == ["set()"] * len(IMPORTS)
+
+
+def test_the_options_of_verbs_load_no_library_of_tables():
+    assert loaded({"import iterpref_core.cli.options": ("rich.console", "rich.table")}) == ["set()"]
