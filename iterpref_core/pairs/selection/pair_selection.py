@@ -159,6 +159,8 @@ def select_pairs(
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
+    for text in benchmarks.looks():
+        logger.warning("%s", text)
     if report is not None:
         benchmarks.write_report(report)
     replay = counts["replay"] + sum(found["replay"] for found in selection.own.values())
