@@ -26,7 +26,7 @@ from iterpref_core.records import (
     Trajectory,
 )
 from iterpref_core.storage.dropped import read_dropped
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, write_text
 
 from ..evaluation.results_file import judged_samples, load_model_results
 from .display_names import benchmark_name, in_words, model_name
@@ -96,8 +96,7 @@ def write_explorer(
             policy=_policy(script, "\n" + sheet),
         )
     )
-    with atomic_writer(out) as file:
-        file.write(html)
+    write_text(out, html)
 
 
 def text_hash(text: str) -> bytes:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from iterpref_core.programs.source_code.line_diff import line_spans, locate_error
 from iterpref_core.records import PreferencePair, Prompt, Span, labeled_text, printable_text, read_own_function
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 _CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
@@ -176,8 +176,7 @@ def write_html(pairs: Iterable[PreferencePair], out: Path) -> None:
         .get_template("pairs.html")
         .render(pairs=[pair_context(pair) for pair in pairs], style=template_text("style.css"))
     )
-    with atomic_writer(out) as file:
-        file.write(page)
+    write_text(out, page)
 
 
 def render_terminal(pair: PreferencePair) -> RenderableType:

@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from iterpref_core.records import Params, PreferencePair
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, write_text
 
 from ..evaluation.results_file import by_reason
 from . import number_formats
@@ -70,8 +70,7 @@ def write_page(
         count="{:,}".format,
         words=in_words,
     )
-    with atomic_writer(out) as file:
-        file.write(html)
+    write_text(out, html)
 
 
 def _kinds(rows: Iterable[ScoreRow]) -> list[str]:

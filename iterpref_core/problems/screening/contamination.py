@@ -54,7 +54,7 @@ from iterpref_core.records import (
     word_runs,
 )
 from iterpref_core.storage.digests import file_digest
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 from .benchmark_files import find_benchmark
 from .benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark, task_statement
@@ -301,8 +301,7 @@ class Decontamination:
 
     def write_report(self, path: Path) -> None:
         """Write the report as JSON."""
-        with atomic_writer(path) as file:
-            file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
+        write_text(path, json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
 
 
 def _runs(words: Sequence[str]) -> Iterator[int]:
