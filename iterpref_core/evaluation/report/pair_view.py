@@ -100,6 +100,11 @@ def templates() -> Environment:
     return environment
 
 
+def render_page(out: Path, template: str, **values: object) -> None:
+    """Write a page that is made of a template and these values."""
+    write_text(out, templates().get_template(template).render(**values))
+
+
 def code_spans(text: str) -> Markup:
     """Return text as HTML, with `names` between single backticks as code.
 
@@ -171,12 +176,7 @@ def pair_context(pair: PreferencePair) -> dict[str, object]:
 
 def write_html(pairs: Iterable[PreferencePair], out: Path) -> None:
     """Write pairs with their error regions as one self-contained page."""
-    page = (
-        templates()
-        .get_template("pairs.html")
-        .render(pairs=[pair_context(pair) for pair in pairs], style=template_text("style.css"))
-    )
-    write_text(out, page)
+    render_page(out, "pairs.html", pairs=[pair_context(pair) for pair in pairs], style=template_text("style.css"))
 
 
 def render_terminal(pair: PreferencePair) -> RenderableType:
