@@ -67,7 +67,8 @@ class Server:
             self.client = MlflowClient(tracking_uri())
             experiment = self._find_experiment(create)
         except Exception as error:  # noqa: BLE001 - MLflow's, its database's, its client's
-            raise TrackingError(f"MLflow at {without_passwords(tracking_uri())} cannot be used: {explain(error)}") from None
+            place = without_passwords(tracking_uri())
+            raise TrackingError(f"MLflow at {place} cannot be used: {explain(error)}") from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
 
     def find_run(self, key: str) -> Any | None:
