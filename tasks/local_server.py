@@ -24,7 +24,7 @@ from .paths import STATE, home
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 180.0
 """Seconds until a server counts as dead. A first start migrates the database: 10 s on a quiet machine."""
-BROKEN = re.compile("Can't locate revision|not a database|malformed")
+BROKEN = re.compile("Can't locate revision|not a database|malformed|no such column")
 """What SQLite or the migrations say of a database that is broken, or that a newer version has written."""
 
 

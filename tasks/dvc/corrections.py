@@ -1,7 +1,8 @@
 """Correct what a kill does to files of DVC, and what DVC takes for unharmed.
 
 DVC writes dvc.lock and its list of locks in place: a kill leaves them cut, and a cut dvc.lock may only seem to have
-fewer stages. And DVC trusts each file in its cache that is read-only, whatever its bytes.
+fewer stages. DVC takes any later process with a killed one's number for that one. And it trusts each file in its cache
+that is read-only, whatever its bytes.
 """
 
 import logging
@@ -10,8 +11,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
+from dvc import rwlock
 from dvc.stage.cache import StageCache
 from dvc_data.hashfile import check
 from dvc_data.hashfile.db import HashFileDB
@@ -22,6 +26,7 @@ from dvc_objects.fs.local import FsspecLocalFileSystem
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.paths import LOCK
 
+LOCKS = Path(".dvc/tmp/rwlock")
 _make_stage = StageCache._create_stage  # noqa: SLF001
 
 
@@ -36,6 +41,7 @@ def correct_dvc() -> None:
     """Let DVC in this process write its files whole, and restore no result of a stage that was damaged."""
     FsspecLocalFileSystem.open = _open  # type: ignore[assignment]
     StageCache._create_stage = _make_unharmed  # noqa: SLF001
+    rwlock.psutil = SimpleNamespace(pid_exists=_may_hold_lock)
     logging.getLogger("dvc.rwlock").addFilter(_shorten)
 
 
@@ -53,7 +59,7 @@ def remove_damaged(stages: Iterable[Any]) -> None:
 
 def _open(_: Any, path: str, mode: str = "r", encoding: str | None = None, **_options: Any) -> Any:
     """Open a file for DVC, which uses each of those that are written whole in a `with` block."""
-    if "w" in mode and Path(path).name in (LOCK.name, "rwlock"):
+    if "w" in mode and Path(path).name in (LOCK.name, LOCKS.name):
         return atomic_writer(path)
     return Path(path).open(mode, encoding=encoding)
 
@@ -63,6 +69,19 @@ def _make_unharmed(*arguments: Any, **options: Any) -> Any:
     stage = _make_stage(*arguments, **options)
     remove_damaged([stage])
     return stage
+
+
+def _may_hold_lock(process: int) -> bool:
+    """Return whether the process with this number runs, and did when the list of locks was written."""
+    with suppress(psutil.NoSuchProcess):
+        found = psutil.Process(process)
+        return found.status() != psutil.STATUS_ZOMBIE and _is_older(found)
+    return False
+
+
+@cache  # this process writes the list soon
+def _is_older(process: psutil.Process) -> bool:
+    return process.create_time() <= LOCKS.stat().st_mtime
 
 
 def _shorten(record: Any) -> bool:

@@ -67,10 +67,8 @@ class Server:
             self.client = MlflowClient(tracking_uri())
             experiment = self._find_experiment(create)
         except Exception as error:  # noqa: BLE001 - MLflow's, its database's, its client's
-            reason = explain(error)
-            if is_in_checkout() and BROKEN.search(reason):
-                reason += f"; move {_DATABASE} away: it has the history of runs, and no results"
-            raise TrackingError(f"MLflow at {without_passwords(tracking_uri())} cannot be used: {reason}") from None
+            place = without_passwords(tracking_uri())
+            raise TrackingError(f"MLflow at {place} cannot be used: {explain(error)}") from None
         self.experiment_id = str(experiment.experiment_id) if experiment else ""
 
     def find_run(self, key: str) -> Any | None:
@@ -215,7 +213,7 @@ def make_database() -> None:
     MLflow needs seconds to make them, and refuses a database for ever in which a killed command has made some.
     """
     for name in ("mlflow.store.db.utils", "mlflow.tracking.fluent", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # an error is raised as well
     path = _database()
     if not is_in_checkout() or _is_finished(path):
         return
@@ -256,9 +254,12 @@ def _follow_checkout(before: str) -> None:
 
 
 def explain(error: Exception) -> str:
-    """Return the kind and the first line of an error; of our own the line alone, which says what to do."""
+    """Return the kind and the first line of an error, and what to do; of our own the line alone, which says it."""
     kind = "" if isinstance(error, IterPrefError) else f"{type(error).__name__}: "
-    return without_passwords(f"{kind}{error}".splitlines()[0])
+    reason = without_passwords(f"{kind}{error}".splitlines()[0])
+    if is_in_checkout() and BROKEN.search(reason):
+        reason += f"; move {_DATABASE} away: it has the history of runs, and no results"
+    return reason
 
 
 def check_server() -> str:

@@ -45,7 +45,7 @@ _REMEDY = (
 SHORT_KEY = 8
 """A key of fewer characters, such as "x" for a local server, is no secret."""
 ATTEMPTS = 10
-"""Attempts for one call, with growing pauses; of a busy server, refusals without a success of any call."""
+"""Attempts for one call, with growing pauses; refusals without a success of any call, of a busy server for a while."""
 REFUSALS = 100
 """Refusals of one call by a server that is busy for this call alone."""
 _VERSIONS = re.compile(r"(?:[-@](?:v\d[\d.:]*|\d{3,8}|\d{2,4}(?:-\d{2,4})+))*")
@@ -212,7 +212,10 @@ class OpenAIModel(Model):
         if outcome.action in ("wait", "pause"):
             is_busy = outcome.action == "wait"
             call.refusals += 1
-            call.server_refusals = self._pacing.refused(began, outcome.retry_after_s, is_busy=is_busy)
+            refusals = self._pacing.refused(began, outcome.retry_after_s, is_busy=is_busy)
+            # A deployment that starts is busy for minutes, and ten short pauses are over sooner.
+            is_over = not is_busy or self._pacing.refused_s >= self._inference.timeout_s
+            call.is_given_up = refusals >= ATTEMPTS and is_over
         elif outcome.action in ("repeat", "reconnect"):
             call.failures += 1
         return outcome
@@ -394,7 +397,7 @@ class _Call:
         tried: adaptations that were tried in vain.
         failures: failed tries.
         refusals: tries that a busy server refused.
-        server_refusals: the server's refusals of any calls since its last success.
+        is_given_up: the server has refused too many calls since its last success, and for too long.
         repeated: a refusal that may pass has been repeated.
     """
 
@@ -406,13 +409,13 @@ class _Call:
     tried: set[str] = field(default_factory=set)
     failures: int = 0
     refusals: int = 0
-    server_refusals: int = 0
+    is_given_up: bool = False
     repeated: bool = False
 
     @property
     def left(self) -> bool:
         """Return True if the call may be tried again."""
-        return max(self.failures, self.server_refusals) < ATTEMPTS and self.refusals < REFUSALS
+        return not self.is_given_up and self.failures < ATTEMPTS and self.refusals < REFUSALS
 
 
 def _reason(error: openai.APIStatusError) -> str:

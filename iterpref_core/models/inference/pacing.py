@@ -52,7 +52,7 @@ class Pacing:
         self._in_flight = 0
         self._ended = asyncio.Event()
         self._refusals = 0
-        self._refused_at = 0.0
+        self._refused_at = self._refused_since = 0.0
 
     async def begin(self) -> float:
         """Wait until the next call may begin, and return the time; `end` has to follow."""
@@ -92,6 +92,8 @@ class Pacing:
             The number of consecutive refusals. Refusals of calls that were in flight together count once.
         """
         now = time.monotonic()
+        if not self._refusals:
+            self._refused_since = now
         if began >= self._refused_at:
             self._refusals += 1
             self._refused_at = now
@@ -105,6 +107,11 @@ class Pacing:
         grown = _jitter(min(grown, _FAILED_S if is_busy else _LIMITED_S))
         self._pause(min(max(retry_after_s, grown), _LIMITED_S))
         return self._refusals
+
+    @property
+    def refused_s(self) -> float:
+        """The seconds since the first of the consecutive refusals."""
+        return time.monotonic() - self._refused_since
 
     def _pause(self, seconds: float) -> None:
         """Have all calls wait."""

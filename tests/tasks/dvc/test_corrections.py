@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -113,12 +114,22 @@ def test_a_worktree_gets_no_damaged_result(finished, capfd):
     assert Path("second").is_file()
 
 
-def test_the_lock_of_a_killed_process_is_told_in_one_line(finished, capsys):
-    gone = os.spawnlp(os.P_NOWAIT, "true", "true")
-    os.waitpid(gone, 0)
+@pytest.mark.parametrize("process", ["ended", "a zombie", "a later process"])
+def test_the_lock_of_a_killed_process_is_told_in_one_line(finished, capsys, process):
+    """DVC would take the process that has the number for the killed one, and refuse each command."""
+    other = subprocess.Popen(["sleep", "60" if process == "a later process" else "0"])
+    if process == "ended":
+        other.wait()
+    elif process == "a zombie":
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    gone = other.pid
     holder = {"pid": gone, "cmd": "python -m dvc repro"}
     paths = {str(Path(name).resolve()): holder for name in NAMES}
     Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": paths}))
+    if process == "a later process":
+        os.utime(".dvc/tmp/rwlock", (0, 0))
     survey()
     told = f"warning: a command of DVC was killed (process {gone}); its locks are removed\n"
     assert capsys.readouterr().err == told
+    other.kill()
+    other.wait()

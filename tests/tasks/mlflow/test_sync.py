@@ -425,6 +425,17 @@ def test_a_killed_command_leaves_no_database_with_some_of_its_tables(monkeypatch
     assert "move mlflow.db away" in check_server()
 
 
+def test_a_damaged_database_that_mlflow_opens_is_told_in_one_line_with_the_remedy(capfd):
+    write(finished("problems"))
+    with closing(sqlite3.connect("mlflow.db")) as database:  # as one flipped bit does
+        database.execute("ALTER TABLE runs RENAME COLUMN source_name TO source_nime")
+    write(finished("problems"), of="beta=0.5")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "no such column: runs.source_name" in line
+    assert "move mlflow.db away: it has the history of runs, and no results; the next run sends what is kept" in line
+    assert len(kept_entries()) == 1
+
+
 def test_a_team_s_experiment_stays_as_it_is_and_a_check_writes_nothing():
     import mlflow
 
