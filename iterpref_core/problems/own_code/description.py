@@ -113,7 +113,7 @@ def describe(
         IterPrefError: the model cannot be had, or the budget is spent. Run the same again to go on.
     """
     wanted = [problem for problem in problems if not functions[problem.task_id].docstring]
-    tests_of = {each.task_id: find_tests(folder, surveyed.tests[functions[each.task_id].id]) for each in wanted}
+    tests_of = {each.task_id: find_tests(folder, surveyed.tests[functions[each.task_id].id][0]) for each in wanted}
     callers = Callers(dict.fromkeys(function.module for function in functions.values()))
     requests = (
         _request(

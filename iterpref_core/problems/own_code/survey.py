@@ -95,13 +95,14 @@ class Survey(NamedTuple):
     """The tests of a project's functions.
 
     Attributes:
-        tests: `Function.id` → the function's tests, as `chosen_tests` has them. Functions without tests are absent.
+        tests: `Function.id` → the choices of its tests: as `chosen_tests` has them, and all reliable tests of the same
+            files, if there is room, since some pass behind others alone. Functions without tests are absent.
         failing: `Function.id` → the tests that called the function and are left out, each with its reason.
         names: `Module.file` → the name by which tests import the file. Files that no test imports are absent.
         without: the environment's plugins that the tests run without.
     """
 
-    tests: dict[str, tuple[str, ...]]
+    tests: dict[str, list[list[str]]]
     failing: dict[str, list[str]]
     names: dict[str, str]
     without: list[str]
@@ -147,18 +148,28 @@ def survey(
             if not reason:
                 fine[test] = run
                 continue
-            drops.add(Dropped(reason, test.partition("::")[0], test, explanation))
+            drops.add(Dropped(reason, file_of(test), test, explanation))
             for function_called in run.called:
                 failing[function_called].append(f"{test} ({reason})")
-    tests_of: dict[str, tuple[str, ...]] = {}
+    room = _SHARE_OF_TESTS * execution.cpu_s
+    tests_of: dict[str, list[list[str]]] = {}
     for function in functions:
         # A function is tested by each test that called it. Without such a test it is tested by those of a file that
         # needs it for its import.
         callers = {test: run for test, run in fine.items() if function.id in run.called}
         callers = callers or {test: run for test, run in fine.items() if function.id in run.at_import}
         if callers:
-            tests_of[function.id] = tuple(chosen_tests(callers, _SHARE_OF_TESTS * execution.cpu_s))
+            chosen = chosen_tests(callers, room)
+            files_of_chosen = set(map(file_of, chosen))
+            beside = [test for test in fine if file_of(test) in files_of_chosen]
+            has_room = sum(fine[test].seconds or 0.0 for test in beside) <= room
+            tests_of[function.id] = [chosen, beside] if has_room else [chosen]
     return Survey(tests_of, failing, names, without)
+
+
+def file_of(test: str) -> str:
+    """Return the file of a test, given by pytest's id such as `tests/test_a.py::TestClass::test_b`."""
+    return test.partition("::")[0]
 
 
 def chosen_tests(callers: Mapping[str, Run], cpu_s: float) -> list[str]:
@@ -217,8 +228,7 @@ def _collect(executor: Engine, project: Project, drops: DroppedRows) -> tuple[li
         logger.warning("%s: %s: %s", row.task_id, row.reason, row.first_line)
     tests_of_file: defaultdict[str, list[str]] = defaultdict(list)
     for node in found["tests"]:
-        file, _, _ = node.partition("::")
-        tests_of_file[file].append(node)
+        tests_of_file[file_of(node)].append(node)
     return list(tests_of_file.values()), list(found["plugins"])
 
 

@@ -201,3 +201,21 @@ def test_a_license_is_asked_for_before_tests_run_and_code_without_one_is_counted
     )
     assert ingested(tested).counts["license"] == "unknown"
     assert "1 problems are of code that states no license: give --license SPDX" in caplog.text
+
+
+ORDERED = """
+import m
+
+class TestOrdered:
+    def test_first(self):
+        TestOrdered.ready = True
+
+    def test_second(self):
+        assert self.ready and m.twice(2) == 4
+"""
+
+
+def test_a_test_that_passes_behind_another_one_alone_runs_behind_it(tmp_path):
+    folder = write_files(tmp_path / "p", {"m.py": TWICE, "test_m.py": ORDERED})
+    (problem,) = ingested(folder).problems
+    assert "::test_first" in problem.tests[0].files["run_own_tests.py"]
