@@ -81,6 +81,17 @@ def prompt_of(function: Function, module_name: str, problems: Container[str] = (
     return f"{asked}\n\n{OUTLINE.format(context) if context else ''}{head}"
 
 
+def fault_of_prompt(prompt: str, function: Function, *, keep: bool) -> tuple[str, str]:
+    """Return the reason why a model may not get a prompt or the function's source, and an explanation, or empty texts.
+
+    With `keep` they may hold keys or e-mail addresses.
+    """
+    if len(prompt) > MAX_PROMPT_CHARS:
+        return "long_prompt", f"the prompt has {len(prompt):,} characters"
+    found = None if keep else find_private(f"{prompt}\n{function.text()}")
+    return (found.reason, f"it seems to hold {found}") if found else ("", "")
+
+
 def _nearest(statements: list[ast.stmt], line: int, room: int) -> list[ast.stmt]:
     """Return the imports of a module, and the other statements that are nearest to a line, if they have room."""
     kept = set[ast.stmt]()

@@ -16,7 +16,6 @@ from iterpref_core.programs.source_code.license import (
     license_of_source,
     names_in,
 )
-from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import (
     OWN_CODE,
     EnvironmentParams,
@@ -33,7 +32,7 @@ from iterpref_core.storage.progress import watch
 
 from .description import Author, describe
 from .environments import environments_in, remember_environment
-from .function_prompt import MAX_PROMPT_CHARS, prompt_of
+from .function_prompt import fault_of_prompt, prompt_of
 from .functions import Function, find_functions, read_module, source_files
 from .held_out import hold_out_nearest
 from .survey import Project, Survey, file_of, inside_source, open_project, survey
@@ -153,26 +152,21 @@ def _drafted(
 ) -> Iterator[list[Problem] | Dropped]:
     """Yield the problem of each function that has tests, and that a model may see, with each choice of its tests."""
     for function in functions:
-        reason: str | None = None
-        explanation = ""
+        file = function.module.file
         if function.id not in surveyed.tests:
-            reason = "no_test"
             explanation = ", ".join(surveyed.failing.get(function.id, ()))
-            if surveyed.tests and function.module.file not in surveyed.names:
-                explanation = f"no test imports {function.module.file}; an installed copy of it may be in the way"
-        elif (
-            len(prompt := prompt_of(function, surveyed.names[function.module.file], surveyed.tests)) > MAX_PROMPT_CHARS
-        ):
-            reason = "long_prompt"
-        elif not keep:
-            found = find_private(f"{prompt}\n{function.text()}")
-            reason = found and found.reason
-        if reason is None:
-            stated = license_of_source(function.module.source, license)
-            scripts = [_script(function, tests, surveyed.without, project) for tests in surveyed.tests[function.id]]
-            yield [_problem(function, prompt, script, project, stated) for script in scripts]
-        else:
+            if surveyed.tests and file not in surveyed.names:
+                explanation = f"no test imports {file}; an installed copy of it may be in the way"
+            yield function.dropped("no_test", explanation)
+            continue
+        prompt = prompt_of(function, surveyed.names[file], surveyed.tests)
+        reason, explanation = fault_of_prompt(prompt, function, keep=keep)
+        if reason:
             yield function.dropped(reason, explanation)
+            continue
+        stated = license_of_source(function.module.source, license)
+        scripts = [_script(function, tests, surveyed.without, project) for tests in surveyed.tests[function.id]]
+        yield [_problem(function, prompt, script, project, stated) for script in scripts]
 
 
 def _functions_to_write(

@@ -5,6 +5,7 @@ All tests run isolated, in the project's own environment, watched.
 
 import logging
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from iterpref_core.records import ExecutionParams, InputError
 from iterpref_core.storage.dropped import Dropped, DroppedRows
 from iterpref_core.storage.progress import show_progress
 
-from .functions import Function, import_roots
+from .functions import Function, import_roots, python_files
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,11 @@ _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=
 TOGETHER = 50
 """The most tests of a file that run in one process: a test that never ends takes the others with it."""
 _NAME = "survey"
+_REFUSED = "PermissionError: [Errno 1]"
+"""The failure of a test that starts a program or a process, which the sandbox refuses."""
+_VARIABLE = re.compile(r"""\b(?:environ(?:\.get)?|getenv)[\[(]\s*["'](\w+)["']""")
+"""Code that asks for a variable of the environment."""
+_ALWAYS_SET = ("HOME", "TMPDIR")
 MAX_TESTS = 100
 """The most tests of a function. Most take a millisecond, and a start of pytest a hundred; ten let pass a sixth of the
 mutants that all tests catch."""
@@ -81,14 +87,12 @@ class Run(NamedTuple):
         seconds: CPU seconds; None: the run did not finish.
         called: the functions that the test called.
         at_import: the functions that its file called while it was imported.
-        started: the test tried to start a program or a process.
     """
 
     failure: str
     seconds: float | None
     called: list[str]
     at_import: list[str]
-    started: bool
 
 
 class Survey(NamedTuple):
@@ -151,6 +155,12 @@ def survey(
             drops.add(Dropped(reason, file_of(test), test, explanation))
             for function_called in run.called:
                 failing[function_called].append(f"{test} ({reason})")
+    asked = _variables_in(project.folder) - {*dict(project.environment.variables), *_ALWAYS_SET}
+    if asked and drops.counts.keys() & {"dropped/not_collected", "dropped/test_fails"}:
+        unset = ", ".join(sorted(asked))
+        logger.warning(
+            "%s: tests see no variables but those that --environment names; not set: %s", project.name, unset
+        )
     room = _SHARE_OF_TESTS * execution.cpu_s
     tests_of: dict[str, list[list[str]]] = {}
     for function in functions:
@@ -163,7 +173,7 @@ def survey(
             files_of_chosen = set(map(file_of, chosen))
             beside = [test for test in fine if file_of(test) in files_of_chosen]
             has_room = sum(fine[test].seconds or 0.0 for test in beside) <= room
-            tests_of[function.id] = [chosen, beside] if has_room else [chosen]
+            tests_of[function.id] = [chosen, beside] if has_room and len(beside) > len(chosen) else [chosen]
     return Survey(tests_of, failing, names, without)
 
 
@@ -256,9 +266,15 @@ def _run_all(
             names.update(imported)
             if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
-            unfinished: Any = (f"{outcome.verdict}: {outcome.feedback}", None, [], [], False)
+            unfinished: Any = (f"{outcome.verdict}: {outcome.feedback}", None, [], [])
             for test in tests:
                 yield test, Run(*found.get(test, unfinished))
+
+
+def _variables_in(folder: Path) -> set[str]:
+    """Return the variables of the environment that the files of a project, tests among them, seem to ask for."""
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in python_files(folder))
+    return {name for text in texts for name in _VARIABLE.findall(text)}
 
 
 def _reason_against(run: Run, cpu_s: float) -> tuple[str, str]:
@@ -268,7 +284,7 @@ def _reason_against(run: Run, cpu_s: float) -> tuple[str, str]:
     """
     if run.seconds is None:
         return "test_unfinished", run.failure
-    if run.failure and run.started:
+    if _REFUSED in run.failure:
         return "test_starts_program", f"the sandbox starts no programs: {run.failure}"
     if run.failure:
         return "test_fails", run.failure

@@ -8,7 +8,7 @@ from iterpref_core.problems.own_code.survey import Run, chosen_tests
 def callers(*tests):
     """Return tests given as (name, number of functions that it calls, CPU seconds), each with its run."""
     functions = [f"m.py:f{number}" for number in range(100)]
-    return {name: Run("", seconds, functions[:calls], [], started=False) for name, calls, seconds in tests}
+    return {name: Run("", seconds, functions[:calls], []) for name, calls, seconds in tests}
 
 
 @pytest.mark.parametrize(
