@@ -38,8 +38,9 @@ MAX_TESTS = 100
 mutants that all tests catch."""
 _SHARE_OF_A_TEST = 0.25
 _SHARE_OF_TESTS = 0.5
-"""The shares of a program's CPU seconds (`execution.cpu_s`) that one test, and the tests of a function, may take on the
-original code."""
+_SHARE_OF_FEW = 0.125
+"""The shares of a program's CPU seconds (`execution.cpu_s`) that one test, the tests of a function, and few of them may
+take on the original code. Candidates start pytest, and load its plugins, too."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,9 @@ class Survey(NamedTuple):
     """The tests of a project's functions.
 
     Attributes:
-        tests: `Function.id` → the choices of its tests: as `chosen_tests` has them, and all reliable tests of the same
-            files, if there is room, since some pass behind others alone. Functions without tests are absent.
+        tests: `Function.id` → the choices of its tests: as `chosen_tests` has them; all reliable tests of their files,
+            if there is room, since some pass behind others alone; and few, since CPU seconds vary. Functions without
+            tests are absent.
         failing: `Function.id` → the tests that called the function and are left out, each with its reason.
         names: `Module.file` → the name by which tests import the file. Files that no test imports are absent.
         without: the environment's plugins that the tests run without.
@@ -173,7 +175,9 @@ def survey(
             files_of_chosen = set(map(file_of, chosen))
             beside = [test for test in fine if file_of(test) in files_of_chosen]
             has_room = sum(fine[test].seconds or 0.0 for test in beside) <= room
-            tests_of[function.id] = [chosen, beside] if has_room and len(beside) > len(chosen) else [chosen]
+            more = [beside] if has_room and len(beside) > len(chosen) else []
+            few = chosen_tests(callers, _SHARE_OF_FEW * execution.cpu_s)
+            tests_of[function.id] = [chosen, *more, *([few] if 0 < len(few) < len(chosen) else [])]
     return Survey(tests_of, failing, names, without)
 
 

@@ -218,3 +218,25 @@ def test_a_test_that_passes_behind_another_one_alone_runs_behind_it(tmp_path):
     folder = write_files(tmp_path / "p", {"m.py": TWICE, "test_m.py": ORDERED})
     (problem,) = ingested(folder).problems
     assert "::test_first" in problem.tests[0].files["run_own_tests.py"]
+
+
+SLOWER_THAN_WATCHED = """
+import sys, time, m
+
+def test_long():
+    began = time.process_time()
+    while sys.getprofile() is None or time.process_time() < began + 0.7:
+        pass
+    assert m.twice(2) == 4
+
+def test_short():
+    assert m.twice(3) == 6
+"""
+
+
+@pytest.mark.slow
+def test_of_tests_that_take_too_long_where_candidates_run_the_quick_ones_stay(tmp_path):
+    folder = write_files(tmp_path / "p", {"m.py": TWICE, "test_m.py": SLOWER_THAN_WATCHED})
+    (problem,) = ingested(folder).problems
+    tests = problem.tests[0].files["run_own_tests.py"]
+    assert [f"::test_{name}" in tests for name in ("short", "long")] == [True, False]
