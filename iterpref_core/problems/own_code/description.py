@@ -112,14 +112,12 @@ def describe(
         InputError: no prompt was answered.
         IterPrefError: the model cannot be had, or the budget is spent. Run the same again to go on.
     """
-    subjects = [
-        _Subject(
-            problem, function, surveyed.names[function.module.file], find_tests(folder, surveyed.tests[function.id][0])
-        )
-        for problem in problems
-        for function in [functions[problem.task_id]]
-        if not function.docstring
-    ]
+    subjects = []
+    for problem in problems:
+        function = functions[problem.task_id]
+        if not function.docstring:
+            tests = find_tests(folder, surveyed.tests[function.id][0])
+            subjects.append(_Subject(problem, function, surveyed.names[function.module.file], tests))
     callers = Callers(dict.fromkeys(function.module for function in functions.values()))
     requests = (_request(each, callers.of(each.function), may_read) for each in subjects)
     sampling = Sampling(TEMPERATURE, author.max_new_tokens)

@@ -40,7 +40,7 @@ _SHARE_OF_A_TEST = 0.25
 _SHARE_OF_TESTS = 0.5
 _SHARE_OF_FEW = 0.125
 """The shares of a program's CPU seconds (`execution.cpu_s`) that one test, the tests of a function, and few of them may
-take on the original code. Candidates start pytest, and load its plugins, too."""
+take on the original code. Candidates start pytest, and import its plugins and the files of the tests, too."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,7 @@ class Survey(NamedTuple):
     """The tests of a project's functions.
 
     Attributes:
-        tests: `Function.id` → the choices of its tests: as `chosen_tests` has them; all reliable tests of their files,
-            if there is room, since some pass behind others alone; and few, since CPU seconds vary. Functions without
-            tests are absent.
+        tests: `Function.id` → the choices of its tests, by `choices_of_tests`. Functions without tests are absent.
         failing: `Function.id` → the tests that called the function and are left out, each with its reason.
         names: `Module.file` → the name by which tests import the file. Files that no test imports are absent.
         without: the environment's plugins that the tests run without.
@@ -163,7 +161,6 @@ def survey(
         logger.warning(
             "%s: tests see no variables but those that --environment names; not set: %s", project.name, unset
         )
-    room = _SHARE_OF_TESTS * execution.cpu_s
     tests_of: dict[str, list[list[str]]] = {}
     for function in functions:
         # A function is tested by each test that called it. Without such a test it is tested by those of a file that
@@ -171,19 +168,38 @@ def survey(
         callers = {test: run for test, run in fine.items() if function.id in run.called}
         callers = callers or {test: run for test, run in fine.items() if function.id in run.at_import}
         if callers:
-            chosen = chosen_tests(callers, room)
-            files_of_chosen = set(map(file_of, chosen))
-            beside = [test for test in fine if file_of(test) in files_of_chosen]
-            has_room = sum(fine[test].seconds or 0.0 for test in beside) <= room
-            more = [beside] if has_room and len(beside) > len(chosen) else []
-            few = chosen_tests(callers, _SHARE_OF_FEW * execution.cpu_s)
-            tests_of[function.id] = [chosen, *more, *([few] if 0 < len(few) < len(chosen) else [])]
+            tests_of[function.id] = choices_of_tests(callers, fine, execution.cpu_s)
     return Survey(tests_of, failing, names, without)
 
 
 def file_of(test: str) -> str:
     """Return the file of a test, given by pytest's id such as `tests/test_a.py::TestClass::test_b`."""
     return test.partition("::")[0]
+
+
+def choices_of_tests(callers: Mapping[str, Run], fine: Mapping[str, Run], cpu_s: float) -> list[list[str]]:
+    """Return the choices of a function's tests, of which the first that the original passes is taken.
+
+    They are as `chosen_tests` has them; all reliable tests of their files, if there is room, since some pass behind
+    others alone; and few of one file, since CPU seconds vary.
+
+    Args:
+        callers: the tests that call the function, each with its run on the original code.
+        fine: all reliable tests, in the order in which they run.
+        cpu_s: the CPU seconds of a program.
+    """
+    room = _SHARE_OF_TESTS * cpu_s
+    chosen = chosen_tests(callers, room)
+    files = set(map(file_of, chosen))
+    beside = [test for test in fine if file_of(test) in files]
+    has_room = sum(fine[test].seconds or 0.0 for test in beside) <= room
+    closest = {test: run for test, run in callers.items() if file_of(test) == file_of(chosen[0])}
+    few = chosen_tests(closest, _SHARE_OF_FEW * cpu_s)
+    return [
+        chosen,
+        *([beside] if has_room and len(beside) > len(chosen) else []),
+        *([few] if 0 < len(few) < len(chosen) else []),
+    ]
 
 
 def chosen_tests(callers: Mapping[str, Run], cpu_s: float) -> list[str]:
