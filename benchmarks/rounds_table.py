@@ -6,7 +6,7 @@ The picture is drawn next to the cells. Intervals are over problems and seeds, o
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,26 +68,42 @@ def tables(cells: list[dict[str, Any]], picture: Path) -> str:
     return "\n".join(rows)
 
 
+def lines_of(ways: Collection[str]) -> dict[str, list[str]]:
+    """Return the lines of a panel by label: the ways whose scores a line connects.
+
+    >>> ways = ["", "first:50:1", "first:100:1", "first:50:1+fresh:50:1", "first:100:1+first:50:1"]
+    >>> list(lines_of(ways).values())[:2]
+    [['', 'first:50:1', 'first:100:1'], ['', 'first:50:1', 'first:50:1+fresh:50:1']]
+    >>> list(lines_of(ways).values())[2:]
+    [['first:100:1', 'first:100:1+first:50:1'], ['first:100:1']]
+    """
+    # Rounds are the way with the most trainings on fresh drafts.
+    trainings = max(ways, key=lambda way: way.count("fresh")).split("+")
+    rounds = ["+".join(trainings[:number]) for number in range(len(trainings) + 1)]
+    single = sorted((way for way in ways if "+" not in way), key=steps_of)
+    # One training of as many steps has the rate that rounds are compared at.
+    (control,) = [way for way in single if way and steps_of(way) == steps_of(rounds[-1])]
+    rate = control.split(":")[-1]
+    one_round = [way for way in single if not way or way.endswith(rate)]
+    longest = one_round[-1]
+    # "first" sorts before "fresh".
+    further = sorted(way for way in ways if way.startswith(f"{longest}+"))
+    return {
+        "one round": one_round,
+        "rounds on fresh drafts": [way for way in rounds if way in ways],
+        "then more steps on the first pairs": [longest, *further[:1]],
+        "then a round on fresh drafts": [longest, *further[1:]],
+    }
+
+
 def draw(found: Mapping[str, Mapping[str, Seeds]], picture: Path) -> None:
     """Draw pass@1 of SFT without replay by steps, a panel for each start and a line for each way."""
     plt.rcParams.update({"svg.hashsalt": "rounds", "svg.fonttype": "none"})
     figure, panels = plt.subplots(1, len(found), sharey=True, figsize=(9, 3.4), layout="constrained")
     for panel, (start, ways) in zip(panels, found.items(), strict=True):
-        *_, rounds = sorted(ways, key=lambda way: way.count("+"))
-        parts = rounds.split("+")
-        (rate,) = [way.split(":")[-1] for way in ways if "+" not in way and steps_of(way) == steps_of(rounds)]
-        one = sorted((way for way in ways if not way or (way.endswith(rate) and "+" not in way)), key=steps_of)
-        again = sorted(way for way in ways if way.startswith(f"{one[-1]}+"))
-        lines = [
-            ("one round", one),
-            ("rounds on fresh drafts", ["+".join(parts[:number]) for number in range(len(parts) + 1)]),
-            ("then more steps on the first pairs", [one[-1], *again[:1]]),
-            ("then a round on fresh drafts", [one[-1], *again[1:]]),
-        ]
-        for (label, line), style in zip(lines, ("o-", "s-", "o:", "s:"), strict=True):
-            known = [way for way in line if way in ways]
-            shares = [100 * np.mean(list(ways[way].values())) for way in known]
-            panel.plot(list(map(steps_of, known)), shares, style, label=label, markersize=4)
+        for (label, line), style in zip(lines_of(ways).items(), ("o-", "s-", "o:", "s:"), strict=True):
+            shares = [100 * np.mean(list(ways[way].values())) for way in line]
+            panel.plot(list(map(steps_of, line)), shares, style, label=label, markersize=4)
         panel.set(title=start, xlabel="optimizer steps")
     panels[0].set(ylabel="pass@1, %")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)

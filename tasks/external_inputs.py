@@ -21,7 +21,7 @@ from iterpref_core.cli import exit_code
 from iterpref_core.models.pretrained.checkpoints import ADAPTERS, is_path, locate_model
 from iterpref_core.records import BENCHMARKS, PUBLISHED, ModelError, Params, digest_of, load_params, read_yaml
 from iterpref_core.storage.digests import file_digest
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 from .paths import LOCK, PARAMS, STATE, home
 
@@ -123,8 +123,7 @@ def installed_version(name: str) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     if not path.is_file() or path.read_text("utf-8") != text:
-        with atomic_writer(path) as file:
-            file.write(text)
+        write_text(path, text)
 
 
 if __name__ == "__main__":

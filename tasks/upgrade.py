@@ -18,7 +18,7 @@ from iterpref_core.records import (
     with_lines,
     with_values,
 )
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 from .changed_values import changed_values
 from .git.command import GitError, git
@@ -55,8 +55,7 @@ def carry_over() -> list[str]:
         raise problem from None
     if not (usable := [side for side in sides if _is_valid(side)]):
         raise problem
-    with atomic_writer(PARAMS) as file:
-        file.write(usable[0])
+    write_text(PARAMS, usable[0])
     [other] = [side for side in sides if side is not usable[0]]
     before, present = (dict(flatten(parse_yaml(side))) for side in (common, other))
     profile: dict[str, Any] = {}

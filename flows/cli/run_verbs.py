@@ -24,7 +24,7 @@ from iterpref_core.cli.options import (
 from iterpref_core.cli.printing import show_standings, table_console
 from iterpref_core.cli.training_verbs import Objective
 from iterpref_core.records import BenchmarkName, load_params, with_values
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 from tasks.dvc.graph import check_root, load_graph
 from tasks.paths import RESULTS, SUMMARY
 from tasks.stages import evaluation, find_stage, report
@@ -214,5 +214,4 @@ def _print_sweep(result: "SweepResult", form: "Form", out: Path | None, as_json:
     if printed == "text" and not as_json:
         typer.echo("experiments  `dvc exp show --only-changed --drop external`; `dvc exp apply NAME` brings one here")
     if out and experiments:
-        with atomic_writer(out) as file:
-            file.write(standings.text(form))
+        write_text(out, standings.text(form))

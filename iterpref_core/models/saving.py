@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 from .pretrained.checkpoints import find_file, locate_model
 from .pretrained.tokenizers import tokenizer_place
@@ -46,8 +46,7 @@ def copy_files(base: Path | str, folder: Path, tokenizer: PreTrainedTokenizerBas
     path = folder / _TOKENIZER_CONFIG
     written = json.loads(path.read_bytes()) if path.is_file() else {}
     if written.pop("chat_template", None) is not None:
-        with atomic_writer(path) as file:
-            json.dump(written, file, indent=2, ensure_ascii=False)
+        write_text(path, json.dumps(written, indent=2, ensure_ascii=False))
 
 
 def _copy(name: str, revision: str | None, files: Iterable[str], folder: Path) -> None:

@@ -189,6 +189,12 @@ def atomic_writer(path: Path | str) -> Iterator[IO[str]]:
         os.fsync(file.fileno())
 
 
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text to a file that appears whole."""
+    with atomic_writer(path) as file:
+        file.write(text)
+
+
 def write_jsonl(path: Path | str, records: Iterable[Record]) -> int:
     """Write records to a file that appears whole; return their number."""
     count = 0

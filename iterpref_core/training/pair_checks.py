@@ -94,7 +94,7 @@ def check_pair_file(
         clean = drops.keep(_clean_pairs(pairs, params.pairs, benchmarks, counts, private, scores))
         kept = write_jsonl(out, clean) if out is not None else sum(1 for _ in clean)
     findings = list(_overlap_findings(benchmarks.overlaps, out))
-    findings += [Finding(stops=False, text=text) for text in private.findings()]
+    findings += [Finding(stops=False, text=text) for text in (*benchmarks.looks(), *private.findings())]
     rows = kept + benchmarks.contaminated
     if pairs.is_file():  # a pipe is read once
         findings += [Finding(stops=False, text=text) for text in ways_in(pairs, rows, counts)]

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from iterpref_core.models.pretrained.lineage import read_lineage
 from iterpref_core.records import ModelLineage, Params, digest_of, flatten
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 from tasks.addresses import ShownText
 from tasks.dvc.commands import Times
 from tasks.dvc.observation import LockedStage, read_lock
@@ -147,8 +147,7 @@ class CommandRecord(BaseModel):
             before = CommandRecord.model_validate_json(self.path.read_bytes())
             self.stages = {**before.stages, **self.stages}
             self.started = min(before.started, self.started)
-        with atomic_writer(self.path) as file:
-            file.write(self.model_dump_json(indent=2))
+        write_text(self.path, self.model_dump_json(indent=2))
 
 
 def begin_entry(

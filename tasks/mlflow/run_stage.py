@@ -9,7 +9,7 @@ from psutil import Process
 
 from iterpref_core.records import Params
 from iterpref_core.storage.cores import threads_in
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 from tasks.dvc.commands import COMMAND_VARIABLE, Times
 from tasks.dvc.observation import StageInputs, check_unchanged
 from tasks.dvc.storage import check_lock
@@ -60,8 +60,7 @@ def _run_timed(stage: str, work: Callable[[], StageRecord]) -> None:
     began = time.monotonic()
     found, item = find_stage(stage)
     write_metrics(found.metrics_path(item), work())
-    with atomic_writer(TIMES / stage) as file:
-        file.write(f"{time.monotonic() - began:.1f}\n")
+    write_text(TIMES / stage, f"{time.monotonic() - began:.1f}\n")
 
 
 def _process_of_dvc() -> Process:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from iterpref_core.records import StageResult, read_yaml
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 from tasks.paths import METRICS, PARAMS
 
 KEY, ITEM = "${key}", "${item}"
@@ -147,6 +147,4 @@ class Stage:
 
 def write_metrics(path: Path, measured: StageRecord) -> None:
     """Write the numbers of a result; of several training processes only the main one calls this."""
-    with atomic_writer(path) as file:
-        json.dump(measured.metrics(), file, indent=2)
-        file.write("\n")
+    write_text(path, json.dumps(measured.metrics(), indent=2) + "\n")

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -57,7 +59,7 @@ def test_it_is_printed_in_four_forms(iterpref, seeds):
     code, out, _ = iterpref("leaderboard", "r/base", *seeds, "--format", "latex")
     assert code == 0
     headings = r"model & pass@1 & 95\% interval & seeds & std & against base & p & kept \\"
-    assert out.splitlines()[3:7] == [r"\begin{tabular}{lrrrrrrr}", r"\toprule", headings, r"\midrule"]
+    assert out.splitlines()[4:8] == [r"\begin{tabular}{lrrrrrrr}", r"\toprule", headings, r"\midrule"]
     assert r"target\_rpo & \textbf{92.5} & [80.6, 98.5] & 3 & 2.5 & +82.5 [+67.6, +97.4] & $<$0.001 & 100 [" in out
     assert r"base & 10.0 & [4.0, 16.0] & -- & -- & -- & -- & -- \\" in out
     assert r"\caption{held-out, 40 tasks.\label{tab:scores}}" in out
@@ -66,6 +68,18 @@ def test_it_is_printed_in_four_forms(iterpref, seeds):
     assert "std is the seeds' standard deviation" in notes
     _, out, _ = iterpref("leaderboard", "r/base", seeds[1], "--format", "latex")
     assert r"\textbf" not in out, "the best is not significantly better"
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="LaTeX is not installed")
+def test_a_table_in_latex_fits_into_a_page_whatever_its_columns(iterpref, seeds):
+    rules = "".join(rf"\def\{name}rule{{\hline}}" for name in ("top", "mid", "bottom"))
+    for options in ((), ("--previous",)):
+        _, table, _ = iterpref("leaderboard", "r/base", *seeds, *options, "--format", "latex")
+        assert table.count("against") == 1 + len(options)
+        text = rf"\documentclass{{article}}\usepackage{{graphicx}}{rules}\begin{{document}}{table}\end{{document}}"
+        Path("paper.tex").write_text(text)
+        made = subprocess.run(["pdflatex", "-halt-on-error", "paper.tex"], check=False, capture_output=True, text=True)
+        assert (made.returncode, "Overfull" in made.stdout) == (0, False), made.stdout
 
 
 def test_in_latex_several_benchmarks_are_columns(iterpref):

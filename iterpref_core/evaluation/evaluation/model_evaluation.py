@@ -7,7 +7,7 @@ from typing import Any
 from iterpref_core.models.inference.backend_factory import names_served
 from iterpref_core.models.pretrained.fingerprint import model_fingerprint, served_fingerprint
 from iterpref_core.records import ModelResults, Params, PromptFormat, metric_name
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 from ..benchmarks.benchmark import EvaluationSetting
 from ..benchmarks.harness import open_harness
@@ -66,8 +66,7 @@ def evaluate_model(
         results = ask_benchmarks(sampler, setting, ResultsFolder(out, name, weights or None))
     if scores:
         found = {metric_name(benchmark): result.pass_at_1 for benchmark, result in results.measured.items()}
-        with atomic_writer(scores) as file:
-            json.dump(found, file, indent=2)
+        write_text(scores, json.dumps(found, indent=2))
     return results
 
 

@@ -22,7 +22,7 @@ from iterpref_core.records import (
     Unavailable,
     read_text,
 )
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error, read_jsonl, write_jsonl
+from iterpref_core.storage.jsonl import describe_validation_error, read_jsonl, write_jsonl, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -121,9 +121,8 @@ class ResultsFolder:
         if not benchmarks:
             (self.out / RESULTS).unlink(missing_ok=True)
             return
-        with atomic_writer(self.out / RESULTS) as file:
-            json.dump(self._record(benchmarks).to_json(), file, indent=2, sort_keys=True)
-            file.write("\n")
+        record = self._record(benchmarks).to_json()
+        write_text(self.out / RESULTS, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def load_model_results(path: Path) -> ModelResults:

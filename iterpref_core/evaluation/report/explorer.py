@@ -26,11 +26,11 @@ from iterpref_core.records import (
     Trajectory,
 )
 from iterpref_core.storage.dropped import read_dropped
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl
 
 from ..evaluation.results_file import judged_samples, load_model_results
 from .display_names import benchmark_name, in_words, model_name
-from .pair_view import cut_lines, region_of, shown_prompt, template_text, templates
+from .pair_view import cut_lines, region_of, render_page, shown_prompt, template_text
 from .score_rows import main_benchmark
 from .summary import ReportFiles
 from .summary_record import Summary
@@ -84,20 +84,16 @@ def write_explorer(
     }
     script = template_text("explorer.js")
     sheet = template_text("style.css") + template_text("explorer.css")
-    html = (
-        templates()
-        .get_template("explorer.html")
-        .render(
-            data=embed(data),
-            shown=_shown(len(entries), totals.total(), len(answers)),
-            has_trajectories=bool(entries or answers),
-            style=sheet,
-            script=script,
-            policy=_policy(script, "\n" + sheet),
-        )
+    render_page(
+        out,
+        "explorer.html",
+        data=embed(data),
+        shown=_shown(len(entries), totals.total(), len(answers)),
+        has_trajectories=bool(entries or answers),
+        style=sheet,
+        script=script,
+        policy=_policy(script, "\n" + sheet),
     )
-    with atomic_writer(out) as file:
-        file.write(html)
 
 
 def text_hash(text: str) -> bytes:

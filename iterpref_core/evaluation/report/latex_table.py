@@ -1,4 +1,4 @@
-"""Write a table for a paper in LaTeX (booktabs)."""
+"""Write a table for a paper in LaTeX (booktabs, graphicx)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -19,7 +19,7 @@ def latex_text(text: str) -> str:
 
 
 def latex_table(headings: Sequence[str], rows: Iterable[Sequence[str]], caption: str, notes: Iterable[str]) -> str:
-    """Return a table that nine columns of scores with intervals fit into, in a page of one column.
+    """Return a table in small type, which LaTeX shrinks to the width of the text if it is wider.
 
     Args:
         headings: the columns' names; the first column is of names, the others of numbers.
@@ -30,16 +30,18 @@ def latex_table(headings: Sequence[str], rows: Iterable[Sequence[str]], caption:
     lines = [" & ".join(cells) + r" \\" for cells in rows]
     return "\n".join(
         [
-            r"\begin{table}  % \usepackage{booktabs}",
+            r"\begin{table}  % \usepackage{booktabs,graphicx}",
             rf"\caption{{{latex_text(caption)}\label{{tab:scores}}}}",
             r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            r"\sbox0{%",
             rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
             r"\toprule",
             " & ".join(map(latex_text, headings)) + r" \\",
             r"\midrule",
             *lines,
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
+            r"\ifdim\wd0>\columnwidth\resizebox{\columnwidth}{!}{\usebox0}\else\usebox0\fi",
             rf"\par\medskip\raggedright {latex_text(' '.join(notes))}",
             r"\end{table}",
             "",

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from iterpref_core.programs.source_code.line_diff import line_spans, locate_error
 from iterpref_core.records import PreferencePair, Prompt, Span, labeled_text, printable_text, read_own_function
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 _CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
@@ -100,6 +100,11 @@ def templates() -> Environment:
     return environment
 
 
+def render_page(out: Path, template: str, **values: object) -> None:
+    """Write a page that is made of a template and these values."""
+    write_text(out, templates().get_template(template).render(**values))
+
+
 def code_spans(text: str) -> Markup:
     """Return text as HTML, with `names` between single backticks as code.
 
@@ -171,13 +176,7 @@ def pair_context(pair: PreferencePair) -> dict[str, object]:
 
 def write_html(pairs: Iterable[PreferencePair], out: Path) -> None:
     """Write pairs with their error regions as one self-contained page."""
-    page = (
-        templates()
-        .get_template("pairs.html")
-        .render(pairs=[pair_context(pair) for pair in pairs], style=template_text("style.css"))
-    )
-    with atomic_writer(out) as file:
-        file.write(page)
+    render_page(out, "pairs.html", pairs=[pair_context(pair) for pair in pairs], style=template_text("style.css"))
 
 
 def render_terminal(pair: PreferencePair) -> RenderableType:

@@ -10,14 +10,14 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from iterpref_core.records import Params, PreferencePair
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl
 
 from ..evaluation.results_file import by_reason
 from . import number_formats
 from .display_names import FOCAL, PAPER_COVERAGE, benchmark_name, in_words, model_name
 from .explorer import text_hash, write_explorer
 from .findings import findings, headline
-from .pair_view import pair_context, template_text, templates
+from .pair_view import pair_context, render_page, template_text
 from .score_rows import ScoreRow, main_benchmark, score_rows, smallest_decided_difference, tables_of
 from .standings import inside_notes, write_csv
 from .summary import ReportFiles, build_summary, figures, problem_outcomes
@@ -39,8 +39,9 @@ def write_page(
         hours: of the stages on this machine; 0 if unknown.
     """
     rows = score_rows(summary)
-    template = templates().get_template("page.html")
-    html = template.render(
+    render_page(
+        out,
+        "page.html",
         summary=summary,
         headline=headline(summary),
         findings=findings(summary),
@@ -70,8 +71,6 @@ def write_page(
         count="{:,}".format,
         words=in_words,
     )
-    with atomic_writer(out) as file:
-        file.write(html)
 
 
 def _kinds(rows: Iterable[ScoreRow]) -> list[str]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from iterpref_core.records import BENCHMARKS, ScoreRecord, printable_text
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 from ..statistics.comparison import ScoreDifference
 from .display_names import FOCAL, benchmark_name, in_order, model_name
@@ -88,8 +88,7 @@ class Standings:
 
     def write(self, out: Path) -> None:
         """Write leaderboard.md and leaderboard.csv into a folder."""
-        with atomic_writer(out / "leaderboard.md") as file:
-            file.write(self.markdown())
+        write_text(out / "leaderboard.md", self.markdown())
         write_csv(self.rows, out / "leaderboard.csv")
 
     def _tables(self) -> Iterator[tuple[str, set[str], list[ScoreRow]]]:
@@ -216,8 +215,7 @@ def _comparison_numbers(paired: ScoreDifference | None, prefix: str = "") -> dic
 
 def write_csv(rows: Iterable[ScoreRow], path: Path) -> None:
     """Write rows as CSV, in shares of 1."""
-    with atomic_writer(path) as file:
-        file.write(csv_text(rows))
+    write_text(path, csv_text(rows))
 
 
 def csv_text(rows: Iterable[ScoreRow]) -> str:

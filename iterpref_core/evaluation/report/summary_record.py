@@ -21,7 +21,7 @@ from iterpref_core.records import (
     metric_name,
     read_text,
 )
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 from ..statistics.comparison import Comparison
 
@@ -190,9 +190,7 @@ class Summary(SummaryRecord):
 
 def write_summary(summary: Summary, path: Path) -> None:
     """Write the summary, its keys sorted."""
-    with atomic_writer(path) as file:
-        json.dump(summary.to_json(), file, indent=2, sort_keys=True, ensure_ascii=False)
-        file.write("\n")
+    write_text(path, json.dumps(summary.to_json(), indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_summary(path: Path) -> Summary:

@@ -14,7 +14,7 @@ from iterpref_core.models.pretrained.weights import load_base
 from iterpref_core.models.saving import copy_files
 from iterpref_core.records import ModelError, Problem
 from iterpref_core.storage.data_card import CARD
-from iterpref_core.storage.jsonl import atomic_writer, read_jsonl
+from iterpref_core.storage.jsonl import read_jsonl, write_text
 from iterpref_core.storage.new_folder import new_folder
 from iterpref_core.training.model.parity import rounding_scale
 
@@ -49,8 +49,7 @@ def export_model(
             loaded = _merge(attach_adapters(loaded, source), model)
         loaded.save_pretrained(partial)
         copy_files(model, partial, load_tokenizer(model))
-        with atomic_writer(partial / CARD) as file:
-            file.write(card)
+        write_text(partial / CARD, card)
         lineage = read_lineage(model)
         if lineage:
             write_lineage(partial, lineage)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from iterpref_core.records import ModelError, first_line, model_errors, read_text
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -249,5 +249,4 @@ def pin_model(name: Path | str) -> ModelSource:
 
 def write_pointer(folder: Path, source: ModelSource) -> None:
     """Make `folder` point at a model that lives elsewhere."""
-    with atomic_writer(folder / SOURCE_FILE) as file:
-        file.write(_POINTER.dump_json(source, indent=2, exclude_defaults=True).decode() + "\n")
+    write_text(folder / SOURCE_FILE, _POINTER.dump_json(source, indent=2, exclude_defaults=True).decode() + "\n")

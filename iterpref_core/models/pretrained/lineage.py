@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from iterpref_core.records import InputError, ModelLineage
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
+from iterpref_core.storage.jsonl import describe_validation_error, write_text
 
 from .checkpoints import EMBEDDED
 
@@ -18,8 +18,7 @@ LINEAGE = "lineage.json"
 
 def write_lineage(folder: Path, lineage: ModelLineage) -> None:
     """Write the record into a checkpoint's folder."""
-    with atomic_writer(folder / LINEAGE) as file:
-        file.write(lineage.model_dump_json(indent=2, exclude_none=True) + "\n")
+    write_text(folder / LINEAGE, lineage.model_dump_json(indent=2, exclude_none=True) + "\n")
 
 
 def read_lineage(folder: Path | str) -> ModelLineage | None:

@@ -132,7 +132,7 @@ def _read(row: Row, columns: Columns, license: str | None) -> tuple[str, Problem
     if is_python_2(code) or (verdict == "passed" and not is_program(code)):
         raise DroppedError("not_python", "the program is not Python 3")
     if is_no_program(code):
-        raise DroppedError("no_code", "the answer has no program")
+        raise DroppedError("no_code", "the answer has no Python program: it is prose, data or another language")
     prompt = read_statement(row, columns)
     of_statement = statement_name(prompt)
     name = columns.name(row, "task_id")

@@ -159,6 +159,8 @@ def select_pairs(
     for name, overlap in benchmarks.overlaps.items():
         if overlap.pairs:
             logger.warning("%d pairs overlap with %s: %s", overlap.pairs, name, ", ".join(sorted(overlap.overlapping)))
+    for text in benchmarks.looks():
+        logger.warning("%s", text)
     if report is not None:
         benchmarks.write_report(report)
     replay = counts["replay"] + sum(found["replay"] for found in selection.own.values())
@@ -286,12 +288,9 @@ class _Selection:
         for pair in pairs:
             raised = pair.rejected in raising
             reason = drop_reason(pair, self._params, self._count_tokens, problem.entry_point, raised=raised)
-            if reason is not None:
-                dropped.append(reason)
-                continue
             programs = hash((pair.problem, pair.chosen, pair.rejected))
-            if programs in self._seen:
-                dropped.append("repeated")
+            if reason or programs in self._seen:
+                dropped.append(reason or "repeated")
                 continue
             self._seen.add(programs)
             # A program to replay takes its name when it is drawn: one that is not must leave the name to a pair.
@@ -370,11 +369,8 @@ def _failing_versions(trajectory: Trajectory) -> list[str | None] | str:
             reasons.add("no_program")
         else:
             failing.append(attempt.code)
-    if failing:
-        return failing
-    if "truncated" in reasons:
-        return "truncated"
-    return "no_program" if reasons else "solved_by_draft"
+    found = [reason for reason in ("truncated", "no_program") if reason in reasons]
+    return failing or next(iter(found), "solved_by_draft")
 
 
 def _no_pair(trajectories: Sequence[Path], counts: Counter[str], benchmarks: Decontamination) -> InputError:

@@ -78,7 +78,7 @@ def find_programs(chosen: str, rejected: str) -> tuple[str, str]:
         if is_cut(chosen, right, of_wrong) or is_cut(rejected, wrong, of_right):
             raise DroppedError("truncated", "an answer ends in a block; if only its last fence is missing, add it")
     if is_no_program(right) or is_no_program(wrong):
-        raise DroppedError("no_code", "an answer has no program")
+        raise DroppedError("no_code", "an answer has no Python program: it is prose, data or another language")
     if not is_program(right):
         raise DroppedError("not_python", "the chosen program is not Python 3, or has a syntax error")
     # A difference in line ends, or at the end of the program, is not one to learn from.

@@ -1,8 +1,10 @@
 """Hold out a share of problems, with solutions that are equal or nearly equal on one side of the split."""
 
 import ast
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import repeat
+from math import ceil
 from operator import le, lt
 from typing import NamedTuple
 
@@ -51,13 +53,25 @@ def hold_out_nearest(problems: Sequence[Problem], share: float) -> list[Problem]
 
 def first_relatives(programs: Sequence[str]) -> list[int]:
     """Return, for each program, the index of the first one that is equal or near to it, or to one of its relatives."""
-    firsts: list[int] = []
     shapes = list(map(_shape_of, programs))
+    counts = Counter(run for shape in shapes for run in shape.runs)
+    # The rarest run has the lowest rank.
+    ranks = {run: rank for rank, (run, _) in enumerate(reversed(counts.most_common()))}
+    firsts: list[int] = []
+    # A text, or a rare run → the programs that have it. To compare all pairs of 10,000 programs takes minutes.
+    holders: dict[object, list[int]] = defaultdict(list)
     for index, shape in enumerate(shapes):
-        relatives = {first for first, other in zip(firsts, shapes, strict=False) if _are_near(shape, other)}
+        # If half of the runs of two programs are common, one of them is in the rarer half of each.
+        rare = sorted(shape.runs, key=ranks.__getitem__)[: len(shape.runs) - ceil(_NEAR * len(shape.runs)) + 1]
+        keys = [key for key in (shape.text, *rare) if key]
+        candidates = {other for key in keys for other in holders[key]}
+        relatives = {firsts[other] for other in candidates if _are_near(shape, shapes[other])}
         first = min(relatives, default=index)
-        firsts = [first if each in relatives else each for each in firsts]
+        if len(relatives) > 1:
+            firsts = [first if each in relatives else each for each in firsts]
         firsts.append(first)
+        for key in keys:
+            holders[key].append(index)
     return firsts
 
 

@@ -11,6 +11,9 @@ There are four kinds of evidence, for each pair and task:
   statements, calls of `print`, layout, comments and annotations (`normal_form`), and has at least 20 nodes. Shorter
   ones are written by anybody.
 
+A program without any of these may still be a solution that somebody edited. It is named for a person, and stays, if it
+has the statements that make 80% of a solution of 20 nodes, each by itself and up to all names (`looks`).
+
 Runs of words mean little in prompts that are composed of the same phrases, as this project's held-out problems are.
 These problems are compared by `prompt` and `ast` alone.
 
@@ -24,15 +27,16 @@ Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count
 
 import json
 import logging
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
-from iterpref_core.programs.source_code.normal_form import solution_forms
+from iterpref_core.programs.source_code.normal_form import solution_forms, statement_forms
 from iterpref_core.records import (
     PUBLISHED,
     ConfigError,
@@ -50,7 +54,7 @@ from iterpref_core.records import (
     word_runs,
 )
 from iterpref_core.storage.digests import file_digest
-from iterpref_core.storage.jsonl import atomic_writer
+from iterpref_core.storage.jsonl import write_text
 
 from .benchmark_files import find_benchmark
 from .benchmark_tasks import HELDOUT, BenchmarkTask, read_benchmark, task_statement
@@ -102,6 +106,7 @@ class Overlap:
         kinds: the number of pairs by kind of evidence.
         examples: some of the pairs, each with the task that it shares most with: `PAIR = TASK`.
         overlapping: the names of all tasks that a pair shares something with.
+        resembling: the pairs that share nothing, but have most statements of a task's solution: `PAIR = TASK`.
     """
 
     tasks: int = 0
@@ -109,6 +114,7 @@ class Overlap:
     kinds: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     overlapping: set[str] = field(default_factory=set)
+    resembling: list[str] = field(default_factory=list)
 
 
 class Decontamination:
@@ -143,10 +149,11 @@ class Decontamination:
         self._wholes: dict[str | int, dict[Owner, None]] = defaultdict(dict)
         # First words of an example → the whole example, and the task that shows it.
         self._examples: dict[tuple[str, ...], dict[tuple[str, Owner], None]] = defaultdict(dict)
-        # A text's task and number of words; runs of words point at texts by their place here.
-        self._texts: list[tuple[Owner, int]] = []
-        # Hash of a run of words → the texts that have the run, and where in them.
-        self._runs: dict[int, list[tuple[int, int]]] = {}
+        # A text's task and number of words, or a solution's task and number of nodes.
+        self._texts: list[tuple[Owner, float]] = []
+        # Hash of a run of words, or of a statement's form → the texts that have it by their place in `_texts`, and
+        # where in them.
+        self._runs: dict[int, list[tuple[int, range]]] = defaultdict(list)
         for name in benchmarks:
             try:
                 paths = find_benchmark(PUBLISHED[name]).files if name in PUBLISHED else (Path(name),)
@@ -174,7 +181,7 @@ class Decontamination:
     def add(self, benchmark: str, tasks: Iterable[BenchmarkTask]) -> None:
         """Add a benchmark's tasks."""
         overlap = self.overlaps.setdefault(benchmark, Overlap())
-        runs: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        runs: dict[int, list[tuple[int, range]]] = defaultdict(list)
         for task in tasks:
             overlap.tasks += 1
             owner = (benchmark, task.name)
@@ -187,15 +194,25 @@ class Decontamination:
                 words = loose_words(line)
                 if len(words) >= EXAMPLE:
                     self._examples[tuple(words[:EXAMPLE])][" ".join(words), owner] = None
+            self._add_statements(owner, _programs_of(task))
             for text in _texts_of(task, statements):
                 words = loose_words(text)
                 for position, run in enumerate(_runs(words)):
-                    runs[run].append((len(self._texts), position))
+                    runs[run].append((len(self._texts), range(position, position + RUN)))
                 self._texts.append((owner, len(words)))
         # Runs in more than `COMMON` tasks are known only after the whole benchmark is read.
         for run, places in runs.items():
             if len({self._texts[text][0] for text, _ in places}) <= COMMON:
-                self._runs.setdefault(run, []).extend(places)
+                self._runs[run].extend(places)
+
+    def _add_statements(self, owner: Owner, programs: Iterable[str]) -> None:
+        for code in programs:
+            size = 0
+            for form, nodes in statement_forms(code):
+                self._runs[hash(form)].append((len(self._texts), range(size, size + nodes)))
+                size += nodes
+            # Anybody writes a small program.
+            self._texts.append((owner, size if size >= FORM else math.inf))
 
     def partner(self, record: PreferencePair | Problem) -> str:
         """Return the task that shares most with a pair or problem, such as `humaneval HumanEval/3`; count the overlap.
@@ -213,7 +230,7 @@ class Decontamination:
         evidence: dict[str, Iterable[Owner]] = {
             "prompt": (owner for form in prompts for owner in self._wholes.get(form, ())),
             "example": self._shown_in(words),
-            "ngram": self._covered([words, loose_words(program)]),
+            "ngram": self._covered(chain(_runs(words), _runs(loose_words(program)))),
             "ast": (owner for form in _forms(program, stated) for owner in self._wholes.get(form, ())),
         }
         shared: dict[Owner, set[str]] = defaultdict(set)
@@ -227,6 +244,10 @@ class Decontamination:
             overlap.kinds.update(set[str]().union(*tasks.values()))
             if tasks and len(overlap.examples) < SHOWN:
                 overlap.examples.append(f"{record.task_id} = {max(tasks, key=lambda task: len(tasks[task]))}")
+        if not shared:
+            statements = (hash(form) for form, _ in statement_forms(program))
+            for benchmark, task in dict(self._covered(statements)).items():
+                self.overlaps[benchmark].resembling.append(f"{record.task_id} = {task}")
         self.contaminated += bool(shared)
         closest = max(shared, key=lambda owner: len(shared[owner]), default=None)
         return " ".join(closest) if closest else ""
@@ -240,18 +261,26 @@ class Decontamination:
                 if f" {example} " in text:
                     yield owner
 
-    def _covered(self, texts: Iterable[Sequence[str]]) -> Iterator[Owner]:
+    def _covered(self, runs: Iterable[int]) -> Iterator[Owner]:
         # With runs of 3 words: "a b c d" in a pair covers words 2 to 5 of the task's "x y a b c d z", 4 of 7.
         covered: dict[int, set[int]] = defaultdict(set)
-        for words in texts:
-            for run in _runs(words):
-                for text, position in self._runs.get(run, ()):
-                    covered[text].update(range(position, position + RUN))
+        for run in runs:
+            for text, places in self._runs.get(run, ()):
+                covered[text].update(places)
         # Compare with the length of the task's text: a long pair may contain a short task.
         for text, positions in covered.items():
             owner, length = self._texts[text]
             if len(positions) >= COVERED * length:
                 yield owner
+
+    def looks(self) -> Iterator[str]:
+        """Yield a sentence with all pairs that resemble tasks of a benchmark, for each benchmark with such."""
+        for name, overlap in self.overlaps.items():
+            if overlap.resembling:
+                yield (
+                    f"{len(overlap.resembling)} programs have most statements of a solution of {name}, and stay; read "
+                    f"them: {', '.join(overlap.resembling)}"
+                )
 
     def report(self) -> dict[str, Any]:
         """Return the counts of each benchmark, and the benchmarks that are absent."""
@@ -272,8 +301,7 @@ class Decontamination:
 
     def write_report(self, path: Path) -> None:
         """Write the report as JSON."""
-        with atomic_writer(path) as file:
-            file.write(json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
+        write_text(path, json.dumps(self.report(), indent=2, ensure_ascii=False) + "\n")
 
 
 def _runs(words: Sequence[str]) -> Iterator[int]:
@@ -284,14 +312,17 @@ def _runs(words: Sequence[str]) -> Iterator[int]:
 
 def _wholes_of(task: BenchmarkTask, statements: Sequence[str]) -> Iterator[str | int]:
     """Yield the exact forms of a task's prompts and of the statements in them, and the hashes of its functions."""
-    # A benchmark of code completion publishes only the body, which needs the prompt before it.
-    programs = [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
     # The merged form would take "x + y" for "x - y".
     stated = list(map(exact_form if task.own_code else merged_form, filter(None, statements)))
-    for code, statement in product(programs, stated if task.own_code else [""]):
+    for code, statement in product(_programs_of(task), stated if task.own_code else [""]):
         yield from _forms(code, statement)
     yield from (form for form in stated if not task.own_code or len(loose_words(form)) >= RUN)
     yield from map(merged_form, filter(None, task.prompts))
+
+
+def _programs_of(task: BenchmarkTask) -> list[str]:
+    # A benchmark of code completion publishes only the body, which needs the prompt before it.
+    return [*task.solutions, *(prompt + code for prompt in task.prompts for code in task.solutions)]
 
 
 def _texts_of(task: BenchmarkTask, statements: Sequence[str]) -> Iterable[str]:

@@ -92,5 +92,5 @@ def check_problems(
         if overlap.pairs:
             some = ", ".join(overlap.examples)
             findings.append(f"{overlap.pairs} problems overlap with {name}, such as {some}")
-    findings += private.findings()
+    findings += [*benchmarks.looks(), *private.findings()]
     return CheckedProblems({**counts, **private.counts}, findings)

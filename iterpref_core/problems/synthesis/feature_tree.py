@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from iterpref_core.records import InputError, read_text
-from iterpref_core.storage.jsonl import atomic_writer, describe_validation_error
+from iterpref_core.storage.jsonl import describe_validation_error, write_text
 
 # The first level of every tree.
 CATEGORIES = (
@@ -113,8 +113,7 @@ class FeatureTree:
 
     def save(self, path: Path) -> None:
         """Write the tree as JSON, whole or not at all."""
-        with atomic_writer(path) as file:
-            file.write(_TREE.dump_json(self, indent=1).decode() + "\n")
+        write_text(path, _TREE.dump_json(self, indent=1).decode() + "\n")
 
 
 _TREE = TypeAdapter(FeatureTree)

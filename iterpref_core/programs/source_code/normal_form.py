@@ -11,6 +11,7 @@ import ast
 import builtins
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from .syntax_tree import shared_tree
 
 _BUILTINS = frozenset(dir(builtins))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_AROUND = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
 _UNCOUNTED = (ast.expr_context, ast.arguments, ast.comprehension)
 """Nodes that only hold others, and do not count for a program's size."""
 
@@ -69,6 +71,20 @@ def solution_forms(code: str) -> list[tuple[tuple[object, ...], int]]:
         for left_out in (does_nothing, _does_nothing_or_prints):
             forms.append(_form(ast.Module(part.body, []), kept, left_out, order))
     return list(dict.fromkeys(forms))
+
+
+def statement_forms(code: str) -> Iterator[tuple[tuple[object, ...], int]]:
+    """Yield the normal form of each statement without those inside of it, and its size in nodes.
+
+    Names are numbered anew in each statement, so that one more or less does not change the others. Definitions, imports
+    and calls of `print` are left out; a program that does not parse has no statement.
+    """
+    with suppress(SyntaxError):
+        tree = shared_tree(code)
+        kept = _BUILTINS - bound_by(ast.walk(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.stmt) and not isinstance(node, _AROUND) and not _does_nothing_or_prints(node):
+                yield _form(node, kept, lambda item: isinstance(item, ast.stmt))
 
 
 def _bag(statement: ast.AST, uses: Mapping[str | None, int]) -> tuple[object, ...]:

@@ -30,7 +30,7 @@ def test_a_row_that_is_left_out_says_why_in_words(tmp_path):
     found = ingest_pairs(Wanted([source]), tmp_path / "out.jsonl").dropped
     assert [(row.reason, row.explanation) for row in found] == [
         ("same_program", "both programs are the same but for line ends and blanks at the end"),
-        ("no_code", "an answer has no program"),
+        ("no_code", "an answer has no Python program: it is prose, data or another language"),
     ]
 
 

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from iterpref_core.cli.app import app
 from iterpref_core.pairs.selection.pair_selection import select_pairs
+from iterpref_core.problems.own_code import held_out
 from iterpref_core.problems.own_code.function_prompt import prompt_of
 from iterpref_core.problems.own_code.functions import find_functions, read_module
 from iterpref_core.problems.own_code.held_out import hold_out_nearest
@@ -159,3 +160,14 @@ def test_an_empty_list_of_benchmarks_screens_nothing_and_a_misspelt_one_is_named
     assert paired(tmp_path, [copied, functions[0]], benchmarks=()) == {functions[0].task_id}
     with pytest.raises(InputError, match="no benchmark 'humanevall'; did you mean 'humaneval'"):
         paired(tmp_path, functions, benchmarks=("humanevall",))
+
+
+def test_programs_are_compared_with_the_few_that_may_be_near(monkeypatch):
+    calls = []
+    is_near = held_out._are_near
+    monkeypatch.setattr(held_out, "_are_near", lambda one, other: calls.append(one) or is_near(one, other))
+    body = "return x.a{0}(x.b{0}, {0}, x.c{0})[{0}] + x.d{0}(x.e{0}, x.f{0} or {0})"
+    programs = [f"def f(x):\n    {body.format(number)}\n" for number in range(100)]
+    firsts = held_out.first_relatives(["", *programs, "", programs[7].replace("x", "y")])
+    assert firsts == [*range(102), 8]
+    assert len(calls) < 1000  # of 5,253 pairs

@@ -76,6 +76,25 @@ def test_a_solution_is_found_under_other_names_and_a_trivial_one_is_not_looked_f
     assert kinds(pair("a", chosen=short), BenchmarkTask("b/3", ("q",), (short,))) == {}
 
 
+def test_an_edited_solution_is_named_and_stays():
+    edited = (
+        SOLUTION.replace("solve", "main").replace("total", "t").replace("xs", "numbers")
+        .replace("    t = 0\n", "    if numbers is None:\n        return 0\n    t = 0\n")
+    )  # fmt: skip
+    index = Decontamination([], Path())
+    index.add(
+        "b", [BenchmarkTask("b/1", ("Do it",), (SOLUTION,)), BenchmarkTask("b/2", ("q",), ("x = 1\nprint(x)\n",))]
+    )
+    index.add("h", [BenchmarkTask("h/1", ("Do it",), (SOLUTION,), composed=True)])
+    others = [edited.replace("- 1", "+ 1"), edited.replace("t += x", "t = x"), "x = 1\n", "a b"]
+    programs = [edited.replace("    for", "    print(t)\n    for"), *others, SOLUTION]
+    partners = [index.partner(pair(str(number), chosen=code)) for number, code in enumerate(programs)]
+    assert [bool(partner) for partner in partners] == [False] * 5 + [True]
+    assert list(index.looks()) == [
+        "1 programs have most statements of a solution of b, and stay; read them: 0 = b/1",
+    ]
+
+
 def test_benchmarks_of_every_kind_are_read_and_of_split_problems_the_held_out_ones(tmp_path):
     lines = [
         {"task_id": "HumanEval/0", "prompt": "def f():\n", "canonical_solution": "    pass\n"},

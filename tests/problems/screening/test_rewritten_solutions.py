@@ -12,8 +12,10 @@ from random import Random
 import pytest
 
 from iterpref_core.problems.composition.compose import draw_combinations, write_reference
-from iterpref_core.problems.screening.contamination import FORM
+from iterpref_core.problems.screening.benchmark_tasks import BenchmarkTask
+from iterpref_core.problems.screening.contamination import FORM, Decontamination
 from iterpref_core.programs.source_code.normal_form import solution_forms
+from iterpref_core.records import PreferencePair
 from iterpref_core.storage.items import read_items
 
 
@@ -148,6 +150,61 @@ def test_rewritten_solutions_are_found_and_programs_of_others_are_not():
         known = {form for code in benchmark.values() for form in _forms(code)}
         found |= {name: code for name, code in honest.items() if known & _forms(code)}
     assert (len(mbpp) + len(others), found) == (1570, {})
+
+
+def _guarded(tree):
+    first, *_ = _function(tree).args.args or [ast.arg("x")]
+    _function(tree).body.insert(0, ast.parse(f"if {first.arg} is None:\n    return None").body[0])
+    return tree
+
+
+def _with_log(tree):
+    _function(tree).body.insert(0, ast.parse("logging.debug('start')").body[0])
+    return tree
+
+
+def _with_result(tree):
+    """Give the last value a name before it is returned; None if there is none."""
+    body = _function(tree).body
+    if not isinstance(body[-1], ast.Return):
+        return None
+    body[-1:] = [ast.Assign([ast.Name("result_", ast.Store())], body[-1].value), ast.parse("return result_").body[0]]
+    return tree
+
+
+def _overlaps(index, code):
+    return bool(index.partner(PreferencePair(task_id="p", prompt="p", chosen=code, rejected="x")))
+
+
+@pytest.mark.slow
+def test_edited_solutions_are_named_and_programs_of_others_are_not():
+    mbpp_plus = _programs("MBPP_OVERRIDE_PATH", "canonical_solution")
+    mbpp = _programs("MBPP_SOURCE_PATH", "code")
+    benchmarks = {"humaneval": _programs("HUMANEVAL_OVERRIDE_PATH", "prompt", "canonical_solution"), "mbpp": mbpp_plus}
+    others = {"humaneval": mbpp, "mbpp": {name: code for name, code in mbpp.items() if name not in mbpp_plus}}
+    counts = Counter()
+    for benchmark, solutions in benchmarks.items():
+        index = Decontamination([], Path())
+        index.add(benchmark, (BenchmarkTask(name, (), (code,)) for name, code in solutions.items()))
+        looks = index.overlaps[benchmark].resembling
+        for code in others[benchmark].values():
+            counts["honest"] += 1
+            counts["honest, overlap"] += _overlaps(index, code)
+        counts["honest, named"] += len(looks)
+        looks.clear()
+        for code in filter(_forms, solutions.values()):
+            for change in (_guarded, _with_log, _with_result):
+                changed = change(ast.parse(code))
+                if changed is not None:
+                    counts["edited"] += 1
+                    counts["edited, overlap"] += _overlaps(
+                        index, ast.unparse(ast.fix_missing_locations(_renamed(changed)))
+                    )
+        counts["edited, named"] += len(looks)
+    print(counts)
+    assert counts["honest"] == 1570
+    assert counts["honest, named"] <= 4
+    assert counts["edited, named"] >= 0.7 * (counts["edited"] - counts["edited, overlap"])
 
 
 def test_composed_problems_have_a_form_each():
