@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from iterpref_core.storage.dropped import Dropped
 from iterpref_core.storage.progress import watch
 
 from .evidence import Callers, find_tests
-from .function_prompt import MAX_PROMPT_CHARS, prompt_of
+from .function_prompt import fault_of_prompt, prompt_of
 from .functions import Function, Module
 from .giveaways import code_in, expected_value_in
 from .survey import Survey
@@ -105,33 +105,27 @@ def describe(
         folder: the project's root.
         author: the model.
         executor: runs the drafts.
-        may_read: whether a model may see a module.
+        may_read: whether a model may see a module of tests; those of the functions it may.
         keep: also take texts that hold keys or e-mail addresses.
 
     Raises:
         InputError: no prompt was answered.
         IterPrefError: the model cannot be had, or the budget is spent. Run the same again to go on.
     """
-    wanted = [problem for problem in problems if not functions[problem.task_id].docstring]
-    tests_of = {each.task_id: find_tests(folder, surveyed.tests[functions[each.task_id].id]) for each in wanted}
+    subjects = []
+    for problem in problems:
+        function = functions[problem.task_id]
+        if not function.docstring:
+            tests = find_tests(folder, surveyed.tests[function.id][0])
+            subjects.append(_Subject(problem, function, surveyed.names[function.module.file], tests))
     callers = Callers(dict.fromkeys(function.module for function in functions.values()))
-    requests = (
-        _request(
-            problem.task_id,
-            function,
-            surveyed.names[function.module.file],
-            [each for each in callers.of(function) if may_read(each.module)],
-            [each for each in tests_of[problem.task_id] if may_read(each.module)],
-        )
-        for problem in wanted
-        for function in [functions[problem.task_id]]
-    )
+    requests = (_request(each, callers.of(each.function), may_read) for each in subjects)
     sampling = Sampling(TEMPERATURE, author.max_new_tokens)
     texts = ask_parsed(author.model, requests, sampling, partial(read_object, form=Description), Counter[str]())
-    described: dict[str, Problem | Dropped] = {}
-    for problem, text in zip(wanted, watch("descriptions", len(wanted), texts), strict=True):
-        name = problem.task_id
-        described[name] = _described(problem, functions[name], text, tests_of[name], surveyed, author, keep=keep)
+    described = {
+        subject.problem.task_id: _described(subject, text, surveyed.tests, author.name, keep=keep)
+        for subject, text in zip(subjects, watch("descriptions", len(subjects), texts), strict=True)
+    }
     worded = [each for each in described.values() if isinstance(each, Problem)]
     prompts = {problem.task_id: question(problem.prompt) for problem in worded}
     for task_id, fault in _faults_of_drafts(worded, author, executor).items():
@@ -140,24 +134,33 @@ def describe(
         yield described.get(problem.task_id, problem)
 
 
-def _request(
-    task_id: str, function: Function, module_name: str, callers: Sequence[Function], tests: Sequence[Function]
-) -> Request:
-    """Return the request for the description of a function, whose module tests import by a name."""
+@dataclass(frozen=True)
+class _Subject:
+    """A function without a docstring: its problem, the name by which tests import its module, and its tests."""
+
+    problem: Problem
+    function: Function
+    module_name: str
+    tests: Sequence[Function]
+
+
+def _request(subject: _Subject, callers: Sequence[Function], may_read: Callable[[Module], bool]) -> Request:
+    """Return the request for the description of a function."""
+    function = subject.function
     prompt = fill(
         PROMPT,
         kind="method" if "." in function.qualname else "function",
         name=function.qualname,
-        module=module_name,
+        module=subject.module_name,
         source=function.text(),
         callers=_shown(callers),
-        tests=_shown(tests),
+        tests=_shown(each for each in subject.tests if may_read(each.module)),
         form=json.dumps(Description.model_json_schema()),
     )
-    return Request(prompt, derive_seed("describe", task_id), private=True)
+    return Request(prompt, derive_seed("describe", subject.problem.task_id), private=True)
 
 
-def _shown(functions: Sequence[Function]) -> str:
+def _shown(functions: Iterable[Function]) -> str:
     """Return the sources of functions without private data, while there is room."""
     shown: list[str] = []
     room = EVIDENCE_CHARS
@@ -170,40 +173,29 @@ def _shown(functions: Sequence[Function]) -> str:
 
 
 def _described(
-    problem: Problem,
-    function: Function,
-    text: Description | None,
-    tests: Sequence[Function],
-    surveyed: Survey,
-    author: Author,
-    *,
-    keep: bool,
+    subject: _Subject, text: Description | None, problems: Container[str], author: str, *, keep: bool
 ) -> Problem | Dropped:
     """Return the problem with its description, or the reason against the text.
 
-    `tests` are the function's own, `surveyed` has those of all functions.
+    `problems` are the ids of the project's functions that may become problems.
     """
+    function = subject.function
     if text is None:
         return function.dropped("no_description", "no answer of the form; the same command asks for missing ones again")
     docstring = text.docstring()
-    module_name = surveyed.names[function.module.file]
-    prompt = prompt_of(replace(function, description=docstring), module_name, surveyed.tests)
-    reason = fault = ""
+    prompt = prompt_of(replace(function, description=docstring), subject.module_name, problems)
+    reason, fault = fault_of_prompt(prompt, function, keep=keep)
     named = {name.lstrip("*") for name in text.arguments}
     # `_` is the name of an argument that a function must take and ignores.
     if unnamed := [name for name in function.arguments if name not in named and name != "_"]:
         reason, fault = "incomplete", f"it does not describe {', '.join(unnamed)}"
     elif line := code_in(docstring, function):
         reason, fault = "holds_source", f"it holds code of the function: {line}"
-    elif value := expected_value_in(docstring, function, tests):
+    elif value := expected_value_in(docstring, function, subject.tests):
         reason, fault = "holds_expected", f"it holds a value that a test expects: {value}"
-    elif len(prompt) > MAX_PROMPT_CHARS:
-        reason, fault = "long_prompt", f"the prompt has {len(prompt):,} characters"
-    elif not keep and (found := find_private(docstring)):
-        reason, fault = found.reason, f"it seems to hold {found}"
     if reason:
         return function.dropped(reason, f"{fault}\n{docstring}")
-    return problem.model_copy(update={"prompt": prompt, "described_by": author.name})
+    return subject.problem.model_copy(update={"prompt": prompt, "described_by": author})
 
 
 def _faults_of_drafts(problems: Sequence[Problem], author: Author, executor: Engine) -> dict[str, str]:

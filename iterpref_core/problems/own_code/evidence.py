@@ -2,10 +2,11 @@
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
-from .functions import Definition, Function, Module, read_module
+from .functions import Function, Module, all_functions, read_module
 
 MAX_CALLERS = 3
 """The most callers of a function that are shown; those of its own module come first."""
@@ -20,10 +21,11 @@ class Callers:
 
     def __init__(self, modules: Iterable[Module]) -> None:
         self._users: defaultdict[str, list[Function]] = defaultdict(list)
-        for module in modules:
-            for function in _all_functions(module, module.tree.body):
-                for name in _used_names(function.node):
-                    self._users[name].append(function)
+        for function in (each for module in modules for each in all_functions(module)):
+            nodes = ast.walk(function.node)
+            used = (getattr(node, "id", None) or getattr(node, "attr", None) for node in nodes)
+            for name in filter(None, dict.fromkeys(used)):
+                self._users[name].append(function)
 
     def of(self, function: Function) -> list[Function]:
         """Return the functions that seem to call a function, since they use its name."""
@@ -46,41 +48,14 @@ def find_tests(folder: Path, nodes: Iterable[str]) -> list[Function]:
         nodes: pytest's ids, such as `tests/test_a.py::TestClass::test_b[case]`. A test that is no function of the file
             itself, such as an inherited one, is left out.
     """
+
+    @cache
+    def functions_of(file: str) -> dict[str, Function]:
+        module = read_module(folder, folder / file)
+        return {each.qualname: each for each in all_functions(module)} if module else {}
+
     # The cases of a parametrized test are one function.
     names = dict.fromkeys(node.partition("[")[0] for node in nodes)
-    modules: dict[str, Module | None] = {}
-    found = []
-    for name in names:
-        file, *path = name.split("::")
-        if file not in modules:
-            modules[file] = read_module(folder, folder / file)
-        module = modules[file]
-        node = _find(module.tree.body, path) if module else None
-        if module and node:
-            found.append(Function(module, ".".join(path), node))
-    return found
-
-
-def _find(body: Sequence[ast.stmt], path: Sequence[str]) -> Definition | None:
-    """Return the function of a name in a class, such as `["TestClass", "test_b"]`."""
-    for node in body:
-        if isinstance(node, ast.ClassDef) and len(path) > 1 and node.name == path[0]:
-            return _find(node.body, path[1:])
-        if isinstance(node, Definition) and path == [node.name]:
-            return node
-    return None
-
-
-def _all_functions(module: Module, body: Sequence[ast.stmt], prefix: str = "") -> Iterator[Function]:
-    """Yield the functions and methods of a module, private ones too."""
-    for node in body:
-        if isinstance(node, ast.ClassDef):
-            yield from _all_functions(module, node.body, f"{prefix}{node.name}.")
-        elif isinstance(node, Definition):
-            yield Function(module, f"{prefix}{node.name}", node)
-
-
-def _used_names(node: Definition) -> set[str]:
-    """Return the names and attributes that a function reads."""
-    used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-    return used | {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+    places = (name.partition("::") for name in names)
+    found = (functions_of(file).get(path.replace("::", ".")) for file, _, path in places)
+    return [test for test in found if test]

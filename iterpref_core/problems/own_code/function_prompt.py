@@ -2,7 +2,9 @@
 
 import ast
 from collections.abc import Container
+from typing import Any
 
+from iterpref_core.programs.source_code.private_data import find_private
 from iterpref_core.records import ASKED_FUNCTION, ASKED_METHOD, OUTLINE
 
 from .functions import Definition, Function
@@ -13,7 +15,7 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 class _Outline(ast.NodeTransformer):
-    """A visitor that leaves out one function, and the bodies of all others, any of which may be held out.
+    """A visitor that leaves out one function, the bodies of all others, any of which may be held out, and private data.
 
     Of a constructor the docstring stays, since it describes the class. A method's own class shows its constructor
     whole, which names the attributes, unless that is a problem itself.
@@ -29,6 +31,12 @@ class _Outline(ast.NodeTransformer):
         constructor = f"{owner}.__init__"
         self._whole = constructor if owner and f"{left_out.module.file}:{constructor}" not in problems else None
         self._prefix = ""
+
+    def visit(self, node: ast.AST) -> Any:
+        shown = super().visit(node)
+        if isinstance(shown, ast.stmt) and find_private(ast.unparse(shown)):
+            return ast.copy_location(ast.Expr(ast.Constant(...)), node)
+        return shown
 
     def _shown(self, node: Definition) -> Definition | None:
         if (node.lineno, node.col_offset) == self._place:
@@ -71,6 +79,17 @@ def prompt_of(function: Function, module_name: str, problems: Container[str] = (
         module.body = _nearest(module.body, function.node.lineno, room - len(note))
         context = note + ast.unparse(module)
     return f"{asked}\n\n{OUTLINE.format(context) if context else ''}{head}"
+
+
+def fault_of_prompt(prompt: str, function: Function, *, keep: bool) -> tuple[str, str]:
+    """Return the reason why a model may not get a prompt or the function's source, and an explanation, or empty texts.
+
+    With `keep` they may hold keys or e-mail addresses.
+    """
+    if len(prompt) > MAX_PROMPT_CHARS:
+        return "long_prompt", f"the prompt has {len(prompt):,} characters"
+    found = None if keep else find_private(f"{prompt}\n{function.text()}")
+    return (found.reason, f"it seems to hold {found}") if found else ("", "")
 
 
 def _nearest(statements: list[ast.stmt], line: int, room: int) -> list[ast.stmt]:

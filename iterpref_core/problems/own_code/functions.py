@@ -6,7 +6,7 @@ import importlib.util
 import os
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +48,14 @@ class Function:
         qualname: the name in the module, such as `Class.method`.
         node: the definition.
         description: the docstring that a model has written, where the definition has none.
+        in_block: it stands in a block such as `if`, where it cannot be replaced.
     """
 
     module: Module
     qualname: str
     node: Definition
     description: str = ""
+    in_block: bool = False
 
     @property
     def id(self) -> str:
@@ -99,13 +101,19 @@ class Function:
 
 def source_files(project: Path) -> Iterator[Path]:
     """Yield the modules of a project, except tests."""
+    for path in python_files(project):
+        if not _is_test(path.stem) and not _TESTS.intersection(path.parent.relative_to(project).parts):
+            yield path
+
+
+def python_files(project: Path) -> Iterator[Path]:
+    """Yield the Python files of a project, tests among them, but no others' code."""
     for folder, folders, files in os.walk(project):
         folders[:] = sorted(name for name in folders if not _holds_others_code(Path(folder, name)))
         for file in sorted(files):
             path = Path(folder, file)
-            parents = path.parent.relative_to(project).parts
             # An editor's lock is a link to no file: `.#shop.py`.
-            if path.suffix == ".py" and path.is_file() and not _is_test(path.stem) and not _TESTS.intersection(parents):
+            if path.suffix == ".py" and path.is_file():
                 yield path
 
 
@@ -159,44 +167,40 @@ def is_public(name: str) -> bool:
     return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
 
 
-def find_functions(
-    module: Module, *, private: bool = False, body: Sequence[ast.stmt] | None = None, prefix: str = ""
-) -> Iterator[Function | Dropped]:
+def find_functions(module: Module, *, private: bool = False) -> Iterator[Function | Dropped]:
     """Yield the functions and methods of a module, in order, and the reason for each that cannot be replaced.
 
     Args:
         module: the module.
         private: also yield those whose name, or whose class's name, begins with an underscore.
-        body: the statements of a class; None for the module's own.
+    """
+    # The definition after it replaces a signature of `@overload`.
+    found = [each for each in all_functions(module) if not _is_overload(each.node)]
+    times = Counter(each.qualname for each in found)
+    for function in found:
+        if not function.in_block and (private or all(map(is_public, function.qualname.split(".")))):
+            # A second definition would replace what a model has written.
+            yield function if times[function.qualname] == 1 else function.dropped("defined_twice")
+
+
+def all_functions(
+    module: Module, place: ast.AST | None = None, prefix: str = "", *, in_block: bool = False
+) -> Iterator[Function]:
+    """Yield all functions and methods of a module, but those inside of functions.
+
+    Args:
+        module: the module.
+        place: the class or block to look into; None is the whole module.
         prefix: the name of the class with a dot behind it, such as `Class.`.
+        in_block: the place is in a block.
     """
-    body = module.tree.body if body is None else body
-    names = Counter(_defined(body))
-    for node in body:
-        if not isinstance(node, Definition | ast.ClassDef) or not (private or is_public(node.name)):
-            continue
-        qualname = f"{prefix}{node.name}"
-        if isinstance(node, ast.ClassDef):
-            yield from find_functions(module, private=private, body=node.body, prefix=f"{qualname}.")
-            continue
-        # The definition after it replaces a signature of `@overload`.
-        if _is_overload(node):
-            continue
-        function = Function(module, qualname, node)
-        yield function if names[node.name] == 1 else function.dropped("defined_twice")
-
-
-def _defined(body: Iterable[ast.AST]) -> Iterator[str]:
-    """Yield the names of functions that a body defines, in blocks such as `if` as well, but not inside of functions.
-
-    A second definition would replace what a model has written.
-    """
-    for node in body:
+    for node in ast.iter_child_nodes(place or module.tree):
         if isinstance(node, Definition):
-            if not _is_overload(node):
-                yield node.name
-        elif not isinstance(node, ast.ClassDef):
-            yield from _defined(ast.iter_child_nodes(node))
+            yield Function(module, f"{prefix}{node.name}", node, in_block=in_block)
+        elif isinstance(node, ast.ClassDef):
+            yield from all_functions(module, node, f"{prefix}{node.name}.", in_block=in_block)
+        else:
+            yield from all_functions(module, node, prefix, in_block=True)
 
 
 def _is_overload(definition: Definition) -> bool:

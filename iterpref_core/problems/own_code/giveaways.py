@@ -14,7 +14,7 @@ from .evidence import called_name
 from .functions import Function
 
 RUN = 6
-"""So many words and signs in a row, with an operator or a call among them, are code, wherever a line ends."""
+"""The words and signs in a run."""
 _WORD = re.compile(r"\w+|[^\w\s'\"`]")
 _STRING = re.compile(r"""\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
 _OPERATORS = frozenset("=+-*/%<>|&^~@[")
@@ -22,21 +22,19 @@ _LEADING = ("return", "yield", "raise")
 
 
 def code_in(text: str, function: Function) -> str:
-    """Return a line of a function's body that a text holds, or a run of its code; an empty text if there is none.
+    """Return a run of a function's code that a text holds; an empty text if there is none.
 
-    What says too little to be a solution does not count: a name, a literal, or `else:`. Nor do texts in the source,
-    such as the message of an error.
+    A statement or expression shorter than a run counts, but not what says too little to be a solution: a name, a
+    literal, `else:`, or three words. Nor do texts in the source, such as the message of an error.
     """
     said = _spaced(_words(text))
-    lines = list(dict.fromkeys(_lines(function)))
-    for line in lines:
-        if _is_telling(line) and _spaced(_words(line)) in said:
-            return line
-    body = "\n".join(ast.unparse(each) for each in function.node.body)
-    for piece in _STRING.split(body):
-        for run in word_runs(_words(piece), RUN):
-            if _computes(run) and _spaced(run) in said:
-                return " ".join(run)
+    for node in ast.walk(ast.Module(function.node.body, [])):
+        source = ast.unparse(node) if isinstance(node, ast.stmt | ast.expr) else ""
+        for piece in _STRING.split(source):
+            words = _words(piece)
+            for run in (*word_runs(words, RUN), words[:RUN]):
+                if _is_telling(run) and _spaced(run) in said:
+                    return " ".join(run)
     return ""
 
 
@@ -65,30 +63,10 @@ def expected_value_in(text: str, function: Function, tests: Sequence[Function]) 
     return ""
 
 
-def _lines(function: Function) -> Iterator[str]:
-    """Yield the lines of a function's body, its statements in one line each, and the values in them."""
-    first, last = function.node.body[0], function.node.body[-1]
-    if first.lineno > function.node.lineno:
-        yield from map(str.strip, function.module.source.split("\n")[first.lineno - 1 : last.end_lineno])
-    for node in ast.walk(ast.Module(function.node.body, [])):
-        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
-            yield ast.unparse(node)
-        for field in ("value", "test", "iter"):
-            value = getattr(node, field, None)
-            if isinstance(node, ast.stmt) and isinstance(value, ast.expr):
-                yield ast.unparse(value)
-
-
-def _is_telling(line: str) -> bool:
-    """Return True for a line that says how, apart from the strings in it."""
-    words = _words(_STRING.sub("", line.partition("  #")[0]))
-    return (len(words) > 3 and _computes(words)) or (len(words) > 2 and words[0] in _LEADING)
-
-
-def _computes(words: Sequence[str]) -> bool:
-    """Return True if an operator or a call is among the words and signs of code."""
+def _is_telling(words: Sequence[str]) -> bool:
+    """Return True for more than three words and signs of code that end a function, or have an operator or a call."""
     calls = (word.isidentifier() and sign == "(" for word, sign in pairwise(words))
-    return not _OPERATORS.isdisjoint(words) or any(calls)
+    return len(words) > 3 and (words[0] in _LEADING or not _OPERATORS.isdisjoint(words) or any(calls))
 
 
 def _expected(test: Function, tested: str) -> Iterator[object]:

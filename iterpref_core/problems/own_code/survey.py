@@ -5,6 +5,7 @@ All tests run isolated, in the project's own environment, watched.
 
 import logging
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from iterpref_core.records import ExecutionParams, InputError
 from iterpref_core.storage.dropped import Dropped, DroppedRows
 from iterpref_core.storage.progress import show_progress
 
-from .functions import Function, import_roots
+from .functions import Function, import_roots, python_files
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +28,19 @@ _LIMITS = Limits(cpu_s=120, wall_s=600, memory_mb=2048, output_kb=1024, file_mb=
 TOGETHER = 50
 """The most tests of a file that run in one process: a test that never ends takes the others with it."""
 _NAME = "survey"
+_REFUSED = "PermissionError: [Errno 1]"
+"""The failure of a test that starts a program or a process, which the sandbox refuses."""
+_VARIABLE = re.compile(r"""\b(?:environ(?:\.get)?|getenv)[\[(]\s*["'](\w+)["']""")
+"""Code that asks for a variable of the environment."""
+_ALWAYS_SET = ("HOME", "TMPDIR")
 MAX_TESTS = 100
 """The most tests of a function. Most take a millisecond, and a start of pytest a hundred; ten let pass a sixth of the
 mutants that all tests catch."""
 _SHARE_OF_A_TEST = 0.25
 _SHARE_OF_TESTS = 0.5
-"""The shares of a program's CPU seconds (`execution.cpu_s`) that one test, and the tests of a function, may take on the
-original code."""
+_SHARE_OF_FEW = 0.125
+"""The shares of a program's CPU seconds (`execution.cpu_s`) that one test, the tests of a function, and few of them may
+take on the original code. Candidates start pytest, and import its plugins and the files of the tests, too."""
 
 
 @dataclass(frozen=True)
@@ -81,27 +88,25 @@ class Run(NamedTuple):
         seconds: CPU seconds; None: the run did not finish.
         called: the functions that the test called.
         at_import: the functions that its file called while it was imported.
-        started: the test tried to start a program or a process.
     """
 
     failure: str
     seconds: float | None
     called: list[str]
     at_import: list[str]
-    started: bool
 
 
 class Survey(NamedTuple):
     """The tests of a project's functions.
 
     Attributes:
-        tests: `Function.id` → the function's tests, as `chosen_tests` has them. Functions without tests are absent.
+        tests: `Function.id` → the choices of its tests, by `choices_of_tests`. Functions without tests are absent.
         failing: `Function.id` → the tests that called the function and are left out, each with its reason.
         names: `Module.file` → the name by which tests import the file. Files that no test imports are absent.
         without: the environment's plugins that the tests run without.
     """
 
-    tests: dict[str, tuple[str, ...]]
+    tests: dict[str, list[list[str]]]
     failing: dict[str, list[str]]
     names: dict[str, str]
     without: list[str]
@@ -147,18 +152,54 @@ def survey(
             if not reason:
                 fine[test] = run
                 continue
-            drops.add(Dropped(reason, test.partition("::")[0], test, explanation))
+            drops.add(Dropped(reason, file_of(test), test, explanation))
             for function_called in run.called:
                 failing[function_called].append(f"{test} ({reason})")
-    tests_of: dict[str, tuple[str, ...]] = {}
+    asked = _variables_in(project.folder) - {*dict(project.environment.variables), *_ALWAYS_SET}
+    if asked and drops.counts.keys() & {"dropped/not_collected", "dropped/test_fails"}:
+        unset = ", ".join(sorted(asked))
+        logger.warning(
+            "%s: tests see no variables but those that --environment names; not set: %s", project.name, unset
+        )
+    tests_of: dict[str, list[list[str]]] = {}
     for function in functions:
         # A function is tested by each test that called it. Without such a test it is tested by those of a file that
         # needs it for its import.
         callers = {test: run for test, run in fine.items() if function.id in run.called}
         callers = callers or {test: run for test, run in fine.items() if function.id in run.at_import}
         if callers:
-            tests_of[function.id] = tuple(chosen_tests(callers, _SHARE_OF_TESTS * execution.cpu_s))
+            tests_of[function.id] = choices_of_tests(callers, fine, execution.cpu_s)
     return Survey(tests_of, failing, names, without)
+
+
+def file_of(test: str) -> str:
+    """Return the file of a test, given by pytest's id such as `tests/test_a.py::TestClass::test_b`."""
+    return test.partition("::")[0]
+
+
+def choices_of_tests(callers: Mapping[str, Run], fine: Mapping[str, Run], cpu_s: float) -> list[list[str]]:
+    """Return the choices of a function's tests, of which the first that the original passes is taken.
+
+    They are as `chosen_tests` has them; all reliable tests of their files, if there is room, since some pass behind
+    others alone; and few of one file, since CPU seconds vary.
+
+    Args:
+        callers: the tests that call the function, each with its run on the original code.
+        fine: all reliable tests, in the order in which they run.
+        cpu_s: the CPU seconds of a program.
+    """
+    room = _SHARE_OF_TESTS * cpu_s
+    chosen = chosen_tests(callers, room)
+    files = set(map(file_of, chosen))
+    beside = [test for test in fine if file_of(test) in files]
+    has_room = sum(fine[test].seconds or 0.0 for test in beside) <= room
+    closest = {test: run for test, run in callers.items() if file_of(test) == file_of(chosen[0])}
+    few = chosen_tests(closest, _SHARE_OF_FEW * cpu_s)
+    return [
+        chosen,
+        *([beside] if has_room and len(beside) > len(chosen) else []),
+        *([few] if 0 < len(few) < len(chosen) else []),
+    ]
 
 
 def chosen_tests(callers: Mapping[str, Run], cpu_s: float) -> list[str]:
@@ -217,8 +258,7 @@ def _collect(executor: Engine, project: Project, drops: DroppedRows) -> tuple[li
         logger.warning("%s: %s: %s", row.task_id, row.reason, row.first_line)
     tests_of_file: defaultdict[str, list[str]] = defaultdict(list)
     for node in found["tests"]:
-        file, _, _ = node.partition("::")
-        tests_of_file[file].append(node)
+        tests_of_file[file_of(node)].append(node)
     return list(tests_of_file.values()), list(found["plugins"])
 
 
@@ -246,9 +286,15 @@ def _run_all(
             names.update(imported)
             if not found:
                 logger.warning("tests such as %s did not finish: %s", tests[0], outcome.feedback)
-            unfinished: Any = (f"{outcome.verdict}: {outcome.feedback}", None, [], [], False)
+            unfinished: Any = (f"{outcome.verdict}: {outcome.feedback}", None, [], [])
             for test in tests:
                 yield test, Run(*found.get(test, unfinished))
+
+
+def _variables_in(folder: Path) -> set[str]:
+    """Return the variables of the environment that the files of a project, tests among them, seem to ask for."""
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in python_files(folder))
+    return {name for text in texts for name in _VARIABLE.findall(text)}
 
 
 def _reason_against(run: Run, cpu_s: float) -> tuple[str, str]:
@@ -258,7 +304,7 @@ def _reason_against(run: Run, cpu_s: float) -> tuple[str, str]:
     """
     if run.seconds is None:
         return "test_unfinished", run.failure
-    if run.failure and run.started:
+    if _REFUSED in run.failure:
         return "test_starts_program", f"the sandbox starts no programs: {run.failure}"
     if run.failure:
         return "test_fails", run.failure

@@ -1,17 +1,20 @@
 """Read licenses of code as SPDX expressions, and check them against the allowed licenses."""
 
-import ast
-import configparser
-import email
 import re
-import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 UNKNOWN = "unknown"
 
 _HEADER = re.compile(r"^#\s*SPDX-License-Identifier:\s*(.+?)\s*$", re.MULTILINE)
-_CLASSIFIER = "License ::"
+_COMMENT = re.compile(r"^\s*#.*", re.MULTILINE)
+_CLASSIFIER = re.compile(r"""License ::(?:[^"'\n]*::)? *([^"'\n]+)""")
+# `license = "MIT"`, `license = {text = "MIT"}`, `license.text = "MIT"`, `[project.license]` and `text = "MIT"`
+_QUOTED = re.compile(r"""\blicense(?:\.text|\]\s*text)? *= *(?:\{ *text *= *)?["']+([^"'\n\\]+)""")
+# setuptools once wrote UNKNOWN where nothing is stated.
+_LINE = re.compile(r"^license(?:-expression)? *[:=] *(?!UNKNOWN)(\S.*)", re.MULTILINE | re.IGNORECASE)
+_STATEMENTS = {"pyproject.toml": _QUOTED, "PKG-INFO": _LINE, "setup.cfg": _LINE, "setup.py": _QUOTED}
+"""The files in which projects state a license, and how. `setup.py` is never run; PKG-INFO has what it computes."""
 _UNSAID = frozenset({"the", "license", "licence", "version", "v", "clause", "software", "osi", "approved"})
 _NAMES = {
     "mit": "MIT",
@@ -42,21 +45,19 @@ _NAMES = {
 _SPDX = {frozenset(words.split()): license for words, license in _NAMES.items()}
 """Words of a name, without those of `_UNSAID` → SPDX. A name that stands for several licenses is all of them."""
 
-Stated = tuple[str, Sequence[str]]
-"""What a project states for its packaging: a license, or an empty text; and the classifiers of all kinds."""
-
 
 def license_of_folder(folder: Path, otherwise: str | None = None) -> str:
     """Return the license that a project states for its packaging, another one if known, that of LICENSE, or `unknown`.
 
     A name such as "BSD License" becomes an SPDX expression; a license that has none here stays as it is stated.
     """
-    # PKG-INFO has what `setup.py` computes, and its text may not show.
-    for read in (_in_pyproject, _in_pkg_info, _in_setup_cfg, _in_setup_py):
-        stated, classifiers = read(folder)
-        named = [each.rpartition("::")[2] for each in classifiers if each.startswith(_CLASSIFIER)]
+    for name, statement in _STATEMENTS.items():
+        path = folder / name
+        text = _COMMENT.sub("", path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
+        stated = "".join(statement.findall(text)[:1])
+        named = _CLASSIFIER.findall(text)
         # Of a license such as "Dual License" only the classifiers tell what it is.
-        if stated and (_is_known(stated) or not named):
+        if stated and (_words(stated) in _SPDX or not named):
             return _spdx_of(stated)
         if named:
             return " AND ".join(f"({_spdx_of(each)})" for each in named) if len(named) > 1 else _spdx_of(named[0])
@@ -67,62 +68,10 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z]+\d*|\d[\d.]*", name.lower())) - _UNSAID
 
 
-def _is_known(name: str) -> bool:
-    return _words(name) in _SPDX
-
-
 def _spdx_of(name: str) -> str:
     # The text of a license may stand in the place of its name, which is then its first line.
     first = name.strip().partition("\n")[0]
     return _SPDX.get(_words(first), first.strip())
-
-
-def _in_pyproject(folder: Path) -> Stated:
-    try:
-        settings = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "", ()
-    # Poetry had a table of its own before there was one for all.
-    for table in (settings.get("project", {}), settings.get("tool", {}).get("poetry", {})):
-        stated = table.get("license", "")
-        if isinstance(stated, dict):
-            stated = stated.get("text", "")
-        classifiers = table.get("classifiers", ())
-        if stated or classifiers:
-            return str(stated), [str(each) for each in classifiers]
-    return "", ()
-
-
-def _in_setup_cfg(folder: Path) -> Stated:
-    settings = configparser.RawConfigParser()
-    try:
-        settings.read(folder / "setup.cfg", encoding="utf-8")
-    except (configparser.Error, ValueError):
-        return "", ()
-    lines = settings.get("metadata", "classifiers", fallback=settings.get("metadata", "classifier", fallback=""))
-    return settings.get("metadata", "license", fallback=""), [line.strip() for line in lines.split("\n")]
-
-
-def _in_setup_py(folder: Path) -> Stated:
-    """Read `setup.py` as text; it is never run."""
-    try:
-        tree = ast.parse((folder / "setup.py").read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return "", ()
-    keywords = [node for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "license"]
-    stated = [each.value.value for each in keywords if isinstance(each.value, ast.Constant)]
-    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return str(next(iter(stated), "")), [each for each in constants if isinstance(each, str)]
-
-
-def _in_pkg_info(folder: Path) -> Stated:
-    try:
-        fields = email.message_from_bytes((folder / "PKG-INFO").read_bytes())
-    except OSError:
-        return "", ()
-    stated = fields.get("License-Expression") or fields.get("License") or ""
-    # setuptools once wrote UNKNOWN where nothing is stated.
-    return stated.replace("UNKNOWN", ""), fields.get_all("Classifier", ())
 
 
 def _in_text(folder: Path) -> str:

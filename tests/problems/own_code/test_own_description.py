@@ -222,8 +222,8 @@ LONG = """def f(x, low=0):
 
 
 @pytest.mark.parametrize(("text", "held"), read_table(r"""
-Add up `each * low + (each - 1) ** 2`. | each * low + (each - 1) ** 2
-It sets total   += each*low + ( each-1 )**2 for each. | total += each * low + (each - 1) ** 2
+Add up `each * low + (each - 1) ** 2`. | each * low + ( each
+It sets total   += each*low + ( each-1 )**2 for each. | total + = each * low
 It uses low + (each - 1) ** 2. | low + ( each - 1
 Then return left or total. | return left or total
 Raise ValueError "x must not be far away, it is (too) far" if x is 'far away'. |

@@ -150,3 +150,13 @@ def test_how_to_state_a_license_is_said_and_a_test_that_exits_takes_few_others_a
         ingest_own_code(folder, out, PARAMS, EXECUTION)
     ingest_own_code(folder, out, PARAMS, EXECUTION, license="MIT")
     assert [problem.task_id for problem in read_jsonl(out, Problem)] == ["p/m.f", "p/m.g"]
+
+
+def test_an_outline_leaves_out_what_seems_private_and_the_function_stays(tmp_path):
+    lines = ('"""By jane.doe@acme-shop.com."""', "KEY = 'AKIAJ2ZJQ5X3TFZ7Q6ZA'", "SIZE = 3", "class A:\n    KIND = 4")
+    (tmp_path / "m.py").write_text("\n".join([*lines, '    OWNER = "jane.doe@acme-shop.com"', FUNCTION]))
+    module = read_module(tmp_path, tmp_path / "m.py")
+    assert module is not None
+    prompt = prompt_of(next(find_functions(module)), "m")
+    found = [text in prompt for text in ("jane", "AKIA", "SIZE = 3", "KIND = 4", "def f(n):")]
+    assert found == [False, False, True, True, True]

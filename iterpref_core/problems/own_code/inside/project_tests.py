@@ -5,33 +5,27 @@ import contextlib
 import copy
 import hashlib
 import importlib.metadata
-import inspect
 import io
 import os
 import random
-import re
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-Survey = dict[str, tuple[str, float, list[str], list[str], bool]]
+Survey = dict[str, tuple[str, float, list[str], list[str]]]
 """Name of a test → (its failure, empty if the test passed; CPU seconds; functions that it called; functions that its
-file called while it was imported; whether it tried to start a program)."""
+file called while it was imported)."""
 _FINE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-_NO_FILE = re.compile("^<|site-packages")
-"""What no file of a project has in its path: `<frozen posixpath>` is a module of Python."""
 _INTERNAL = "INTERNALERROR>"
 _ENTRY_POINTS = "pytest11"
 """The group of entry points by which packages give pytest their plugins."""
 _FLAGS = ("--doctest-modules", "--doctest-ignore-import-errors", "--doctest-continue-on-failure")
 _VALUES = ("--doctest-glob", "--ignore", "--ignore-glob", "--import-mode")
 """Options that say which tests a project has, and how they are imported."""
-_STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"})
-"""Python's audit events of programs and processes that are started."""
 
 
 def _seed() -> None:
@@ -87,9 +81,6 @@ class _Watch:
     def __init__(self, root: str, files: Sequence[str]) -> None:
         self._places = {os.path.realpath(os.path.join(root, file)): file for file in files}
         self._seen: dict[str, str] = {}
-        self.starts: list[str] = []
-        """The events of programs that were started."""
-        sys.addaudithook(lambda event, _: self.starts.append(event) if event in _STARTS else None)
         self.names: dict[str, str] = {}
         """File → the name by which it was imported."""
 
@@ -124,37 +115,6 @@ class _Watch:
             sys.setprofile(None)
 
 
-def _note_unset(root: str) -> set[str]:
-    """Return a set that grows by the variables of the environment that a project asks for, and that are not set."""
-    unset = set[str]()
-    environ = type(os.environ)
-    usual = environ.__getitem__
-
-    def get(self: Any, name: str) -> str:
-        try:
-            return usual(self, name)
-        except KeyError:
-            frame = inspect.currentframe()
-            # `os.getenv` and `os.environ.get` come here as well, the latter by a module that calls itself so.
-            while frame and frame.f_globals.get("__name__") in (__name__, "os", "collections.abc"):
-                frame = frame.f_back
-            path = frame.f_code.co_filename if frame else ""
-            # An environment may be inside of the project.
-            if os.path.realpath(path).startswith(os.path.join(root, "")) and not _NO_FILE.search(path):
-                unset.add(name)
-            raise
-
-    environ.__getitem__ = get  # type: ignore[method-assign]
-    return unset
-
-
-def _with_unset(failure: str, unset: Collection[str]) -> str:
-    """Return a failure with the variables that the project asked for and that are not set."""
-    names = ", ".join(sorted(unset))
-    note = f" (the sandbox has no variables but those that --environment names; not set: {names})"
-    return f"{failure}{note}" if unset else failure
-
-
 def _importing(frame: Any) -> str:
     """Return the file of the module that is being imported when a frame runs."""
     while frame and frame.f_code.co_name != "<module>":
@@ -168,12 +128,9 @@ class _Plugin:
     Args:
         chosen: the ids of the tests to run; None collects all tests and runs none.
         watch: watches the tests, if they are.
-        unset: variables that the project asks for and that are not set, as `_note_unset` finds them.
     """
 
-    def __init__(
-        self, chosen: Sequence[str] | None = None, watch: _Watch | None = None, unset: set[str] | None = None
-    ) -> None:
+    def __init__(self, chosen: Sequence[str] | None = None, watch: _Watch | None = None) -> None:
         self.chosen = chosen
         self.given = 0
         """The number of pytest's options that are not the project's."""
@@ -183,8 +140,7 @@ class _Plugin:
         self.not_collected: dict[str, str] = {}
         self.passed: set[str] = set()
         self.failures: dict[str, str] = {}
-        self.watched: dict[str, tuple[float, list[str], list[str], bool]] = {}
-        self._unset = set[str]() if unset is None else unset
+        self.watched: dict[str, tuple[float, list[str], list[str]]] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: Any, parser: Any, args: list[str]) -> None:
@@ -208,8 +164,7 @@ class _Plugin:
     def pytest_collectreport(self, report: Any) -> None:
         # A module may also skip itself, if an import is missing.
         if not report.passed:
-            reason = _reason_of(report.longrepr)
-            self.not_collected[report.nodeid] = _with_unset(reason, {name for name in self._unset if name in reason})
+            self.not_collected[report.nodeid] = _reason_of(report.longrepr)
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         self.nodes = [item.nodeid for item in items]
@@ -224,19 +179,16 @@ class _Plugin:
             yield
             return
         began = time.process_time()
-        self._unset.clear()
-        self._watch.starts.clear()
         with self._watch.calls() as called:
             yield
         at_import = sorted(self._at_import.get(item.nodeid.partition("::")[0], ()))
         seconds = time.process_time() - began
-        self.watched[item.nodeid] = seconds, sorted(called), at_import, bool(self._watch.starts)
+        self.watched[item.nodeid] = seconds, sorted(called), at_import
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
         if not passed:
-            failure = f"{report.outcome}: {_reason_of(report.longrepr)}"
-            self.failures.setdefault(report.nodeid, _with_unset(failure, self._unset))
+            self.failures.setdefault(report.nodeid, f"{report.outcome}: {_reason_of(report.longrepr)}")
         # A test whose setup passed has not passed yet.
         elif report.when == "call":
             self.passed.add(report.nodeid)
@@ -304,18 +256,17 @@ def collect_tests(root: str) -> dict[str, Any]:
         pytest cannot run with them, each with pytest's line.
     """
     options = ("--collect-only", "--continue-on-collection-errors")
-    unset = _note_unset(root)
-    plugin = _Plugin(unset=unset)
+    plugin = _Plugin()
     broken = {}
     fault = _run_pytest(root, plugin, *options)
     # Most environments have no broken plugin, so plugins are only tried one by one if pytest cannot run.
     if fault:
         broken = _broken_plugins()
         if broken:
-            plugin = _Plugin(unset=unset)
+            plugin = _Plugin()
             fault = _run_pytest(root, plugin, *options, without=list(broken))
     # An error of a conftest's hook ends all, and files have errors of their own beside it.
-    whole = {".": _with_unset(fault, {name for name in unset if name in fault})} if fault else {}
+    whole = {".": fault} if fault else {}
     return {"tests": plugin.nodes, "not_collected": whole | plugin.not_collected, "plugins": broken}
 
 
@@ -328,13 +279,13 @@ def survey_tests(
         The tests, and the name by which each file was imported.
     """
     watch = _Watch(root, files)
-    plugin = _Plugin(nodes, watch, _note_unset(root))
+    plugin = _Plugin(nodes, watch)
     fault = _run_pytest(root, plugin, without=without)
     found = {}
     for node in nodes:
         # A test may pass, and fail when it is taken down.
         failure = plugin.failures.get(node) or ("" if node in plugin.passed else fault or "did not run")
-        found[node] = (failure, *plugin.watched.get(node, (0.0, [], [], False)))
+        found[node] = (failure, *plugin.watched.get(node, (0.0, [], [])))
     return found, watch.names
 
 
