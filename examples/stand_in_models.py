@@ -1,12 +1,14 @@
 """Stand-ins for a code model and a debugger, so that docs/tutorial.md needs no download, no key and no accelerator.
 
+python examples/stand_in_models.py debugger MODULE: describes the functions of a file, and answers with them, on
+http://127.0.0.1:8765/v1, until it is interrupted.
 python examples/stand_in_models.py model PROBLEMS FOLDER: trains a model of 0.4 million parameters that knows the
 references of PROBLEMS by heart, except that it rounds amounts of money to whole numbers.
-python examples/stand_in_models.py debugger PROBLEMS: answers with the references on http://127.0.0.1:8765/v1, until it
-is interrupted.
 """
 
+import ast
 import json
+import re
 import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +23,19 @@ from iterpref_core.storage.jsonl import read_jsonl
 SHAPE = {"hidden_size": 128, "intermediate_size": 256, "batch_size": 16}
 STEPS = 250
 PORT = 8765
+ASKED = re.compile(r"function `(\w+)` of the Python module")
+DESCRIPTIONS = {
+    "gross": "Return the price with a tax on it.",
+    "saved": "Return the saving of a discount.",
+    "average": "Return the mean of the prices.",
+    "line_total": "Return the price of several.",
+    "margin": "Return the profit of one sale.",
+    "deposit": "Return the part of a price that is paid in advance.",
+    "installment": "Return the payment of each month.",
+    "tip": "Return the tip on a bill.",
+    "commission": "Return an agent's part of a sale.",
+}
+"""What the functions of examples/pricing do that have no docstring."""
 
 
 def answer(program: str) -> str:
@@ -42,8 +57,16 @@ def write_model(problems: list[Problem], folder: Path) -> None:
     print(f"{folder}: a model of {model.num_parameters():,} parameters")
 
 
-def debugger(problems: list[Problem], port: int = PORT) -> ThreadingHTTPServer:
-    """An endpoint of the OpenAI API that answers each task of the problems with its reference, and no other."""
+def description(function: ast.FunctionDef) -> str:
+    """A function's description in the form that `iterpref ingest --describe` asks for."""
+    arguments = {each.arg: f"the {each.arg}" for each in function.args.args}
+    parts = {"does": DESCRIPTIONS[function.name], "arguments": arguments, "returns": "an amount of money"}
+    return json.dumps({**parts, "raises": {}, "special_cases": []})
+
+
+def debugger(source: str, port: int = PORT) -> ThreadingHTTPServer:
+    """An endpoint of the OpenAI API that knows the functions of a module, and no others."""
+    functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
 
     class Endpoint(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -54,13 +77,17 @@ def debugger(problems: list[Problem], port: int = PORT) -> ThreadingHTTPServer:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             prompt = asked["messages"][-1]["content"]
-            for problem in problems:
-                if problem.prompt in prompt:
-                    text = f"It rounds to whole numbers.\n\n{answer(problem.reference or '')}"
-                    message = {"role": "assistant", "content": text}
-                    self._send(200, {"choices": [{"message": message, "finish_reason": "stop"}]})
-                    return
-            self._send(400, {"error": {"message": "the stand-in knows its own problems alone"}})
+            name = ASKED.search(prompt)
+            function = functions.get(name[1]) if name else None
+            if function is None:
+                self._send(400, {"error": {"message": "the stand-in knows its own functions alone"}})
+                return
+            program = f"{ast.get_source_segment(source, function)}\n"
+            text = f"It rounds to whole numbers.\n\n{answer(program)}"
+            if "has no docstring" in prompt:
+                text = description(function)
+            message = {"role": "assistant", "content": text}
+            self._send(200, {"choices": [{"message": message, "finish_reason": "stop"}]})
 
         def _send(self, status: int, content: dict[str, object]) -> None:
             body = json.dumps(content).encode()
@@ -78,9 +105,8 @@ def debugger(problems: list[Problem], port: int = PORT) -> ThreadingHTTPServer:
 
 if __name__ == "__main__":
     role, source, *rest = sys.argv[1:]
-    known = list(read_jsonl(Path(source), Problem))
     if role == "model":
-        write_model(known, Path(*rest))
+        write_model(list(read_jsonl(Path(source), Problem)), Path(*rest))
     else:
         with suppress(KeyboardInterrupt):
-            debugger(known).serve_forever()
+            debugger(Path(source).read_text(encoding="utf-8")).serve_forever()

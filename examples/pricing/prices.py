@@ -11,11 +11,6 @@ def net(price, tax):
 
 
 def gross(price, tax):
-    """Return the price with a tax on it.
-
-    >>> gross(9.99, 0.07)
-    10.69
-    """
     return round(price * (1 + tax), 2)
 
 
@@ -38,11 +33,6 @@ def discounted(price, share):
 
 
 def saved(price, share):
-    """Return the saving of a discount.
-
-    >>> saved(9.99, 0.15)
-    1.5
-    """
     return round(price * share, 2)
 
 
@@ -56,11 +46,6 @@ def total(prices):
 
 
 def average(prices):
-    """Return the mean of the prices.
-
-    >>> average([1.25, 2.5, 2.5])
-    2.08
-    """
     return round(sum(prices) / len(prices), 2)
 
 
@@ -76,11 +61,6 @@ def unit_price(price, count):
 
 
 def line_total(price, count):
-    """Return the price of several.
-
-    >>> line_total(0.35, 3)
-    1.05
-    """
     return round(price * count, 2)
 
 
@@ -103,11 +83,6 @@ def change(paid, price):
 
 
 def margin(price, cost):
-    """Return the profit of one sale.
-
-    >>> margin(9.99, 6.4)
-    3.59
-    """
     return round(price - cost, 2)
 
 
@@ -121,11 +96,6 @@ def marked_up(cost, share):
 
 
 def deposit(price, share):
-    """Return the part of a price that is paid in advance.
-
-    >>> deposit(99.5, 0.25)
-    24.88
-    """
     return round(price * share, 2)
 
 
@@ -139,11 +109,6 @@ def remainder(price, share):
 
 
 def installment(price, months):
-    """Return the payment of each month.
-
-    >>> installment(99.5, 12)
-    8.29
-    """
     return round(price / months, 2)
 
 
@@ -157,11 +122,6 @@ def converted(price, rate):
 
 
 def tip(price, share):
-    """Return the tip on a bill.
-
-    >>> tip(23.4, 0.15)
-    3.51
-    """
     return round(price * share, 2)
 
 
@@ -175,11 +135,6 @@ def split_bill(price, guests):
 
 
 def commission(price, share):
-    """Return an agent's part of a sale.
-
-    >>> commission(99.5, 0.03)
-    2.98
-    """
     return round(price * share, 2)
 
 

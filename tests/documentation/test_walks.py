@@ -9,8 +9,6 @@ from string import Template
 
 import pytest
 
-from iterpref_core.problems.own_code.environments import remember_environment
-from iterpref_core.records import EnvironmentParams
 from scripts.walk import read_steps, unlike
 from tests.flows.conftest import iterpref
 from tests.settings import ROOT
@@ -34,10 +32,6 @@ def test_init_prints_the_line_that_the_page_shows(page, iterpref):
     (shown,) = re.findall(r"(?m)^params\.yaml: profile .*$", text)
     Path("config").symlink_to(ROOT / "config")
     shutil.copy2(ROOT / "params.yaml", ".")
-    if page == "tutorial.md":  # an earlier command there has ingested the project
-        Path("problems").mkdir()
-        environment = EnvironmentParams(python=sys.executable, paths=(str(ROOT / "examples/pricing"),))
-        remember_environment(Path("problems"), "pricing", environment)
     code, printed, err = iterpref(*Template(command).substitute(VARIABLES).split())
     assert code == 0, err
     assert printed.splitlines()[-1] == shown
