@@ -26,14 +26,9 @@ PORT = 8765
 ASKED = re.compile(r"function `(\w+)` of the Python module")
 DESCRIPTIONS = {
     "gross": "Return the price with a tax on it.",
-    "saved": "Return the saving of a discount.",
     "average": "Return the mean of the prices.",
-    "line_total": "Return the price of several.",
-    "margin": "Return the profit of one sale.",
     "deposit": "Return the part of a price that is paid in advance.",
-    "installment": "Return the payment of each month.",
     "tip": "Return the tip on a bill.",
-    "commission": "Return an agent's part of a sale.",
 }
 """What the functions of examples/pricing do that have no docstring."""
 

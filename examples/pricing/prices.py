@@ -33,6 +33,11 @@ def discounted(price, share):
 
 
 def saved(price, share):
+    """Return the saving of a discount.
+
+    >>> saved(9.99, 0.15)
+    1.5
+    """
     return round(price * share, 2)
 
 
@@ -61,6 +66,11 @@ def unit_price(price, count):
 
 
 def line_total(price, count):
+    """Return the price of several.
+
+    >>> line_total(0.35, 3)
+    1.05
+    """
     return round(price * count, 2)
 
 
@@ -83,6 +93,11 @@ def change(paid, price):
 
 
 def margin(price, cost):
+    """Return the profit of one sale.
+
+    >>> margin(9.99, 6.4)
+    3.59
+    """
     return round(price - cost, 2)
 
 
@@ -109,6 +124,11 @@ def remainder(price, share):
 
 
 def installment(price, months):
+    """Return the payment of each month.
+
+    >>> installment(99.5, 12)
+    8.29
+    """
     return round(price / months, 2)
 
 
@@ -135,6 +155,11 @@ def split_bill(price, guests):
 
 
 def commission(price, share):
+    """Return an agent's part of a sale.
+
+    >>> commission(99.5, 0.03)
+    2.98
+    """
     return round(price * share, 2)
 
 
