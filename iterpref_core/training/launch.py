@@ -1,6 +1,7 @@
 """Start this command in several processes that train together, and report the error of the process that fails."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ COMMIT_VARIABLE = "ITERPREF_COMMIT"
 
 _STARTED_HERE = "ITERPREF_LAUNCHED"
 """Set in a process that `start_processes` has started: its parent reports its error."""
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""The signals that torch elastic takes from this process, and does not give back."""
 _WHERE = "params.yaml: training.accelerate:"
 _REMEDY = "name one of config/accelerate/*.yaml, what `accelerate config` writes, or null for one process"
 
@@ -66,6 +69,7 @@ def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
     # The children run the same command, and see in their environment that they are children.
     launched = ["--config_file", configuration, *(command or _own_command())]
     os.environ[_STARTED_HERE] = "1"
+    handlers = {number: signal.getsignal(number) for number in _HANDLED}
     try:
         launch_command(launch_command_parser().parse_args(launched))
     except ChildFailedError as error:
@@ -81,6 +85,8 @@ def start_processes(configuration: str, command: Sequence[str] = ()) -> None:
         raise SystemExit(128 + error.sigval) from None
     finally:
         del os.environ[_STARTED_HERE]
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def leave_error(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -225,6 +226,14 @@ def test_an_error_of_the_only_process_is_the_run_s(tmp_path):
     script.write_text("raise SystemExit(2)")
     with pytest.raises(InputError, match="a process ended with exit code 2"):
         start_processes(str(configuration), [str(script)])
+
+
+def test_the_signals_of_this_process_are_its_own_again_when_the_others_have_ended(params, tmp_path, port):
+    script = tmp_path / "script.py"
+    script.write_text("")
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    start_processes(_in_two(params, tmp_path, port, distributed_type="MULTI_GPU"), [str(script)])
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_a_machine_that_does_not_know_the_others_says_what_is_missing():
