@@ -283,19 +283,21 @@ def test_users_mistakes_are_told(shop, tmp_path):
 
 
 def test_the_first_choice_of_tests_is_taken_that_the_reference_passes_in_every_run():
-    fails_in_run = {"steady": 9, "late": 3, "never": 1, "alone": 1, "behind others": 9}
+    fails_in_run = {"steady": 9, "late": 3, "never": 1, "alone": 1, "behind others": 9, "slow": 2, "few": 9}
     runs = Counter()
 
     def run(program):
         runs[program.code] += 1
-        failed = runs[program.code] == fails_in_run[program.code]
-        return Outcome("wrong_answer", "it is noon", 0, 1) if failed else Outcome("passed", "", 1, 1)
+        if runs[program.code] < fails_in_run[program.code]:
+            return Outcome("passed", "", 1, 1)
+        return Outcome("timeout" if program.code == "slow" else "wrong_answer", "it is noon", 0, 1)
 
     test = IoTest(call="f()", expected="1")
     problems = {name: Problem(task_id=name, prompt="Do.", tests=(test,), reference=name) for name in fails_in_run}
-    choices = [["steady"], ["late", "steady"], ["never"], ["alone", "behind others"]]
-    taken, late, never, ordered = sound([[problems[name] for name in each] for each in choices], StandInEngine(run))
-    assert (taken.task_id, ordered.task_id) == ("steady", "behind others")
+    choices = [["steady"], ["late", "steady"], ["never"], ["alone", "behind others"], ["slow", "few"]]
+    found = sound([[problems[name] for name in each] for each in choices], StandInEngine(run))
+    taken, late, never, ordered, short = found
+    assert (taken.task_id, ordered.task_id, short.task_id) == ("steady", "behind others", "few")
     assert (late.reason, late.explanation) == ("flaky", "run 3: wrong_answer: it is noon")
     assert (never.reason, never.explanation) == ("reference_fails", "run 1: wrong_answer: it is noon")
-    assert runs == {"steady": 3, "late": 3, "never": 1, "alone": 1, "behind others": 3}
+    assert runs == {"steady": 3, "late": 3, "never": 1, "alone": 1, "behind others": 3, "slow": 2, "few": 3}
