@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,8 +27,9 @@ from dvc_objects.fs.local import FsspecLocalFileSystem
 from iterpref_core.storage.jsonl import atomic_writer
 from tasks.paths import LOCK
 
-LOCKS = Path(".dvc/tmp/rwlock")
+_LOCKS = ContextVar[Path]("the list of locks that DVC looks at")
 _make_stage = StageCache._create_stage  # noqa: SLF001
+_check_blockers = rwlock._check_blockers  # noqa: SLF001
 
 
 class _ReadCache(LocalHashFileDB):
@@ -41,6 +43,7 @@ def correct_dvc() -> None:
     """Let DVC in this process write its files whole, and restore no result of a stage that was damaged."""
     FsspecLocalFileSystem.open = _open  # type: ignore[assignment]
     StageCache._create_stage = _make_unharmed  # noqa: SLF001
+    rwlock._check_blockers = _check_locks  # noqa: SLF001
     rwlock.psutil = SimpleNamespace(pid_exists=_may_hold_lock)
     logging.getLogger("dvc.rwlock").addFilter(_shorten)
 
@@ -59,7 +62,7 @@ def remove_damaged(stages: Iterable[Any]) -> None:
 
 def _open(_: Any, path: str, mode: str = "r", encoding: str | None = None, **_options: Any) -> Any:
     """Open a file for DVC, which uses each of those that are written whole in a `with` block."""
-    if "w" in mode and Path(path).name in (LOCK.name, LOCKS.name):
+    if "w" in mode and Path(path).name in (LOCK.name, rwlock.RWLOCK_FILE):
         return atomic_writer(path)
     return Path(path).open(mode, encoding=encoding)
 
@@ -71,17 +74,23 @@ def _make_unharmed(*arguments: Any, **options: Any) -> Any:
     return stage
 
 
+def _check_locks(folder: str, *arguments: Any, **options: Any) -> None:
+    """Look for other processes in the list of locks of a repository, which need not be the present folder's."""
+    _LOCKS.set(Path(folder, rwlock.RWLOCK_FILE))
+    _check_blockers(folder, *arguments, **options)
+
+
 def _may_hold_lock(process: int) -> bool:
     """Return whether the process with this number runs, and did when the list of locks was written."""
     with suppress(psutil.NoSuchProcess):
         found = psutil.Process(process)
-        return found.status() != psutil.STATUS_ZOMBIE and _is_older(found)
+        return found.status() != psutil.STATUS_ZOMBIE and _is_older(found, _LOCKS.get())
     return False
 
 
 @cache  # this process writes the list soon
-def _is_older(process: psutil.Process) -> bool:
-    return process.create_time() <= LOCKS.stat().st_mtime
+def _is_older(process: psutil.Process, locks: Path) -> bool:
+    return process.create_time() <= locks.stat().st_mtime
 
 
 def _shorten(record: Any) -> bool:

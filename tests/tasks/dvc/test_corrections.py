@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from dvc.repo import Repo
 
 from tasks.dvc.added_files import check_out
 from tasks.dvc.corrections import correct_dvc
-from tasks.dvc.graph import survey
+from tasks.dvc.graph import opened_repo, survey
 
 NAMES = ("first", "second", "third", "running", "last")
 STAGES = {
@@ -115,7 +116,7 @@ def test_a_worktree_gets_no_damaged_result(finished, capfd):
 
 
 @pytest.mark.parametrize("process", ["ended", "a zombie", "a later process"])
-def test_the_lock_of_a_killed_process_is_told_in_one_line(finished, capsys, process):
+def test_the_lock_of_a_killed_process_is_told_in_one_line(finished, capsys, process, tmp_path_factory):
     """DVC would take the process that has the number for the killed one, and refuse each command."""
     other = subprocess.Popen(["sleep", "60" if process == "a later process" else "0"])
     if process == "ended":
@@ -128,7 +129,10 @@ def test_the_lock_of_a_killed_process_is_told_in_one_line(finished, capsys, proc
     Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": paths}))
     if process == "a later process":
         os.utime(".dvc/tmp/rwlock", (0, 0))
-    survey()
+    root, elsewhere = Path.cwd(), tmp_path_factory.mktemp("elsewhere")
+    # A run looks at its worktrees from the checkout, whose own list of locks is another one.
+    with chdir(elsewhere), opened_repo(root) as repo:
+        repo.status()
     told = f"warning: a command of DVC was killed (process {gone}); its locks are removed\n"
     assert capsys.readouterr().err == told
     other.kill()
