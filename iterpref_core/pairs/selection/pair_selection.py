@@ -369,8 +369,11 @@ def _failing_versions(trajectory: Trajectory) -> list[str | None] | str:
             reasons.add("no_program")
         else:
             failing.append(attempt.code)
-    found = [reason for reason in ("truncated", "no_program") if reason in reasons]
-    return failing or next(iter(found), "solved_by_draft")
+    if failing:
+        return failing
+    if "truncated" in reasons:
+        return "truncated"
+    return "no_program" if reasons else "solved_by_draft"
 
 
 def _no_pair(trajectories: Sequence[Path], counts: Counter[str], benchmarks: Decontamination) -> InputError:
