@@ -27,7 +27,6 @@ Coverage by n-grams is the measure of Lambert et al., "Tulu 3" (2024), who count
 
 import json
 import logging
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -150,7 +149,7 @@ class Decontamination:
         # First words of an example → the whole example, and the task that shows it.
         self._examples: dict[tuple[str, ...], dict[tuple[str, Owner], None]] = defaultdict(dict)
         # A text's task and number of words, or a solution's task and number of nodes.
-        self._texts: list[tuple[Owner, float]] = []
+        self._texts: list[tuple[Owner, int]] = []
         # Hash of a run of words, or of a statement's form → the texts that have it by their place in `_texts`, and
         # where in them.
         self._runs: dict[int, list[tuple[int, range]]] = defaultdict(list)
@@ -207,12 +206,15 @@ class Decontamination:
 
     def _add_statements(self, owner: Owner, programs: Iterable[str]) -> None:
         for code in programs:
+            forms = list(statement_forms(code))
+            # Anybody writes a small program.
+            if sum(nodes for _, nodes in forms) < FORM:
+                continue
             size = 0
-            for form, nodes in statement_forms(code):
+            for form, nodes in forms:
                 self._runs[hash(form)].append((len(self._texts), range(size, size + nodes)))
                 size += nodes
-            # Anybody writes a small program.
-            self._texts.append((owner, size if size >= FORM else math.inf))
+            self._texts.append((owner, size))
 
     def partner(self, record: PreferencePair | Problem) -> str:
         """Return the task that shares most with a pair or problem, such as `humaneval HumanEval/3`; count the overlap.
