@@ -191,15 +191,16 @@ def choices_of_tests(callers: Mapping[str, Run], fine: Mapping[str, Run], cpu_s:
     room = _SHARE_OF_TESTS * cpu_s
     chosen = chosen_tests(callers, room)
     files = set(map(file_of, chosen))
+    choices = [chosen]
     beside = [test for test in fine if file_of(test) in files]
     has_room = sum(fine[test].seconds or 0.0 for test in beside) <= room
+    if has_room and len(beside) > len(chosen):
+        choices.append(beside)
     closest = {test: run for test, run in callers.items() if file_of(test) == file_of(chosen[0])}
     few = chosen_tests(closest, _SHARE_OF_FEW * cpu_s)
-    return [
-        chosen,
-        *([beside] if has_room and len(beside) > len(chosen) else []),
-        *([few] if 0 < len(few) < len(chosen) else []),
-    ]
+    if 0 < len(few) < len(chosen):
+        choices.append(few)
+    return choices
 
 
 def chosen_tests(callers: Mapping[str, Run], cpu_s: float) -> list[str]:
